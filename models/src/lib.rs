@@ -1,1 +1,30 @@
-//! The `models` crate.
+//! The networks of edgegan, as data.
+//!
+//! A [`Network`] is an ordered list of named [`Layer`]s. The forward pass walks the list, training
+//! walks it back, and the ONNX exporter walks the same list again, so the three can't disagree.
+//! [`dcgan`] holds the lists themselves; a new network is a new list there.
+//!
+//! | file | what it says |
+//! |---|---|
+//! | [`dcgan`] | the labelled generator and discriminator, each reading like the paper's table |
+//! | [`layer`] | one layer: what it is, its parameters, its output shape, its forward pass |
+//! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |
+//! | [`trace`] | a forward pass that remembers what its way back needs, and the way back |
+//! | [`checkpoint`] | weights, configuration and provenance in one safetensors file |
+//! | [`ops`] | the CPU kernels under training: unfold and fold, batch norm, matrix products |
+//!
+//! Letters, here and in every comment: N batch, C channels, H height, W width, z latent, y label.
+
+pub mod checkpoint;
+pub mod dcgan;
+mod error;
+pub mod files;
+pub mod layer;
+pub mod network;
+pub mod ops;
+pub mod trace;
+
+pub use error::{Error, Result};
+pub use layer::{Activation, Convolution, Layer, Shape, Window};
+pub use network::{Builder, Mode, NamedLayer, Network, Parameters};
+pub use trace::{Gradients, Trace, Wanted};

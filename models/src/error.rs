@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+
+/// What can go wrong with a network, its weights or their file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A layer was given a shape that it doesn't take.
+    #[error("layer {layer}: {message}")]
+    Shape {
+        /// The layer's name in its network.
+        layer: String,
+        /// What was found and what was expected.
+        message: String,
+    },
+    /// The input or the labels don't fit the network.
+    #[error("network {network}: {message}")]
+    Input {
+        /// The network's name.
+        network: String,
+        /// What was found and what was expected.
+        message: String,
+    },
+    /// A set of weights lacks a tensor, or has one of another shape.
+    #[error("parameter {name}: {message}")]
+    Parameter {
+        /// The parameter's name, `<layer>.<parameter>`.
+        name: String,
+        /// What was found and what was expected.
+        message: String,
+    },
+    /// A checkpoint can't be used.
+    #[error("checkpoint {}: {message}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What was found, what was expected and what to do.
+        message: String,
+    },
+    /// A file can't be read or written.
+    #[error("can't {action} {}: {source}", path.display())]
+    Io {
+        /// "read", "write", …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's own error.
+        source: std::io::Error,
+    },
+    /// Candle's own error.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,489 @@
+//! Convolution and transposed convolution: unfold or fold, and one matrix product.
+//!
+//! *Unfold* (im2col) writes, for each grid point, the K = kernel·kernel·C numbers that the kernel
+//! sees there as one row; *fold* (col2im) adds such rows back into a picture. They are each other's
+//! adjoint, so four lines say everything. With P grid points, G channels on the grid's side and R
+//! the weight as (G, K):
+//!
+//! ```text
+//! convolution             y (P, G) = unfold(x) (P, K) · Rᵀ       dx = fold(dy · R)      dR = dyᵀ · unfold(x)
+//! transposed convolution  y = fold(x (P, G) · R)                 dx = unfold(dy) · Rᵀ   dR = xᵀ · unfold(dy)
+//! ```
+//!
+//! The rows of a whole batch would be 40 MB, bound by memory; a few pictures at a time stay in the
+//! cache. Inside, pictures are channels-last and padded, so that a row of the kernel is one copy.
+//!
+//! The label's planes are constant, so what they add is a picture per class: no multiplications.
+
+use rayon::prelude::*;
+
+use super::matrix::{Into, Matrix, Threads, product, transpose};
+use super::{Labels, sum_by, vectorised};
+use crate::layer::Window;
+
+/// Pictures unfolded at a time.
+const BLOCK: usize = 4;
+/// The batch is cut into so many groups at most for the weight's gradient, whatever the number of
+/// threads: one partial sum each, added in order.
+const GROUPS: usize = 8;
+
+/// The two sides of a kernel: the picture that it moves over, and the grid of its positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Channels of the picture, without the label's planes.
+    pub channels: usize,
+    /// Rows and columns of the picture.
+    pub picture: (usize, usize),
+    /// Channels on the grid's side, without the label's planes.
+    pub filters: usize,
+    /// Rows and columns of the grid.
+    pub grid: (usize, usize),
+    /// How the kernel moves.
+    pub window: Window,
+}
+
+/// Which way the layer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Convolution: from the picture to the grid. `weight` is (filters, channels + classes, k, k).
+    Gather,
+    /// Transposed convolution: from the grid to the picture. `weight` is
+    /// (filters + classes, channels, k, k).
+    Scatter,
+}
+
+/// A convolution's weights.
+#[derive(Clone, Copy)]
+pub struct Kernel<'a> {
+    /// As [`Direction`] says.
+    pub weight: &'a [f32],
+    /// One number a channel of the output.
+    pub bias: &'a [f32],
+    /// Which way.
+    pub direction: Direction,
+    /// Between which shapes.
+    pub geometry: Geometry,
+}
+
+/// The gradients of a convolution.
+pub struct Gradients {
+    /// Like the input without the label's planes, if it was wanted.
+    pub x: Option<Vec<f32>>,
+    /// As `weight` and `bias`, if they were wanted.
+    pub parameters: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+impl Geometry {
+    /// P: grid points.
+    fn points(&self) -> usize {
+        self.grid.0 * self.grid.1
+    }
+
+    /// K: numbers that the kernel sees at a point.
+    fn row(&self) -> usize {
+        self.window.kernel * self.window.kernel * self.channels
+    }
+
+    /// Numbers in one picture.
+    fn picture_len(&self) -> usize {
+        self.channels * self.picture.0 * self.picture.1
+    }
+
+    /// Numbers on the grid of one picture.
+    fn grid_len(&self) -> usize {
+        self.filters * self.points()
+    }
+
+    /// Columns of a padded picture.
+    fn padded_width(&self) -> usize {
+        self.picture.1 + self.window.columns.0 + self.window.columns.1
+    }
+
+    /// Numbers in a padded picture.
+    fn padded_len(&self) -> usize {
+        (self.picture.0 + self.window.rows.0 + self.window.rows.1) * self.padded_width() * self.channels
+    }
+
+    /// Where row `y` of the picture starts in the padded, channels-last one.
+    fn padded_row(&self, y: usize) -> usize {
+        ((y + self.window.rows.0) * self.padded_width() + self.window.columns.0) * self.channels
+    }
+
+    /// unfold: `picture` (C, H, W) → `rows` (P, K). `padded` is scratch.
+    pub fn unfold(&self, picture: &[f32], padded: &mut [f32], rows: &mut [f32]) {
+        let Geometry { channels, picture: (height, width), .. } = *self;
+        padded.fill(0.);
+        for y in 0..height {
+            let to = &mut padded[self.padded_row(y)..];
+            transpose(&picture[y * width..], height * width, (channels, width), to, channels);
+        }
+        self.each_line(
+            #[inline(always)]
+            |line, window| rows[line].copy_from_slice(&padded[window]),
+        );
+    }
+
+    /// fold: `rows` (P, K) → `picture` (C, H, W), replaced. `padded` is scratch.
+    pub fn fold(&self, rows: &[f32], padded: &mut [f32], picture: &mut [f32]) {
+        let Geometry { channels, picture: (height, width), .. } = *self;
+        padded.fill(0.);
+        vectorised(
+            #[inline(always)]
+            || {
+                self.each_line(
+                    #[inline(always)]
+                    |line, window| {
+                        padded[window].iter_mut().zip(&rows[line]).for_each(|(to, from)| *to += from);
+                    },
+                );
+            },
+        );
+        for y in 0..height {
+            let from = &padded[self.padded_row(y)..];
+            transpose(from, channels, (width, channels), &mut picture[y * width..], height * width);
+        }
+    }
+
+    /// Each row of the kernel at each point: where it lies in the rows, and in the padded picture.
+    #[inline(always)]
+    fn each_line(&self, mut visit: impl FnMut(std::ops::Range<usize>, std::ops::Range<usize>)) {
+        let Window { kernel, stride, .. } = self.window;
+        let line = kernel * self.channels;
+        let mut at = 0;
+        for y in 0..self.grid.0 {
+            for x in 0..self.grid.1 {
+                for ky in 0..kernel {
+                    let window = ((y * stride + ky) * self.padded_width() + x * stride) * self.channels;
+                    visit(at..at + line, window..window + line);
+                    at += line;
+                }
+            }
+        }
+    }
+
+    /// Each (kernel position, grid point, pixel) where the kernel lies inside the picture.
+    #[inline(always)]
+    fn each_tap(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let Window { kernel, stride, rows, columns } = self.window;
+        let (height, width) = self.picture;
+        for ky in 0..kernel {
+            for kx in 0..kernel {
+                for gy in 0..self.grid.0 {
+                    let Some(y) = (gy * stride + ky).checked_sub(rows.0).filter(|&y| y < height) else {
+                        continue;
+                    };
+                    for gx in 0..self.grid.1 {
+                        if let Some(x) = (gx * stride + kx).checked_sub(columns.0).filter(|&x| x < width) {
+                            visit(ky * kernel + kx, gy * self.grid.1 + gx, y * width + x);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Kernel<'_> {
+    /// The layer's output: bias, label and all.
+    ///
+    /// # Shapes
+    /// (N, C, H, W) → (N, C′, H′, W′) as the direction says.
+    pub fn forward(&self, x: &[f32], labels: Option<Labels<'_>>) -> Vec<f32> {
+        let g = self.geometry;
+        let (points, row) = (g.points(), g.row());
+        let (x_len, y_len) = self.lengths();
+        let r = self.as_rows();
+        let base = self.base(labels);
+        let n = x.len() / x_len;
+        let mut y = vec![0f32; n * y_len];
+        y.par_chunks_mut(BLOCK * y_len).zip(x.par_chunks(BLOCK * x_len)).enumerate().for_each_init(
+            || Scratch::new(&g, BLOCK),
+            |scratch, (block, (y, x))| {
+                let pictures = x.len() / x_len;
+                let Scratch { padded, rows, grid } = scratch;
+                let (rows, grid) =
+                    (&mut rows[..pictures * points * row], &mut grid[..pictures * points * g.filters]);
+                match self.direction {
+                    Direction::Gather => {
+                        for (x, rows) in x.chunks(x_len).zip(rows.chunks_mut(points * row)) {
+                            g.unfold(x, padded, rows);
+                        }
+                        let rows = Matrix::new(rows, pictures * points, row);
+                        let weight = Matrix::new(&r, g.filters, row).t();
+                        product(grid, g.filters, rows, weight, Into::Replace, Threads::One);
+                        for (grid, y) in grid.chunks(y_len).zip(y.chunks_mut(y_len)) {
+                            transpose(grid, g.filters, (points, g.filters), y, points);
+                        }
+                    }
+                    Direction::Scatter => {
+                        for (x, grid) in x.chunks(x_len).zip(grid.chunks_mut(x_len)) {
+                            transpose(x, points, (g.filters, points), grid, g.filters);
+                        }
+                        let grid = Matrix::new(grid, pictures * points, g.filters);
+                        let weight = Matrix::new(&r, g.filters, row);
+                        product(rows, row, grid, weight, Into::Replace, Threads::One);
+                        for (rows, y) in rows.chunks(points * row).zip(y.chunks_mut(y_len)) {
+                            g.fold(rows, padded, y);
+                        }
+                    }
+                }
+                for (i, y) in y.chunks_mut(y_len).enumerate() {
+                    let class = labels.map_or(0, |l| l.of[block * BLOCK + i] as usize);
+                    y.iter_mut().zip(&base[class * y_len..]).for_each(|(y, b)| *y += b);
+                }
+            },
+        );
+        y
+    }
+
+    /// The way back.
+    ///
+    /// # Shapes
+    /// `x` like the input, `dy` like the output.
+    pub fn backward(
+        &self,
+        x: &[f32],
+        labels: Option<Labels<'_>>,
+        dy: &[f32],
+        wanted: crate::Wanted,
+    ) -> Gradients {
+        let g = self.geometry;
+        let (x_len, y_len) = self.lengths();
+        let r = self.as_rows();
+        let n = x.len() / x_len;
+        let per_group = n.div_ceil(GROUPS).next_multiple_of(BLOCK);
+        let mut dx = if wanted.input { vec![0f32; x.len()] } else { Vec::new() };
+        let mut dx_groups: Vec<Option<&mut [f32]>> = if wanted.input {
+            dx.chunks_mut(per_group * x_len).map(Some).collect()
+        } else {
+            x.chunks(per_group * x_len).map(|_| None).collect()
+        };
+
+        let partial: Vec<Vec<f32>> = dx_groups
+            .par_iter_mut()
+            .zip(x.par_chunks(per_group * x_len).zip(dy.par_chunks(per_group * y_len)))
+            .map(|(dx, (x, dy))| {
+                let mut scratch = Scratch::new(&g, BLOCK);
+                let mut dr = if wanted.parameters { vec![0f32; r.len()] } else { Vec::new() };
+                let blocks = x.chunks(BLOCK * x_len).zip(dy.chunks(BLOCK * y_len)).enumerate();
+                for (block, (x, dy)) in blocks {
+                    let dx = dx.as_mut().map(|dx| {
+                        let start = block * BLOCK * x_len;
+                        &mut dx[start..start + x.len()]
+                    });
+                    self.backward_block(&r, x, dy, &mut scratch, dx, &mut dr);
+                }
+                dr
+            })
+            .collect();
+        let parameters = wanted.parameters.then(|| self.parameter_gradients(partial, labels, dy));
+        Gradients { x: wanted.input.then_some(dx), parameters }
+    }
+
+    /// A few pictures' part of the way back: fills `dx`, adds to `dr` unless it is empty.
+    fn backward_block(
+        &self,
+        r: &[f32],
+        x: &[f32],
+        dy: &[f32],
+        scratch: &mut Scratch,
+        dx: Option<&mut [f32]>,
+        dr: &mut [f32],
+    ) {
+        let g = self.geometry;
+        let (points, row) = (g.points(), g.row());
+        let (x_len, y_len) = self.lengths();
+        let pictures = x.len() / x_len;
+        let Scratch { padded, rows, grid } = scratch;
+        let (rows, grid) = (&mut rows[..pictures * points * row], &mut grid[..pictures * points * g.filters]);
+        let (on_picture, on_grid, picture_len, grid_len) = match self.direction {
+            Direction::Gather => (x, dy, x_len, y_len),
+            Direction::Scatter => (dy, x, y_len, x_len),
+        };
+        let unfold_needed = !dr.is_empty() || self.direction == Direction::Scatter;
+        if unfold_needed {
+            for (picture, rows) in on_picture.chunks(picture_len).zip(rows.chunks_mut(points * row)) {
+                g.unfold(picture, padded, rows);
+            }
+        }
+        for (from, grid) in on_grid.chunks(grid_len).zip(grid.chunks_mut(grid_len)) {
+            transpose(from, points, (g.filters, points), grid, g.filters);
+        }
+        if !dr.is_empty() {
+            let grid = Matrix::new(grid, pictures * points, g.filters).t();
+            let rows = Matrix::new(rows, pictures * points, row);
+            product(dr, row, grid, rows, Into::Add, Threads::One);
+        }
+        let Some(dx) = dx else { return };
+        let weight = Matrix::new(r, g.filters, row);
+        match self.direction {
+            Direction::Gather => {
+                let dy = Matrix::new(grid, pictures * points, g.filters);
+                product(rows, row, dy, weight, Into::Replace, Threads::One);
+                for (rows, dx) in rows.chunks(points * row).zip(dx.chunks_mut(x_len)) {
+                    g.fold(rows, padded, dx);
+                }
+            }
+            Direction::Scatter => {
+                let dy = Matrix::new(rows, pictures * points, row);
+                product(grid, g.filters, dy, weight.t(), Into::Replace, Threads::One);
+                for (grid, dx) in grid.chunks(x_len).zip(dx.chunks_mut(x_len)) {
+                    transpose(grid, g.filters, (points, g.filters), dx, points);
+                }
+            }
+        }
+    }
+
+    /// Numbers of one input and of one output.
+    fn lengths(&self) -> (usize, usize) {
+        let g = &self.geometry;
+        match self.direction {
+            Direction::Gather => (g.picture_len(), g.grid_len()),
+            Direction::Scatter => (g.grid_len(), g.picture_len()),
+        }
+    }
+
+    /// Where the k² numbers of (filter, channel) start in `weight`.
+    fn at(&self, filter: usize, channel: usize) -> usize {
+        let g = &self.geometry;
+        let taps = g.window.kernel * g.window.kernel;
+        let channels = match self.direction {
+            Direction::Gather => self.weight.len() / (g.filters * taps),
+            Direction::Scatter => g.channels,
+        };
+        (filter * channels + channel) * taps
+    }
+
+    /// Where the k² numbers of a class's plane start, for one channel of the output.
+    fn at_label(&self, class: usize, channel: usize) -> usize {
+        match self.direction {
+            Direction::Gather => self.at(channel, self.geometry.channels + class),
+            Direction::Scatter => self.at(self.geometry.filters + class, channel),
+        }
+    }
+
+    /// R: the weight without the label's part, as (G, k, k, C).
+    fn as_rows(&self) -> Vec<f32> {
+        let g = &self.geometry;
+        let taps = g.window.kernel * g.window.kernel;
+        let mut r = vec![0f32; g.filters * g.row()];
+        r.par_chunks_mut(g.row()).enumerate().for_each(|(filter, row)| {
+            let from = &self.weight[self.at(filter, 0)..];
+            transpose(from, taps, (g.channels, taps), row, g.channels);
+        });
+        r
+    }
+
+    /// What the output is before the input has its say: bias, and the picture of the label's
+    /// planes. (classes, output), or one row without labels.
+    fn base(&self, labels: Option<Labels<'_>>) -> Vec<f32> {
+        let (_, y_len) = self.lengths();
+        let channels = self.bias.len();
+        let area = y_len / channels;
+        let classes = labels.map_or(1, |l| l.classes);
+        let mut base = vec![0f32; classes * y_len];
+        base.par_chunks_mut(area).enumerate().for_each(|(i, base)| {
+            let (class, channel) = (i / channels, i % channels);
+            base.fill(self.bias[channel]);
+            if labels.is_some() {
+                let weight = &self.weight[self.at_label(class, channel)..];
+                self.geometry.each_tap(
+                    #[inline(always)]
+                    |tap, point, pixel| {
+                        base[self.output_index(point, pixel)] += weight[tap];
+                    },
+                );
+            }
+        });
+        base
+    }
+
+    #[inline(always)]
+    fn output_index(&self, point: usize, pixel: usize) -> usize {
+        match self.direction {
+            Direction::Gather => point,
+            Direction::Scatter => pixel,
+        }
+    }
+
+    /// dW and db from the groups' partial sums and from the sums of dy over each class.
+    fn parameter_gradients(
+        &self,
+        partial: Vec<Vec<f32>>,
+        labels: Option<Labels<'_>>,
+        dy: &[f32],
+    ) -> (Vec<f32>, Vec<f32>) {
+        let g = &self.geometry;
+        let (_, y_len) = self.lengths();
+        let taps = g.window.kernel * g.window.kernel;
+        let mut dw = vec![0f32; self.weight.len()];
+
+        let mut sums = partial.into_iter();
+        let mut dr = sums.next().unwrap_or_default();
+        for part in sums {
+            dr.par_chunks_mut(16 * 1024)
+                .zip(part.par_chunks(16 * 1024))
+                .for_each(|(dr, part)| dr.iter_mut().zip(part).for_each(|(dr, part)| *dr += part));
+        }
+        for (filter, row) in dr.chunks(g.row()).enumerate() {
+            transpose(row, g.channels, (taps, g.channels), &mut dw[self.at(filter, 0)..], taps);
+        }
+
+        // Σ dy over the pictures of each class: the label's planes are all ones.
+        let classes = labels.map_or(1, |l| l.classes);
+        let mut sums = vec![0f32; classes * y_len];
+        sums.par_chunks_mut(y_len).enumerate().for_each(|(class, sum)| {
+            for (i, dy) in dy.chunks_exact(y_len).enumerate() {
+                if labels.is_none_or(|l| l.of[i] as usize == class) {
+                    sum.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += dy);
+                }
+            }
+        });
+        let channels = self.bias.len();
+        let area = y_len / channels;
+        let mut db = vec![0f32; channels];
+        for (i, sum) in sums.chunks(area).enumerate() {
+            db[i % channels] += sum_by(area, |p| sum[p]);
+        }
+        if labels.is_some() {
+            let planes: Vec<Vec<f32>> = sums
+                .par_chunks(area)
+                .map(|sum| {
+                    let mut plane = vec![0f32; taps];
+                    g.each_tap(
+                        #[inline(always)]
+                        |tap, point, pixel| {
+                            plane[tap] += sum[self.output_index(point, pixel)];
+                        },
+                    );
+                    plane
+                })
+                .collect();
+            for (i, plane) in planes.iter().enumerate() {
+                let at = self.at_label(i / channels, i % channels);
+                dw[at..at + taps].copy_from_slice(plane);
+            }
+        }
+        (dw, db)
+    }
+}
+
+/// Room for a few pictures on their way.
+struct Scratch {
+    /// One padded picture, channels last.
+    padded: Vec<f32>,
+    /// (pictures·P, K)
+    rows: Vec<f32>,
+    /// (pictures·P, G)
+    grid: Vec<f32>,
+}
+
+impl Scratch {
+    fn new(g: &Geometry, pictures: usize) -> Scratch {
+        Scratch {
+            padded: vec![0f32; g.padded_len()],
+            rows: vec![0f32; pictures * g.points() * g.row()],
+            grid: vec![0f32; pictures * g.grid_len()],
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The CPU kernels under training and sampling, each the counterpart of a [`crate::Layer`]'s
+//! forward pass in Candle's own operations, and each with its way back.
+//!
+//! | file | kernels |
+//! |---|---|
+//! | [`convolution`] | convolution and transposed convolution: unfold or fold, and one matrix product |
+//! | [`linear`] | linear layers, the label taken as a table row |
+//! | [`norm`] | batch norm with the activation after it |
+//! | [`activation`] | activation functions and their derivatives |
+//! | [`matrix`] | the matrix product that all of them rest on |
+//!
+//! Every result is the same for any number of threads: work is cut into pieces by the shapes
+//! alone, and partial sums are added in the order of the pieces.
+
+pub mod activation;
+pub mod convolution;
+pub mod linear;
+pub mod matrix;
+pub mod norm;
+
+use std::cell::Cell;
+use std::ops::Deref;
+
+use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, StorageRef, Tensor, bail};
+
+/// The labels of a batch, as the kernels take them.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'a> {
+    /// The class of each item, below `classes`.
+    pub of: &'a [u32],
+    /// How many classes there are.
+    pub classes: usize,
+}
+
+/// A contiguous host tensor of f32 or u32, read in place.
+pub(crate) struct Host<'a, T> {
+    guard: StorageRef<'a>,
+    start: usize,
+    end: usize,
+    slice: fn(&CpuStorage) -> candle_core::Result<&[T]>,
+}
+
+/// Reads a contiguous f32 tensor of the CPU in place.
+pub(crate) fn host(tensor: &Tensor) -> candle_core::Result<Host<'_, f32>> {
+    Host::new(tensor, |storage| storage.as_slice::<f32>())
+}
+
+/// Reads a contiguous u32 tensor of the CPU in place.
+pub(crate) fn host_labels(tensor: &Tensor) -> candle_core::Result<Host<'_, u32>> {
+    Host::new(tensor, |storage| storage.as_slice::<u32>())
+}
+
+impl<'a, T> Host<'a, T> {
+    fn new(
+        tensor: &'a Tensor,
+        slice: fn(&CpuStorage) -> candle_core::Result<&[T]>,
+    ) -> candle_core::Result<Host<'a, T>> {
+        let (guard, layout) = tensor.storage_and_layout();
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            bail!("a kernel was given a tensor that isn't contiguous: {layout:?}")
+        };
+        match &*guard {
+            Storage::Cpu(storage) => slice(storage)?,
+            _ => bail!("a CPU kernel was given a tensor of {:?}", tensor.device()),
+        };
+        Ok(Host { guard, start, end, slice })
+    }
+}
+
+impl<T> Deref for Host<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match &*self.guard {
+            // Both checked in `new`.
+            Storage::Cpu(storage) => (self.slice)(storage).map_or(&[], |s| &s[self.start..self.end]),
+            _ => &[],
+        }
+    }
+}
+
+/// Changes a contiguous f32 tensor of the CPU in place. Tensors that share its storage change too:
+/// that is how an optimiser moves a parameter.
+///
+/// # Errors
+/// If the tensor is elsewhere, of another type or not contiguous.
+pub fn update<F: FnOnce(&mut [f32])>(tensor: &Tensor, change: F) -> candle_core::Result<()> {
+    struct Change<F>(Cell<Option<F>>);
+    impl<F: FnOnce(&mut [f32])> InplaceOp1 for Change<F> {
+        fn name(&self) -> &'static str {
+            "update"
+        }
+
+        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+            let Some((start, end)) = layout.contiguous_offsets() else {
+                bail!("a parameter isn't contiguous: {layout:?}")
+            };
+            match (storage, self.0.take()) {
+                (CpuStorage::F32(values), Some(change)) => change(&mut values[start..end]),
+                _ => bail!("a parameter isn't of F32"),
+            }
+            Ok(())
+        }
+    }
+    tensor.inplace_op1(&Change(Cell::new(Some(change))))
+}
+
+/// Runs `kernel` compiled for the widest vectors that this processor has. The binary itself is
+/// built for any x86-64 (or aarch64); what `kernel` calls must be inlined into it to take part.
+#[inline(always)]
+pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(kernel)
+}
+
+/// Sums of short runs in sixteen lanes: the order of additions is fixed by the length alone.
+#[inline(always)]
+pub(crate) fn sum_by(n: usize, term: impl Fn(usize) -> f32) -> f32 {
+    const LANES: usize = 16;
+    let mut lanes = [0f32; LANES];
+    let whole = n / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum += term(i + lane);
+        }
+    }
+    for i in whole..n {
+        lanes[i - whole] += term(i);
+    }
+    lanes.iter().sum()
+}
