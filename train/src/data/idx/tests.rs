@@ -1,0 +1,345 @@
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::TempDir;
+
+use super::{IdxError, Images, read_images, read_labels};
+use crate::data::LabelledImages;
+
+/// An IDX file, written independently of the reader.
+fn idx(words: &[u32], body: &[u8]) -> Vec<u8> {
+    let header = words.iter().flat_map(|word| word.to_be_bytes());
+    header.chain(body.iter().copied()).collect()
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Five pictures of 3 rows and 4 columns, every pixel another value.
+fn five_images() -> Vec<u8> {
+    idx(&[2051, 5, 3, 4], &(0..60).collect::<Vec<u8>>())
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn write(&self, name: &str, data: &[u8]) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, data).unwrap();
+        path
+    }
+}
+
+/// Both readers' messages, with the folder's path taken out of them.
+fn message(path: &Path, error: &IdxError) -> String {
+    error.to_string().replace(&format!("{}/", path.parent().unwrap().display()), "")
+}
+
+#[track_caller]
+fn assert_images_error(data: &[u8], expected: &str) {
+    let folder = Folder::new();
+    let path = folder.write("images", data);
+    assert_eq!(message(&path, &read_images(&path).unwrap_err()), expected);
+}
+
+#[track_caller]
+fn assert_labels_error(data: &[u8], expected: &str) {
+    let folder = Folder::new();
+    let path = folder.write("labels", data);
+    assert_eq!(message(&path, &read_labels(&path).unwrap_err()), expected);
+}
+
+#[test]
+fn plain_and_gzip_give_the_same_pictures() {
+    let folder = Folder::new();
+    let plain = folder.write("plain", &five_images());
+    // Seen from the content: a name says nothing.
+    let packed = folder.write("packed", &gzip(&five_images()));
+    for path in [plain, packed] {
+        let images = read_images(&path).unwrap();
+        assert_eq!((images.count(), images.height(), images.width()), (5, 3, 4));
+        assert_eq!(images.image(0), (0..12).collect::<Vec<u8>>());
+        assert_eq!(images.image(4), (48..60).collect::<Vec<u8>>());
+        assert_eq!(images.pixels().len(), 60);
+    }
+}
+
+#[test]
+fn plain_and_gzip_give_the_same_labels() {
+    let folder = Folder::new();
+    let data = idx(&[2049, 4], &[7, 2, 1, 0]);
+    for path in [folder.write("plain", &data), folder.write("packed", &gzip(&data))] {
+        assert_eq!(read_labels(&path).unwrap(), [7, 2, 1, 0]);
+    }
+}
+
+#[test]
+fn a_gzip_file_of_several_members_is_read_to_its_end() {
+    let folder = Folder::new();
+    let data = five_images();
+    let path = folder.write("images", &[gzip(&data[..30]), gzip(&data[30..])].concat());
+    assert_eq!(read_images(&path).unwrap().pixels(), &data[16..]);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = Folder::new();
+    let path = folder.0.path().join("images");
+    assert_eq!(
+        message(&path, &read_images(&path).unwrap_err()),
+        "cannot read images: No such file or directory (os error 2); check the path and its permissions"
+    );
+}
+
+#[test]
+fn an_empty_file_is_cut_off() {
+    assert_images_error(
+        &[],
+        "images ends after 0 bytes, within the 16-byte header of an IDX images file; fetch it again",
+    );
+}
+
+#[test]
+fn a_header_may_be_cut_off() {
+    assert_images_error(
+        &five_images()[..13],
+        "images ends after 13 bytes, within the 16-byte header of an IDX images file; fetch it again",
+    );
+    assert_labels_error(
+        &gzip(&idx(&[2049], &[0, 0])),
+        "labels ends after 6 bytes, within the 8-byte header of an IDX labels file; fetch it again",
+    );
+}
+
+#[test]
+fn images_and_labels_may_be_swapped() {
+    assert_images_error(
+        &idx(&[2049, 2], &[1, 2]),
+        "images starts with the magic number 2049, but an IDX images file starts with 2051; \
+         check that this is the images file",
+    );
+    assert_labels_error(
+        &five_images(),
+        "labels starts with the magic number 2051, but an IDX labels file starts with 2049; \
+         check that this is the labels file",
+    );
+}
+
+#[test]
+fn a_file_may_be_something_else_altogether() {
+    assert_images_error(
+        b"<!DOCTYPE html>",
+        "images starts with the magic number 1008813135, but an IDX images file starts with 2051; \
+         check that this is the images file",
+    );
+}
+
+#[test]
+fn a_set_may_be_empty() {
+    assert_images_error(
+        &idx(&[2051, 0, 28, 28], &[]),
+        "images holds no images: its header says 0 images of 28×28; a file with at least one is needed",
+    );
+    assert_images_error(
+        &idx(&[2051, 5, 0, 28], &[]),
+        "images holds no images: its header says 5 images of 0×28; a file with at least one is needed",
+    );
+    assert_labels_error(
+        &gzip(&idx(&[2049, 0], &[])),
+        "labels holds no labels: its header says 0 labels; a file with at least one is needed",
+    );
+}
+
+#[test]
+fn pixels_may_be_cut_off() {
+    let data = five_images();
+    let expected = "images holds 59 bytes after its header, but 5 images of 3×4 take 60; \
+                    it is cut off or not whole, so fetch it again";
+    assert_images_error(&data[..data.len() - 1], expected);
+    assert_images_error(&gzip(&data[..data.len() - 1]), expected);
+}
+
+#[test]
+fn bytes_may_follow_the_last_one() {
+    let data = idx(&[2049, 3], &[1, 2, 3, 4, 5]);
+    assert_labels_error(
+        &data,
+        "labels holds 5 bytes after its header, but 3 labels take 3; \
+         it is cut off or not whole, so fetch it again",
+    );
+    assert_labels_error(
+        &gzip(&data),
+        "labels holds at least 4 bytes after its header, but 3 labels take 3; \
+         it is cut off or not whole, so fetch it again",
+    );
+}
+
+#[test]
+fn a_huge_count_is_refused_before_memory_is_asked_for() {
+    // 79 billion billion billion bytes: asking for them would abort the test.
+    let data = idx(&[2051, u32::MAX, u32::MAX, u32::MAX], &[0; 100]);
+    assert_images_error(
+        &data,
+        "images holds 100 bytes after its header, but 4294967295 images of 4294967295×4294967295 \
+         take 79228162458924105385300197375; it is cut off or not whole, so fetch it again",
+    );
+    let packed = gzip(&data);
+    assert_images_error(
+        &packed,
+        &format!(
+            "images holds at most {} bytes after its header, but 4294967295 images of \
+             4294967295×4294967295 take 79228162458924105385300197375; it is cut off or not whole, \
+             so fetch it again",
+            packed.len() * 1032
+        ),
+    );
+}
+
+#[test]
+fn sizes_whose_product_wraps_around_are_refused() {
+    // 2¹⁶ × 2²⁴ × 2²⁴ is 2⁶⁴: zero, to whoever multiplies 64-bit numbers.
+    assert_images_error(
+        &idx(&[2051, 1 << 16, 1 << 24, 1 << 24], &[]),
+        "images holds 0 bytes after its header, but 65536 images of 16777216×16777216 take \
+         18446744073709551616; it is cut off or not whole, so fetch it again",
+    );
+}
+
+#[test]
+fn a_gzip_file_may_be_cut_off() {
+    let packed = gzip(&five_images());
+    let folder = Folder::new();
+    // Within the data, and within the checksum behind it.
+    for length in [packed.len() / 2, packed.len() - 3] {
+        let path = folder.write("images", &packed[..length]);
+        let text = message(&path, &read_images(&path).unwrap_err());
+        assert!(text.starts_with("images is a damaged gzip file ("), "{text}");
+        assert!(text.ends_with("); fetch it again"), "{text}");
+    }
+}
+
+#[test]
+fn a_gzip_file_may_be_altered() {
+    let mut packed = gzip(&five_images());
+    let checksum = packed.len() - 8;
+    packed[checksum] ^= 1;
+    assert_images_error(
+        &packed,
+        "images is a damaged gzip file (corrupt gzip stream does not have a matching checksum); \
+         fetch it again",
+    );
+}
+
+#[test]
+fn something_may_follow_the_gzip_stream() {
+    let folder = Folder::new();
+    let path = folder.write("images", &[gzip(&five_images()), b"more".to_vec()].concat());
+    let text = message(&path, &read_images(&path).unwrap_err());
+    assert!(text.starts_with("images is a damaged gzip file ("), "{text}");
+}
+
+#[test]
+fn images_and_labels_must_be_equally_many() {
+    let folder = Folder::new();
+    let images = folder.write("images", &five_images());
+    let labels = folder.write("labels", &idx(&[2049, 4], &[0, 1, 2, 3]));
+    let error = LabelledImages::read(&images, &labels, 10, "five").unwrap_err();
+    assert_eq!(
+        message(&images, &error),
+        "images holds 5 images but labels holds 4 labels; give the two files that belong together"
+    );
+}
+
+#[test]
+fn labels_must_be_below_the_number_of_classes() {
+    let folder = Folder::new();
+    let images = folder.write("images", &five_images());
+    let labels = folder.write("labels", &idx(&[2049, 5], &[0, 9, 2, 10, 11]));
+    let error = LabelledImages::read(&images, &labels, 10, "five").unwrap_err();
+    assert_eq!(
+        message(&images, &error),
+        "label 3 of labels is 10, but every label must be below 10, the number of classes; \
+         give labels of 10 classes"
+    );
+    let set = LabelledImages::read(&images, &labels, 12, "five").unwrap();
+    assert_eq!(set.labels(), [0, 9, 2, 10, 11]);
+}
+
+#[test]
+fn a_set_from_memory_is_checked_as_a_read_one() {
+    let images = || Images::new(2, 3, (0..12).collect()).unwrap();
+    assert_eq!(
+        LabelledImages::new(images(), vec![0], 10, "tiny").unwrap_err().to_string(),
+        "tiny holds 2 images but tiny holds 1 labels; give the two files that belong together"
+    );
+    assert_eq!(
+        LabelledImages::new(images(), vec![3, 4], 4, "tiny").unwrap_err().to_string(),
+        "label 1 of tiny is 4, but every label must be below 4, the number of classes; \
+         give labels of 4 classes"
+    );
+    let set = LabelledImages::new(images(), vec![3, 0], 4, "tiny").unwrap();
+    assert_eq!((set.len(), set.classes(), set.name()), (2, 4, "tiny"));
+}
+
+#[test]
+fn pixels_must_make_up_whole_pictures() {
+    for (height, width, count) in [(2, 3, 11), (2, 3, 0), (0, 3, 6), (usize::MAX, 2, 6)] {
+        let error = Images::new(height, width, vec![0; count]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{count} pixels do not make up whole pictures of {height}×{width}; give at least one \
+                 picture, and every picture all its pixels"
+            )
+        );
+    }
+}
+
+#[test]
+fn sets_are_joined_in_order() {
+    let set = |start: u8, labels: &[u8]| {
+        let pixels = (start..start + 6 * labels.len() as u8).collect();
+        LabelledImages::new(Images::new(2, 3, pixels).unwrap(), labels.to_vec(), 10, "part").unwrap()
+    };
+    let joined = set(0, &[4, 5]).followed_by(&set(100, &[6])).unwrap();
+    assert_eq!(joined.labels(), [4, 5, 6]);
+    assert_eq!(joined.images().image(1), [6, 7, 8, 9, 10, 11]);
+    assert_eq!(joined.images().image(2), [100, 101, 102, 103, 104, 105]);
+}
+
+#[test]
+fn sets_with_pictures_of_other_sizes_are_not_joined() {
+    let set = |height, width, name| {
+        let images = Images::new(height, width, vec![0; 6]).unwrap();
+        LabelledImages::new(images, vec![0], 10, name).unwrap()
+    };
+    assert_eq!(
+        set(2, 3, "wide").followed_by(&set(3, 2, "tall")).unwrap_err().to_string(),
+        "the pictures of wide are 2×3 but those of tall are 3×2; give files with pictures of one size"
+    );
+}
+
+#[test]
+fn the_digest_is_that_of_the_files() {
+    let folder = Folder::new();
+    let labels = idx(&[2049, 5], &[0, 9, 2, 3, 4]);
+    let set = LabelledImages::read(
+        &folder.write("images", &gzip(&five_images())),
+        &folder.write("labels", &labels),
+        10,
+        "five",
+    )
+    .unwrap();
+    let files = [five_images(), labels].concat();
+    assert_eq!(set.digest(), format!("{:x}", <sha2::Sha256 as sha2::Digest>::digest(files)));
+}

@@ -1,0 +1,230 @@
+//! MNIST, which arrives by itself: from a local folder, else from a public mirror.
+
+mod download;
+mod files;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use self::files::{Files, MNIST, MnistFile};
+use super::idx::IdxError;
+use super::labelled::LabelledImages;
+
+/// Digits.
+const CLASSES: usize = 10;
+
+/// Where MNIST lives when no folder is given; `make setup` and the download put it there.
+const DEFAULT_FOLDER: &str = "data/mnist";
+
+/// Public mirrors: a file's address is the mirror's, the file's name and `.gz`.
+const MIRRORS: [&str; 2] =
+    ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
+
+/// Which part of MNIST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// The 60,000 training images.
+    #[default]
+    Train,
+    /// The 10,000 test images.
+    Test,
+    /// Both. No figure measured on the test images then says anything.
+    All,
+}
+
+/// Where to take MNIST from.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// A folder with files of MNIST's names and form: MNIST or another dataset in its shape, such as
+    /// Fashion-MNIST. Nothing is downloaded into it. None: `data/mnist`, filled if need be.
+    pub folder: Option<PathBuf>,
+    /// The one mirror to download from. None: the public ones, in turn.
+    pub mirror: Option<String>,
+}
+
+/// How far a download is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// The file's name.
+    pub file: &'a str,
+    /// Bytes received so far, counted uncompressed.
+    pub received: u64,
+    /// Bytes the whole file takes.
+    pub total: u64,
+}
+
+/// Why there is no MNIST.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MnistError {
+    /// A file is malformed, or two don't belong together.
+    #[error(transparent)]
+    Idx(#[from] IdxError),
+
+    /// The given folder lacks a file.
+    #[error(
+        "{} has no {name} (nor {name}.gz, {dotted} or {dotted}.gz); put it there, or leave out \
+         --data to have MNIST fetched",
+        folder.display()
+    )]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// The file's usual name.
+        name: &'static str,
+        /// Its other spelling.
+        dotted: String,
+    },
+
+    /// A file in the default folder isn't MNIST's.
+    #[error(transparent)]
+    NotGenuine(#[from] NotGenuine),
+
+    /// No mirror could be reached, or none gave the genuine files.
+    #[error(
+        "MNIST is not in {} and could not be downloaded ({failures}); run `make setup`, or put \
+         {names} there, plain or as .gz, or give a folder that has them with --data",
+        folder.display()
+    )]
+    Unreachable {
+        /// The default folder.
+        folder: PathBuf,
+        /// What went wrong at each mirror.
+        failures: String,
+        /// The files that are missing.
+        names: String,
+    },
+
+    /// The default folder can't be written.
+    #[error(
+        "cannot keep MNIST in {}: {source}; run in a folder you can write to, or give a folder \
+         that has MNIST with --data",
+        folder.display()
+    )]
+    Write {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: models::Error,
+    },
+}
+
+/// A file that should be one of MNIST's but isn't.
+#[derive(Debug, Error)]
+#[error(
+    "{} is not the genuine {name}: its uncompressed SHA-256 is {found}, not {expected}; delete it to \
+     have it fetched again, or give your own data with --data",
+    path.display()
+)]
+pub struct NotGenuine {
+    /// The file.
+    pub path: PathBuf,
+    /// Which of MNIST's files it should be.
+    pub name: &'static str,
+    /// Its SHA-256.
+    pub found: String,
+    /// The genuine file's.
+    pub expected: &'static str,
+}
+
+/// Loads a part of MNIST, and downloads what is missing of it if no folder is given. The set is called
+/// `mnist` if its files are the genuine ones, else after its folder.
+///
+/// `progress` is called as a download goes on.
+///
+/// # Errors
+/// [`MnistError`] says what is wrong and what to do. A failed download leaves no file behind.
+pub fn load(
+    source: &Source,
+    split: Split,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<LabelledImages, MnistError> {
+    if let Some(folder) = &source.folder {
+        return load_given(folder, &MNIST, split);
+    }
+    let mirrors = match &source.mirror {
+        Some(mirror) => vec![mirror.as_str()],
+        None => MIRRORS.to_vec(),
+    };
+    load_fetched(Path::new(DEFAULT_FOLDER), &MNIST, split, &mirrors, progress)
+}
+
+/// From a folder of the user's, whatever pictures it holds.
+fn load_given(folder: &Path, files: &Files, split: Split) -> Result<LabelledImages, MnistError> {
+    let (set, wrong) = read(folder, files, split)?;
+    let name = if wrong.is_none() { "mnist".to_owned() } else { folder_name(folder) };
+    Ok(set.renamed(name))
+}
+
+/// From the default folder, which holds MNIST itself; what is missing there is downloaded first.
+fn load_fetched(
+    folder: &Path,
+    files: &Files,
+    split: Split,
+    mirrors: &[&str],
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<LabelledImages, MnistError> {
+    let mut missing = files.of(split);
+    missing.retain(|file| file.find(folder).is_none());
+    download::fetch(folder, missing, mirrors, progress)?;
+    match read(folder, files, split)? {
+        (set, None) => Ok(set.renamed("mnist")),
+        (_, Some(wrong)) => Err(wrong.into()),
+    }
+}
+
+/// Reads a part, and says which file of it, if any, isn't MNIST's own.
+fn read(
+    folder: &Path,
+    files: &Files,
+    split: Split,
+) -> Result<(LabelledImages, Option<NotGenuine>), MnistError> {
+    match split {
+        Split::Train => read_half(folder, &files.train),
+        Split::Test => read_half(folder, &files.test),
+        Split::All => {
+            let (train, wrong_train) = read_half(folder, &files.train)?;
+            let (test, wrong_test) = read_half(folder, &files.test)?;
+            Ok((train.followed_by(&test)?, wrong_train.or(wrong_test)))
+        }
+    }
+}
+
+/// Reads an images file and its labels file.
+fn read_half(
+    folder: &Path,
+    half: &[MnistFile; 2],
+) -> Result<(LabelledImages, Option<NotGenuine>), MnistError> {
+    let find = |file: MnistFile| {
+        file.find(folder).ok_or_else(|| MnistError::Missing {
+            folder: folder.to_owned(),
+            name: file.name,
+            dotted: file.dotted(),
+        })
+    };
+    let paths = [find(half[0])?, find(half[1])?];
+    let set = LabelledImages::read(&paths[0], &paths[1], CLASSES, paths[0].display().to_string())?;
+    let wrong = half
+        .iter()
+        .zip(paths)
+        .zip(set.file_digests())
+        .find(|((file, _), found)| found != file.sha256)
+        .map(|((file, path), found)| NotGenuine { path, name: file.name, found, expected: file.sha256 });
+    Ok((set, wrong))
+}
+
+/// What to call a dataset that isn't MNIST. A folder called mnist doesn't make it so.
+fn folder_name(folder: &Path) -> String {
+    let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    match full.file_name().map(|name| name.to_string_lossy().into_owned()) {
+        Some(name) if name.eq_ignore_ascii_case("mnist") => "mnist-like".to_owned(),
+        Some(name) => name,
+        None => "unnamed".to_owned(),
+    }
+}
