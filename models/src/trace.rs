@@ -7,14 +7,14 @@
 //! Why not Candle's differentiation everywhere: it sums every gradient into a tensor of zeros, and
 //! computes the gradients of weights that nobody asked for. Both cost as much as the arithmetic.
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 
 use crate::layer::{BATCH_NORM_KEEP, Layer, Shape};
 use crate::network::{Mode, NamedLayer, Network, Parameters};
 use crate::ops::convolution::{Direction, Geometry, Kernel};
 use crate::ops::linear::Linear;
 use crate::ops::norm::{BatchNorm, Statistics};
-use crate::ops::{Labels, activation, host, host_labels};
+use crate::ops::{self, Labels, activation, host, host_labels};
 use crate::{Activation, Convolution, Error, Result};
 
 /// Which gradients a way back should yield; each one costs.
@@ -197,10 +197,9 @@ impl Network {
                 Some(Layer::Linear { .. } | Layer::Conv2d(_) | Layer::ConvTranspose2d(_))
             )
         };
-        let labels = self.layers().iter().enumerate().filter(|(_, l)| matches!(l.layer, Layer::Label { .. }));
-        x.device().is_cpu()
-            && x.dtype() == DType::F32
-            && labels.into_iter().all(|(i, _)| weighs(self.layers().get(i + 1)))
+        let mut labels =
+            self.layers().iter().enumerate().filter(|(_, l)| matches!(l.layer, Layer::Label { .. }));
+        ops::has_kernels(x) && labels.all(|(i, _)| weighs(self.layers().get(i + 1)))
     }
 
     /// The labels on the host, checked: the kernels index with them.

@@ -1,1 +1,24 @@
-//! The `train` crate.
+//! Trains the labelled DCGAN on MNIST.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`data`] | reads labelled pictures; fetches MNIST |
+//! | [`batches`] | which pictures each iteration sees, and its latents |
+//! | [`loss`] | binary cross-entropy on logits, in the stable form |
+//! | [`adam`] | the optimiser, whose state can be saved |
+//! | [`average`] | the exponential moving average of the generator |
+//! | [`trainer`] | one iteration: D once, G twice |
+//! | [`samples`] | the fixed-noise grid |
+//! | [`run`] | a run's folder: settings, checkpoints, log |
+//! | [`cli`] | the command line, and the loop over iterations |
+
+pub mod adam;
+pub mod average;
+pub mod batches;
+pub mod cli;
+pub mod data;
+pub mod device;
+pub mod loss;
+pub mod run;
+pub mod samples;
+pub mod trainer;

@@ -21,7 +21,7 @@ pub mod norm;
 use std::cell::Cell;
 use std::ops::Deref;
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, StorageRef, Tensor, bail};
+use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Storage, StorageRef, Tensor, bail};
 
 /// The labels of a batch, as the kernels take them.
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +32,24 @@ pub struct Labels<'a> {
     pub classes: usize,
 }
 
-/// A contiguous host tensor of f32 or u32, read in place.
-pub(crate) struct Host<'a, T> {
+/// A contiguous tensor of the CPU, read in place.
+pub struct Host<'a, T> {
     guard: StorageRef<'a>,
     start: usize,
     end: usize,
     slice: fn(&CpuStorage) -> candle_core::Result<&[T]>,
 }
 
+/// Whether the kernels take this tensor: f32 on the CPU.
+pub fn has_kernels(tensor: &Tensor) -> bool {
+    tensor.device().is_cpu() && tensor.dtype() == DType::F32
+}
+
 /// Reads a contiguous f32 tensor of the CPU in place.
-pub(crate) fn host(tensor: &Tensor) -> candle_core::Result<Host<'_, f32>> {
+///
+/// # Errors
+/// If the tensor is elsewhere, of another type or not contiguous.
+pub fn host(tensor: &Tensor) -> candle_core::Result<Host<'_, f32>> {
     Host::new(tensor, |storage| storage.as_slice::<f32>())
 }
 
@@ -108,7 +116,7 @@ pub fn update<F: FnOnce(&mut [f32])>(tensor: &Tensor, change: F) -> candle_core:
 /// Runs `kernel` compiled for the widest vectors that this processor has. The binary itself is
 /// built for any x86-64 (or aarch64); what `kernel` calls must be inlined into it to take part.
 #[inline(always)]
-pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
+pub fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(kernel)
 }
 

@@ -1,0 +1,183 @@
+//! Which pictures each iteration sees, and its latents.
+//!
+//! Both are functions of the seed and the iteration alone, drawn on the host: a run that goes on
+//! from iteration t sees what it would have seen, and CPU and CUDA see the same.
+//!
+//! Epochs follow each other without a gap: iteration t takes the pictures t·N to (t+1)·N − 1 of an
+//! endless row in which each epoch is a new order of all pictures. So every picture comes once an
+//! epoch, and no batch is short where N doesn't divide the number of pictures.
+
+use candle_core::{DType, Device, Result, Tensor};
+use rand::Rng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::data::LabelledImages;
+
+/// What a stream of random numbers is for; streams of one seed never meet.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Order = 1,
+    Latent = 2,
+    FixedNoise = 3,
+}
+
+fn random(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8] = purpose as u8;
+    let mut random = ChaCha8Rng::from_seed(key);
+    random.set_stream(index);
+    random
+}
+
+/// U(−1, 1)
+fn uniform(random: &mut ChaCha8Rng, n: usize) -> Vec<f32> {
+    (0..n).map(|_| random.random_range(-1f32..1.)).collect()
+}
+
+/// z of an iteration.
+///
+/// # Shapes
+/// (N, `latent_dim`)
+///
+/// # Errors
+/// Candle's.
+pub fn latents(seed: u64, iteration: u64, n: usize, latent_dim: usize, device: &Device) -> Result<Tensor> {
+    let mut random = random(seed, Purpose::Latent, iteration);
+    Tensor::from_vec(uniform(&mut random, n * latent_dim), (n, latent_dim), device)
+}
+
+/// z of the sample grid, the same all through a run.
+///
+/// # Shapes
+/// (N, `latent_dim`)
+///
+/// # Errors
+/// Candle's.
+pub fn fixed_noise(seed: u64, n: usize, latent_dim: usize, device: &Device) -> Result<Tensor> {
+    let mut random = random(seed, Purpose::FixedNoise, 0);
+    Tensor::from_vec(uniform(&mut random, n * latent_dim), (n, latent_dim), device)
+}
+
+/// The training pictures on the device, as bytes, and their order.
+pub struct Batches {
+    /// (pictures, C·H·W) of u8
+    images: Tensor,
+    /// (pictures) of u32
+    labels: Tensor,
+    dims: [usize; 3],
+    seed: u64,
+    batch_size: usize,
+    /// The last epoch asked for, and its order.
+    order: (u64, Vec<u32>),
+}
+
+impl Batches {
+    /// Puts all pictures onto `device`.
+    ///
+    /// # Errors
+    /// Candle's, if the device has no room.
+    pub fn new(data: &LabelledImages, batch_size: usize, seed: u64, device: &Device) -> Result<Batches> {
+        let (n, height, width) = (data.len(), data.images().height(), data.images().width());
+        let images = Tensor::from_slice(data.images().pixels(), (n, height * width), device)?;
+        let labels = Tensor::from_iter(data.labels().iter().map(|&l| u32::from(l)), device)?;
+        let order = (0, order(seed, 0, n));
+        Ok(Batches { images, labels, dims: [1, height, width], seed, batch_size, order })
+    }
+
+    /// The pictures of iteration `t`, in [0, 1], and their labels.
+    ///
+    /// # Shapes
+    /// (N, C, H, W) and (N) of u32
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn batch(&mut self, t: u64) -> Result<(Tensor, Tensor)> {
+        let n = self.labels.elem_count() as u64;
+        let first = t * self.batch_size as u64;
+        let indices: Vec<u32> = (first..first + self.batch_size as u64)
+            .map(|position| {
+                let epoch = position / n;
+                if self.order.0 != epoch {
+                    self.order = (epoch, order(self.seed, epoch, n as usize));
+                }
+                self.order.1[(position % n) as usize]
+            })
+            .collect();
+        let indices = Tensor::new(indices, self.labels.device())?;
+        let [c, h, w] = self.dims;
+        let x = self.images.index_select(&indices, 0)?.to_dtype(DType::F32)?;
+        Ok(((x / 255.)?.reshape((self.batch_size, c, h, w))?, self.labels.index_select(&indices, 0)?))
+    }
+}
+
+/// The pictures of an epoch in a new order.
+fn order(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    order.shuffle(&mut random(seed, Purpose::Order, epoch));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::{Batches, latents};
+    use crate::data::{Images, LabelledImages};
+
+    /// Seven pictures of 2×3 pixels; the first pixel of picture i is i.
+    fn seven() -> LabelledImages {
+        let pixels = (0..7u8).flat_map(|i| [i, 50, 100, 150, 200, 255]).collect();
+        LabelledImages::new(Images::new(2, 3, pixels).unwrap(), vec![0, 1, 2, 0, 1, 2, 0], 3, "seven")
+            .unwrap()
+    }
+
+    #[test]
+    fn every_picture_comes_once_an_epoch_in_a_new_order() {
+        let mut batches = Batches::new(&seven(), 4, 9, &Device::Cpu).unwrap();
+        let mut seen = Vec::new();
+        for t in 0..7 {
+            let (x, y) = batches.batch(t).unwrap();
+            assert_eq!(x.dims(), [4, 1, 2, 3]);
+            let x = x.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+            for (x, y) in x.iter().zip(y.to_vec1::<u32>().unwrap()) {
+                assert_eq!(x[1..], [50. / 255., 100. / 255., 150. / 255., 200. / 255., 1.]);
+                let i = (x[0] * 255.).round() as u32;
+                assert_eq!(y, i % 3, "picture {i} came with another's label");
+                seen.push(i);
+            }
+        }
+        let epochs: Vec<&[u32]> = seen.chunks(7).collect();
+        for epoch in &epochs {
+            let mut sorted = epoch.to_vec();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2, 3, 4, 5, 6]);
+        }
+        assert!(epochs.iter().any(|e| e != &epochs[0]), "every epoch had the same order");
+    }
+
+    #[test]
+    fn an_iteration_depends_on_seed_and_number_alone() {
+        let values = |seed, t| {
+            let mut batches = Batches::new(&seven(), 4, seed, &Device::Cpu).unwrap();
+            let (x, _) = batches.batch(t).unwrap();
+            let z = latents(seed, t, 4, 5, &Device::Cpu).unwrap();
+            (
+                x.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+                z.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            )
+        };
+        let mut walked = Batches::new(&seven(), 4, 1, &Device::Cpu).unwrap();
+        for t in 0..5 {
+            walked.batch(t).unwrap();
+        }
+        assert_eq!(
+            walked.batch(5).unwrap().0.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            values(1, 5).0
+        );
+        assert_ne!(values(1, 5), values(2, 5));
+        assert!(values(1, 5).1.iter().all(|z| (-1. ..1.).contains(z)));
+    }
+}

@@ -1,0 +1,316 @@
+//! The command line of `train`, and the loop over iterations.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use candle_core::Tensor;
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use models::dcgan;
+use serde::Serialize;
+
+use crate::batches::{self, Batches};
+use crate::data::{LabelledImages, Source, Split, mnist};
+use crate::run::{self, Config, Run};
+use crate::trainer::{Figures, Recipe, Trainer};
+use crate::{device, samples};
+
+/// Iterations between two lines of the log.
+const LOG_EVERY: u64 = 50;
+
+/// Trains a labelled DCGAN on MNIST. Without options: the 60,000 training images, the reference
+/// recipe, 25 epochs, on the first CUDA device if there is one, else on the CPU.
+#[derive(Debug, Parser)]
+#[command(
+    name = "train",
+    version,
+    after_help = "\
+Examples:
+  train                                 the reference run, into runs/00001-mnist
+  train --epochs 5 --out runs/short     five epochs, into a folder of your choice
+  train --resume                        go on with the newest run
+  train --resume runs/short --epochs 10 go on with that run, to ten epochs in all
+  train --data my-digits                IDX files named like MNIST's, in that folder
+  train --device cuda:1                 the second CUDA device, or an error
+
+Ctrl-C saves and says how to go on. A second Ctrl-C ends the program at once."
+)]
+pub struct Cli {
+    /// Passes over the data [default: 25, or the resumed run's]
+    #[arg(long, value_name = "E", value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: Option<u64>,
+    /// Images of one iteration [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=65536), conflicts_with = "resume")]
+    batch_size: Option<u32>,
+    /// Key of every random number: weights, order, latents [default: 0]
+    #[arg(long, value_name = "S", conflicts_with = "resume")]
+    seed: Option<u64>,
+    /// Folder of the data: MNIST's four IDX files, or others named like them, plain or .gz
+    /// [default: data/mnist, fetched when missing]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    data: Option<PathBuf>,
+    /// Where MNIST is fetched from [default: two public mirrors]
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    mirror: Option<String>,
+    /// Which images to train on; with `all`, figures on the test set mean nothing [default: train]
+    #[arg(long, value_enum, conflicts_with = "resume")]
+    split: Option<Split>,
+    /// auto, cpu, cuda or cuda:INDEX
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: device::Choice,
+    /// Folder of the new run [default: the next number under runs/]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Go on with a run, by default the newest
+    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    resume: Option<Option<PathBuf>>,
+    /// One line of JSON an epoch on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Nothing but errors
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+}
+
+/// A line of the log, and with `--json` of the output.
+#[derive(Debug, Serialize)]
+struct Line {
+    iteration: u64,
+    epoch: f64,
+    loss_d: f32,
+    loss_g: f32,
+    d_real: f32,
+    d_fake: f32,
+    images_per_second: f64,
+    seconds: f64,
+}
+
+/// What is said, and where.
+struct Voice {
+    json: bool,
+    quiet: bool,
+    bar: ProgressBar,
+}
+
+impl Voice {
+    fn say(&self, text: &str) {
+        if !self.quiet && !self.json {
+            self.bar.suspend(|| println!("{text}"));
+        }
+    }
+}
+
+/// Trains as the command line says.
+///
+/// # Errors
+/// One sentence that names the file or option, what was found and what to do.
+pub fn run(cli: Cli) -> Result<()> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    })
+    .context("can't catch Ctrl-C")?;
+
+    let device = cli.device.open()?;
+    let device_name = device::name(&device);
+    let mut voice = Voice { json: cli.json, quiet: cli.quiet, bar: ProgressBar::hidden() };
+
+    let (mut run, mut trainer, data) = match &cli.resume {
+        Some(folder) => {
+            let folder = folder.clone().map_or_else(run::newest, Ok)?;
+            let (mut run, checkpoint) = Run::resume(folder)?;
+            let source = Source { folder: run.config.data.clone(), mirror: cli.mirror.clone() };
+            let data = load(source, run.config.split, &voice)?;
+            if data.digest() != run.config.dataset_sha256 {
+                bail!(
+                    "the data differ from those that {} was started with (SHA-256 {}, {} expected); put the old ones back or start a new run",
+                    run.folder.display(),
+                    data.digest(),
+                    run.config.dataset_sha256
+                );
+            }
+            let trainer = Trainer::load(&checkpoint, run.config.recipe, &device)?;
+            run.rewind_log(trainer.iterations())?;
+            run.config.epochs = cli.epochs.unwrap_or(run.config.epochs);
+            (run, trainer, data)
+        }
+        None => {
+            let split = cli.split.unwrap_or(Split::Train);
+            let data = load(Source { folder: cli.data.clone(), mirror: cli.mirror.clone() }, split, &voice)?;
+            let networks = dcgan::Config {
+                classes: data.classes(),
+                height: data.images().height(),
+                width: data.images().width(),
+                ..dcgan::Config::default()
+            };
+            let config = Config {
+                version: env!("CARGO_PKG_VERSION").to_string(),
+                networks,
+                recipe_name: "reference".to_string(),
+                recipe: Recipe::default(),
+                epochs: cli.epochs.unwrap_or(25),
+                batch_size: cli.batch_size.unwrap_or(64) as usize,
+                seed: cli.seed.unwrap_or(0),
+                data: cli.data.clone(),
+                split,
+                dataset: data.name().to_string(),
+                dataset_sha256: data.digest(),
+                images: data.len(),
+                device: device_name.clone(),
+            };
+            let trainer = Trainer::new(&networks, config.recipe, config.seed, &device)?;
+            (Run::create(cli.out.clone(), config)?, trainer, data)
+        }
+    };
+
+    let total = run.config.iterations();
+    let first = trainer.iterations();
+    if first >= total {
+        bail!(
+            "{} has done its {} epochs; say --epochs with more to go on",
+            run.folder.display(),
+            run.config.epochs
+        );
+    }
+    voice.say(&format!(
+        "{} on {device_name}: {} images of {}×{}, {} epochs of {} images, seed {}\n\
+         generator {} parameters, discriminator {}",
+        run.folder.display(),
+        data.len(),
+        data.images().height(),
+        data.images().width(),
+        run.config.epochs,
+        run.config.batch_size,
+        run.config.seed,
+        trainer.generator.trainable(),
+        trainer.discriminator.trainable(),
+    ));
+    voice.bar = progress_bar(&cli, total - first)?;
+    train(&mut run, &mut trainer, &data, &voice, &device_name, &interrupted)
+}
+
+/// The loop over iterations.
+fn train(
+    run: &mut Run,
+    trainer: &mut Trainer,
+    data: &LabelledImages,
+    voice: &Voice,
+    device_name: &str,
+    interrupted: &AtomicBool,
+) -> Result<()> {
+    let Config { batch_size, seed, networks, images, .. } = run.config;
+    let total = run.config.iterations();
+    let first = trainer.iterations();
+    let device = trainer.g.device().clone();
+    let mut batches = Batches::new(data, batch_size, seed, &device)?;
+    let started = Instant::now();
+    let mut last_line = (started, first);
+    for t in first..total {
+        let (x, y) = batches.batch(t)?;
+        let z = batches::latents(seed, t, batch_size, networks.latent_dim, &device)?;
+        let figures = trainer.iteration(&x, &y, &z)?;
+        voice.bar.inc(1);
+
+        let done = t + 1;
+        let epoch_before = t * batch_size as u64 / images as u64;
+        let epoch = done * batch_size as u64 / images as u64;
+        let ended = epoch > epoch_before || done == total;
+        if done % LOG_EVERY == 0 || ended || done == first + 1 {
+            let speed = (done - last_line.1) as f64 * batch_size as f64 / last_line.0.elapsed().as_secs_f64();
+            last_line = (Instant::now(), done);
+            let line = line(&figures, done, run.config.epochs_done(done), speed, started.elapsed())?;
+            if !(line.loss_d.is_finite() && line.loss_g.is_finite()) {
+                bail!(
+                    "training came to losses that are no numbers at iteration {done} (loss_d {}, loss_g {}); the last checkpoint in {} is intact",
+                    line.loss_d,
+                    line.loss_g,
+                    run.folder.display()
+                );
+            }
+            run.log(&line)?;
+            voice.bar.set_message(format!(
+                "{speed:.0} images/s  loss D {:.3} G {:.3}  D(x) {:.2} D(G(z)) {:.2}",
+                line.loss_d, line.loss_g, line.d_real, line.d_fake
+            ));
+            if ended {
+                let grid = run.grid(epoch.max(1));
+                samples::write_grid(&trainer.generator, &trainer.average, seed, networks.latent_dim, &grid)?;
+                run.save(trainer, device_name)?;
+                if voice.json {
+                    println!("{}", serde_json::to_string(&line)?);
+                }
+                voice.say(&format!(
+                    "epoch {epoch}: loss D {:.3} G {:.3}, D(x) {:.2}, D(G(z)) {:.2}, {:.0} s, {}",
+                    line.loss_d,
+                    line.loss_g,
+                    line.d_real,
+                    line.d_fake,
+                    line.seconds,
+                    grid.display()
+                ));
+            }
+        }
+        if interrupted.load(Ordering::SeqCst) && done < total {
+            run.save(trainer, device_name)?;
+            voice.bar.finish_and_clear();
+            bail!(
+                "stopped after iteration {done} of {total}, all saved; go on with: train --resume {}",
+                run.folder.display()
+            );
+        }
+    }
+    voice.bar.finish_and_clear();
+    let seconds = started.elapsed().as_secs_f64();
+    voice.say(&format!(
+        "done: {} iterations in {seconds:.0} s, {:.0} images/s; next: export --checkpoint {} --out gen.onnx",
+        total - first,
+        (total - first) as f64 * batch_size as f64 / seconds,
+        run.folder.display()
+    ));
+    Ok(())
+}
+
+fn line(figures: &Figures, iteration: u64, epoch: f64, speed: f64, time: Duration) -> Result<Line> {
+    let number = |t: &Tensor| t.to_scalar::<f32>();
+    Ok(Line {
+        iteration,
+        epoch,
+        loss_d: number(&figures.loss_d)?,
+        loss_g: number(&figures.loss_g)?,
+        d_real: number(&figures.d_real)?,
+        d_fake: number(&figures.d_fake)?,
+        images_per_second: speed,
+        seconds: time.as_secs_f64(),
+    })
+}
+
+/// Loads the data, with a bar where MNIST has to be fetched.
+fn load(source: Source, split: Split, voice: &Voice) -> Result<LabelledImages> {
+    let bar = match voice.quiet || voice.json || !std::io::stderr().is_terminal() {
+        true => ProgressBar::hidden(),
+        false => ProgressBar::new(0)
+            .with_style(ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes}, {eta} left")?),
+    };
+    let data = mnist::load(&source, split, &mut |progress| {
+        bar.set_message(progress.file.to_string());
+        bar.set_length(progress.total);
+        bar.set_position(progress.received);
+    });
+    bar.finish_and_clear();
+    Ok(data?)
+}
+
+fn progress_bar(cli: &Cli, iterations: u64) -> Result<ProgressBar> {
+    if cli.quiet || cli.json || !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len}, {eta} left  {msg}")?;
+    Ok(ProgressBar::with_draw_target(Some(iterations), ProgressDrawTarget::stderr()).with_style(style))
+}
