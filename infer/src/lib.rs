@@ -1,1 +1,64 @@
-//! The `infer` crate.
+//! Draws labelled pictures from an edgegan generator: an ONNX file that says itself how to sample
+//! it, run by whatever ONNX Runtime is on the machine.
+//!
+//! ```
+//! use infer::contract::{Contract, Golden, PixelRange};
+//! # use infer::contract::{LatentDistribution, Training};
+//! # let mut contract = Contract {
+//! #     architecture: "labelled-dcgan".into(),
+//! #     dataset: "mnist".into(),
+//! #     classes: vec!["0".into(), "1".into()],
+//! #     latent_dim: 100,
+//! #     latent_distribution: LatentDistribution::Uniform,
+//! #     pixel_range: PixelRange::ZeroToOne,
+//! #     training: Training::default(),
+//! #     quality: Default::default(),
+//! #     golden: None,
+//! # };
+//! // What an exporter does: record what the model draws, beside what the model is.
+//! let images = ndarray::Array4::from_elem((2, 1, 28, 28), 0.5);
+//! let pixels = contract.pixel_range.quantize(&images);
+//! contract.golden = Some(Golden::new(7, vec![0, 1], &pixels, 1));
+//! let metadata = contract.to_metadata();
+//!
+//! // What this crate does with the file.
+//! let lookup = |key: &str| {
+//!     let entry = metadata.iter().find(|(name, _)| name == key)?;
+//!     Some(entry.1.as_str())
+//! };
+//! assert_eq!(Contract::from_metadata(lookup), Ok(contract));
+//! ```
+//!
+//! Drawing needs ONNX Runtime:
+//!
+//! ```no_run
+//! use infer::{Generator, ModelSource, Options};
+//!
+//! # fn main() -> Result<(), infer::Error> {
+//! let source = ModelSource::File("generator.onnx".as_ref());
+//! let mut generator = Generator::load(&source, &Options::default())?;
+//! // Images 0, 1 and 2 of seed 7: (3, 1, 28, 28) bytes.
+//! let images = generator.images(&[5, 5, 0], 7, 0)?;
+//! infer::Picture::grid(&images, 3).write_png("digits.png".as_ref(), &[])?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod device;
+mod error;
+mod generator;
+mod header;
+mod picture;
+mod protobuf;
+mod weights;
+
+pub mod contract;
+pub mod latent;
+pub mod runtime;
+pub mod terminal;
+
+pub use device::Device;
+pub use error::{Error, OLDEST_RUNTIME, Refusal};
+pub use generator::{Generator, ModelSource, Options, Placement, Sample};
+pub use picture::Picture;
+pub use runtime::Runtime;

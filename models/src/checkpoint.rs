@@ -18,8 +18,7 @@ use crate::{Error, Result, dcgan, files};
 
 /// The header's format; a reader refuses others.
 pub const FORMAT: u32 = 1;
-/// The labelled pair of [`crate::dcgan`].
-pub const LABELLED_DCGAN: &str = "labelled-dcgan";
+pub use crate::dcgan::LABELLED_DCGAN;
 
 const KEY: &str = "edgegan";
 

@@ -10,7 +10,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Network, Result, Shape};
+use crate::{Error, Network, Result, Shape};
+
+/// What a checkpoint and an ONNX file call this architecture.
+pub const LABELLED_DCGAN: &str = "labelled-dcgan";
 
 /// Rows and columns of every kernel.
 const KERNEL: usize = 5;
@@ -63,8 +66,9 @@ impl Config {
     /// The labelled generator: z (N, 100) and labels → pictures (N, 1, 28, 28) in [0, 1].
     ///
     /// # Errors
-    /// If a size is too small for the strides.
+    /// If a size is 0 or larger than 65,536.
     pub fn generator(&self) -> Result<Network> {
+        self.check()?;
         let Config { classes, height, width, .. } = *self;
         let (half_height, half_width) = (height.div_ceil(2), width.div_ceil(2));
         let (quarter_height, quarter_width) = (half_height.div_ceil(2), half_width.div_ceil(2));
@@ -92,8 +96,9 @@ impl Config {
     /// The labelled discriminator: pictures (N, 1, 28, 28) and labels → logits (N, 1).
     ///
     /// # Errors
-    /// If a size is too small for the strides.
+    /// If a size is 0 or larger than 65,536.
     pub fn discriminator(&self) -> Result<Network> {
+        self.check()?;
         let Config { classes, channels, height, width, .. } = *self;
         Network::builder("discriminator", Shape::Planes { channels, height, width })
             .label("h0.label", classes) //                                             N, 11, 28, 28
@@ -111,5 +116,43 @@ impl Config {
             .label("h3.label", classes) //                                             N, 1034
             .linear("h3.linear", 1) //                                                 N, 1
             .build()
+    }
+
+    /// Sizes may come from a file that anyone wrote.
+    fn check(&self) -> Result<()> {
+        let sizes = [
+            ("latent_dim", self.latent_dim),
+            ("classes", self.classes),
+            ("channels", self.channels),
+            ("height", self.height),
+            ("width", self.width),
+            ("generator_filters", self.generator_filters),
+            ("generator_units", self.generator_units),
+            ("discriminator_filters", self.discriminator_filters),
+            ("discriminator_units", self.discriminator_units),
+        ];
+        match sizes.iter().find(|(_, size)| !(1..=1 << 16).contains(size)) {
+            Some((name, size)) => Err(Error::Input {
+                network: LABELLED_DCGAN.to_string(),
+                message: format!("{name} is {size}, but must be from 1 to 65536"),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    #[test]
+    fn sizes_that_no_network_has_are_refused_by_name() {
+        for config in
+            [Config { height: 0, ..Config::default() }, Config { height: 1 << 40, ..Config::default() }]
+        {
+            for network in [config.generator(), config.discriminator()] {
+                assert!(network.unwrap_err().to_string().contains("height is"));
+            }
+        }
     }
 }

@@ -102,7 +102,7 @@ impl Window {
     pub fn same(kernel: usize, stride: usize, height: usize, width: usize) -> Window {
         let sides = |size: usize| {
             let grid = size.div_ceil(stride);
-            let zeros = ((grid - 1) * stride + kernel).saturating_sub(size);
+            let zeros = (grid.saturating_sub(1) * stride + kernel).saturating_sub(size);
             (zeros / 2, zeros - zeros / 2)
         };
         Window { kernel, stride, rows: sides(height), columns: sides(width) }

@@ -104,11 +104,30 @@ impl Voice {
     }
 }
 
-/// Trains as the command line says.
+/// A run that is ready to train.
+pub struct Job {
+    run: Run,
+    trainer: Trainer,
+    data: LabelledImages,
+    device_name: String,
+    voice: Voice,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All epochs are done.
+    Done,
+    /// Ctrl-C; all is saved.
+    Stopped,
+}
+
+/// Opens what the command line asks for: device, data, run.
 ///
 /// # Errors
 /// One sentence that names the file or option, what was found and what to do.
-pub fn run(cli: Cli) -> Result<()> {
+pub fn prepare(cli: Cli) -> Result<Job> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
@@ -120,9 +139,9 @@ pub fn run(cli: Cli) -> Result<()> {
 
     let device = cli.device.open()?;
     let device_name = device::name(&device);
-    let mut voice = Voice { json: cli.json, quiet: cli.quiet, bar: ProgressBar::hidden() };
+    let voice = Voice { json: cli.json, quiet: cli.quiet, bar: progress_bar(&cli)? };
 
-    let (mut run, mut trainer, data) = match &cli.resume {
+    let (run, trainer, data) = match &cli.resume {
         Some(folder) => {
             let folder = folder.clone().map_or_else(run::newest, Ok)?;
             let (mut run, checkpoint) = Run::resume(folder)?;
@@ -192,24 +211,21 @@ pub fn run(cli: Cli) -> Result<()> {
         trainer.generator.trainable(),
         trainer.discriminator.trainable(),
     ));
-    voice.bar = progress_bar(&cli, total - first)?;
-    train(&mut run, &mut trainer, &data, &voice, &device_name, &interrupted)
+    voice.bar.set_length(total - first);
+    Ok(Job { run, trainer, data, device_name, voice, interrupted })
 }
 
 /// The loop over iterations.
-fn train(
-    run: &mut Run,
-    trainer: &mut Trainer,
-    data: &LabelledImages,
-    voice: &Voice,
-    device_name: &str,
-    interrupted: &AtomicBool,
-) -> Result<()> {
+///
+/// # Errors
+/// If a file can't be written, or the losses are no longer numbers; the last checkpoint is intact.
+pub fn train(job: Job) -> Result<Outcome> {
+    let Job { mut run, mut trainer, data, device_name, voice, interrupted } = job;
     let Config { batch_size, seed, networks, images, .. } = run.config;
     let total = run.config.iterations();
     let first = trainer.iterations();
     let device = trainer.g.device().clone();
-    let mut batches = Batches::new(data, batch_size, seed, &device)?;
+    let mut batches = Batches::new(&data, batch_size, seed, &device)?;
     let started = Instant::now();
     let mut last_line = (started, first);
     for t in first..total {
@@ -242,7 +258,7 @@ fn train(
             if ended {
                 let grid = run.grid(epoch.max(1));
                 samples::write_grid(&trainer.generator, &trainer.average, seed, networks.latent_dim, &grid)?;
-                run.save(trainer, device_name)?;
+                run.save(&trainer, &device_name)?;
                 if voice.json {
                     println!("{}", serde_json::to_string(&line)?);
                 }
@@ -258,12 +274,15 @@ fn train(
             }
         }
         if interrupted.load(Ordering::SeqCst) && done < total {
-            run.save(trainer, device_name)?;
+            run.save(&trainer, &device_name)?;
             voice.bar.finish_and_clear();
-            bail!(
-                "stopped after iteration {done} of {total}, all saved; go on with: train --resume {}",
-                run.folder.display()
-            );
+            let folder = run.folder.display();
+            if !voice.quiet {
+                eprintln!(
+                    "stopped after iteration {done} of {total}, all saved; go on with: train --resume {folder}"
+                );
+            }
+            return Ok(Outcome::Stopped);
         }
     }
     voice.bar.finish_and_clear();
@@ -274,7 +293,7 @@ fn train(
         (total - first) as f64 * batch_size as f64 / seconds,
         run.folder.display()
     ));
-    Ok(())
+    Ok(Outcome::Done)
 }
 
 fn line(figures: &Figures, iteration: u64, epoch: f64, speed: f64, time: Duration) -> Result<Line> {
@@ -307,10 +326,10 @@ fn load(source: Source, split: Split, voice: &Voice) -> Result<LabelledImages> {
     Ok(data?)
 }
 
-fn progress_bar(cli: &Cli, iterations: u64) -> Result<ProgressBar> {
+fn progress_bar(cli: &Cli) -> Result<ProgressBar> {
     if cli.quiet || cli.json || !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
     let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len}, {eta} left  {msg}")?;
-    Ok(ProgressBar::with_draw_target(Some(iterations), ProgressDrawTarget::stderr()).with_style(style))
+    Ok(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style))
 }

@@ -3,17 +3,25 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use train::cli::{self, Cli, Outcome};
 
 // Training allocates and frees the same large buffers in every iteration; this allocator keeps them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match train::cli::run(train::cli::Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("train: {error:#}");
-            ExitCode::FAILURE
-        }
+    let failed = |error: anyhow::Error, status| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(status)
+    };
+    // 2 for a request that can't be served, as for wrong arguments; 1 for a failure on the way; 130
+    // after Ctrl-C.
+    match cli::prepare(Cli::parse()) {
+        Err(error) => failed(error, 2),
+        Ok(job) => match cli::train(job) {
+            Ok(Outcome::Done) => ExitCode::SUCCESS,
+            Ok(Outcome::Stopped) => ExitCode::from(130),
+            Err(error) => failed(error, 1),
+        },
     }
 }

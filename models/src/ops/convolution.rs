@@ -161,22 +161,27 @@ impl Geometry {
         }
     }
 
-    /// Each (kernel position, grid point, pixel) where the kernel lies inside the picture.
+    /// Each kernel position with the runs of grid points where it lies inside the picture:
+    /// (kernel position, first grid point, first pixel, points). Pixels are a stride apart.
     #[inline(always)]
-    fn each_tap(&self, mut visit: impl FnMut(usize, usize, usize)) {
+    fn each_run(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
         let Window { kernel, stride, rows, columns } = self.window;
         let (height, width) = self.picture;
+        // Grid points g with 0 ≤ g·stride + k − before < size.
+        let inside = |k: usize, before: usize, size: usize, points: usize| {
+            let first = before.saturating_sub(k).div_ceil(stride);
+            let end = (size + before).saturating_sub(k).div_ceil(stride).min(points);
+            first..end.max(first)
+        };
         for ky in 0..kernel {
             for kx in 0..kernel {
-                for gy in 0..self.grid.0 {
-                    let Some(y) = (gy * stride + ky).checked_sub(rows.0).filter(|&y| y < height) else {
-                        continue;
-                    };
-                    for gx in 0..self.grid.1 {
-                        if let Some(x) = (gx * stride + kx).checked_sub(columns.0).filter(|&x| x < width) {
-                            visit(ky * kernel + kx, gy * self.grid.1 + gx, y * width + x);
-                        }
-                    }
+                let across = inside(kx, columns.0, width, self.grid.1);
+                if across.is_empty() {
+                    continue;
+                }
+                for gy in inside(ky, rows.0, height, self.grid.0) {
+                    let (y, x) = (gy * stride + ky - rows.0, across.start * stride + kx - columns.0);
+                    visit(ky * kernel + kx, gy * self.grid.1 + across.start, y * width + x, across.len());
                 }
             }
         }
@@ -387,10 +392,11 @@ impl Kernel<'_> {
             base.fill(self.bias[channel]);
             if labels.is_some() {
                 let weight = &self.weight[self.at_label(class, channel)..];
-                self.geometry.each_tap(
+                self.geometry.each_run(
                     #[inline(always)]
-                    |tap, point, pixel| {
-                        base[self.output_index(point, pixel)] += weight[tap];
+                    |tap, point, pixel, points| {
+                        let (first, step) = self.output_run(point, pixel);
+                        base[first..].iter_mut().step_by(step).take(points).for_each(|b| *b += weight[tap]);
                     },
                 );
             }
@@ -398,11 +404,13 @@ impl Kernel<'_> {
         base
     }
 
+    /// Where a run of grid points lies in a channel of the output: its first number, and the
+    /// distance to the next.
     #[inline(always)]
-    fn output_index(&self, point: usize, pixel: usize) -> usize {
+    fn output_run(&self, point: usize, pixel: usize) -> (usize, usize) {
         match self.direction {
-            Direction::Gather => point,
-            Direction::Scatter => pixel,
+            Direction::Gather => (point, 1),
+            Direction::Scatter => (pixel, self.geometry.window.stride),
         }
     }
 
@@ -443,17 +451,19 @@ impl Kernel<'_> {
         let area = y_len / channels;
         let mut db = vec![0f32; channels];
         for (i, sum) in sums.chunks(area).enumerate() {
-            db[i % channels] += sum_by(area, |p| sum[p]);
+            let [sum] = sum_by(area, |p| [sum[p]]);
+            db[i % channels] += sum;
         }
         if labels.is_some() {
             let planes: Vec<Vec<f32>> = sums
                 .par_chunks(area)
                 .map(|sum| {
                     let mut plane = vec![0f32; taps];
-                    g.each_tap(
+                    g.each_run(
                         #[inline(always)]
-                        |tap, point, pixel| {
-                            plane[tap] += sum[self.output_index(point, pixel)];
+                        |tap, point, pixel, points| {
+                            let (first, step) = self.output_run(point, pixel);
+                            plane[tap] += sum[first..].iter().step_by(step).take(points).sum::<f32>();
                         },
                     );
                     plane

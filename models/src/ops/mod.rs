@@ -120,19 +120,20 @@ pub fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(kernel)
 }
 
-/// Sums of short runs in sixteen lanes: the order of additions is fixed by the length alone.
+/// Sums of T terms over a short run, in sixteen lanes each: the order of additions is fixed by the
+/// length alone.
 #[inline(always)]
-pub(crate) fn sum_by(n: usize, term: impl Fn(usize) -> f32) -> f32 {
+pub(crate) fn sum_by<const T: usize>(n: usize, term: impl Fn(usize) -> [f32; T]) -> [f32; T] {
     const LANES: usize = 16;
-    let mut lanes = [0f32; LANES];
-    let whole = n / LANES * LANES;
-    for i in (0..whole).step_by(LANES) {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += term(i + lane);
+    let mut sums = [[0f32; LANES]; T];
+    let mut add = |start: usize, lanes: usize| {
+        for lane in 0..lanes {
+            let terms = term(start + lane);
+            sums.iter_mut().zip(terms).for_each(|(sums, term)| sums[lane] += term);
         }
-    }
-    for i in whole..n {
-        lanes[i - whole] += term(i);
-    }
-    lanes.iter().sum()
+    };
+    let whole = n / LANES * LANES;
+    (0..whole).step_by(LANES).for_each(|start| add(start, LANES));
+    add(whole, n - whole);
+    sums.map(|lanes| lanes.iter().sum())
 }

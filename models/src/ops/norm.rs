@@ -59,61 +59,66 @@ impl BatchNorm<'_> {
         self.gain.len()
     }
 
-    /// Sums of two terms a channel, over N and S. `term(i, c)` is at index i of x and channel c.
-    fn sums(&self, len: usize, term: impl Fn(usize, usize) -> (f32, f32) + Sync) -> (Vec<f32>, Vec<f32>) {
+    /// Sums of two terms a channel, over N and S, of the numbers at the same place in `inputs`.
+    #[inline(always)]
+    fn sums<const K: usize>(
+        &self,
+        inputs: [&[f32]; K],
+        term: impl Fn(usize, [f32; K]) -> [f32; 2] + Sync,
+    ) -> [Vec<f32>; 2] {
         let (channels, pixels) = (self.channels(), self.pixels);
-        let n = len / (channels * pixels);
-        let (mut first, mut second) = (vec![0f32; channels], vec![0f32; channels]);
+        let items = inputs[0].len() / (channels * pixels);
+        let [mut first, mut second] = [vec![0f32; channels], vec![0f32; channels]];
         let piece = if pixels == 1 { FEATURES } else { CHANNELS };
-        first.par_chunks_mut(piece).zip(second.par_chunks_mut(piece)).enumerate().for_each(
-            |(i, (first, second))| {
-                let c0 = i * piece;
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for item in 0..n {
+        let pieces = first.par_chunks_mut(piece).zip(second.par_chunks_mut(piece)).enumerate();
+        pieces.for_each(|(i, (first, second))| {
+            let c0 = i * piece;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for item in 0..items {
+                        let start = (item * channels + c0) * pixels;
+                        if pixels == 1 {
+                            // Channels lie side by side: one lane each.
+                            let run = inputs.map(|input| &input[start..start + first.len()]);
                             for (c, (first, second)) in first.iter_mut().zip(second.iter_mut()).enumerate() {
-                                let start = (item * channels + c0 + c) * pixels;
-                                if pixels == 1 {
-                                    let (a, b) = term(start, c0 + c);
-                                    *first += a;
-                                    *second += b;
-                                } else {
-                                    *first += sum_by(
-                                        pixels,
-                                        #[inline(always)]
-                                        |p| term(start + p, c0 + c).0,
-                                    );
-                                    *second += sum_by(
-                                        pixels,
-                                        #[inline(always)]
-                                        |p| term(start + p, c0 + c).1,
-                                    );
-                                }
+                                let [a, b] = term(c0 + c, run.map(|run| run[c]));
+                                *first += a;
+                                *second += b;
                             }
+                            continue;
                         }
-                    },
-                );
-            },
-        );
-        (first, second)
+                        for (c, (first, second)) in first.iter_mut().zip(second.iter_mut()).enumerate() {
+                            let start = start + c * pixels;
+                            let run = inputs.map(|input| &input[start..start + pixels]);
+                            let [a, b] = sum_by(
+                                pixels,
+                                #[inline(always)]
+                                |p| term(c0 + c, run.map(|run| run[p])),
+                            );
+                            *first += a;
+                            *second += b;
+                        }
+                    }
+                },
+            );
+        });
+        [first, second]
     }
 
     /// Mean and variance of `x`, in two passes: a variance from sums of squares cancels.
     pub fn statistics(&self, x: &[f32]) -> Statistics {
         let count = x.len() / self.channels();
-        let mean: Vec<f32> = {
-            let (sum, _) = self.sums(
-                x.len(),
-                #[inline(always)]
-                |i, _| (x[i], 0.),
-            );
-            sum.iter().map(|s| s / count as f32).collect()
-        };
-        let (squares, _) = self.sums(
-            x.len(),
+        let [sum, _] = self.sums(
+            [x],
             #[inline(always)]
-            |i, c| ((x[i] - mean[c]) * (x[i] - mean[c]), 0.),
+            |_, [x]| [x, 0.],
+        );
+        let mean: Vec<f32> = sum.iter().map(|s| s / count as f32).collect();
+        let [squares, _] = self.sums(
+            [x],
+            #[inline(always)]
+            |c, [x]| [(x - mean[c]) * (x - mean[c]), 0.],
         );
         Statistics { variance: squares.iter().map(|s| s / count as f32).collect(), mean, count }
     }
@@ -126,20 +131,14 @@ impl BatchNorm<'_> {
         let scale: Vec<f32> =
             self.gain.iter().zip(variance).map(|(g, v)| g * inverse_deviation(*v)).collect();
         let shift: Vec<f32> = self.offset.iter().zip(mean).zip(&scale).map(|((o, m), s)| o - m * s).collect();
-        let mut y = vec![0f32; x.len()];
-        self.each_item(
-            &mut y,
+        self.each(
+            [x],
             #[inline(always)]
-            |i, c| {
-                let y = x[i] * scale[c] + shift[c];
-                self.after.map_or(
-                    y,
-                    #[inline(always)]
-                    |f| f.apply(y),
-                )
+            |c, [x]| match self.after {
+                Some(f) => f.apply(x * scale[c] + shift[c]),
+                None => x * scale[c] + shift[c],
             },
-        );
-        y
+        )
     }
 
     /// The way back through the activation and the norm, batch statistics included.
@@ -149,14 +148,13 @@ impl BatchNorm<'_> {
     pub fn backward(&self, x: &[f32], y: &[f32], statistics: &Statistics, dy: &[f32]) -> Gradients {
         let Statistics { mean, variance, count } = statistics;
         let inverse: Vec<f32> = variance.iter().map(|&v| inverse_deviation(v)).collect();
-        // Through the activation: the slope is written in its output.
-        let through = |i: usize| dy[i] * self.slope(y[i]);
-        let (offset, gain) = self.sums(
-            x.len(),
+        // The activation's slope is written in its output.
+        let [offset, gain] = self.sums(
+            [x, y, dy],
             #[inline(always)]
-            |i, c| {
-                let d = through(i);
-                (d, d * (x[i] - mean[c]) * inverse[c])
+            |c, [x, y, dy]| {
+                let d = dy * self.slope(y);
+                [d, d * (x - mean[c]) * inverse[c]]
             },
         );
         // dx = gain/σ · (d − Σd/n − x̂·Σ(d·x̂)/n), written as a·d + b·x + c with one triple a channel.
@@ -168,13 +166,12 @@ impl BatchNorm<'_> {
                 [a, b, -a * offset[c] / n - b * mean[c]]
             })
             .collect();
-        let mut dx = vec![0f32; x.len()];
-        self.each_item(
-            &mut dx,
+        let dx = self.each(
+            [x, y, dy],
             #[inline(always)]
-            |i, c| {
+            |c, [x, y, dy]| {
                 let [a, b, constant] = triples[c];
-                a * through(i) + b * x[i] + constant
+                a * dy * self.slope(y) + b * x + constant
             },
         );
         Gradients { x: dx, gain, offset }
@@ -189,22 +186,37 @@ impl BatchNorm<'_> {
         }
     }
 
-    /// Fills (N, C, S), items side by side; `value(i, c)` is at index i and channel c.
-    fn each_item(&self, out: &mut [f32], value: impl Fn(usize, usize) -> f32 + Sync) {
+    /// (N, C, S) of what `value` makes of the numbers at the same place in `inputs`.
+    #[inline(always)]
+    fn each<const K: usize>(
+        &self,
+        inputs: [&[f32]; K],
+        value: impl Fn(usize, [f32; K]) -> f32 + Sync,
+    ) -> Vec<f32> {
         let (channels, pixels) = (self.channels(), self.pixels);
-        out.par_chunks_mut(channels * pixels).enumerate().for_each(|(item, out)| {
-            let start = item * channels * pixels;
+        let item_len = channels * pixels;
+        let mut out = vec![0f32; inputs[0].len()];
+        out.par_chunks_mut(item_len).enumerate().for_each(|(item, out)| {
+            let item = inputs.map(|input| &input[item * item_len..(item + 1) * item_len]);
             vectorised(
                 #[inline(always)]
                 || {
-                    for (c, run) in out.chunks_exact_mut(pixels).enumerate() {
-                        for (p, out) in run.iter_mut().enumerate() {
-                            *out = value(start + c * pixels + p, c);
+                    if pixels == 1 {
+                        for (c, out) in out.iter_mut().enumerate() {
+                            *out = value(c, item.map(|input| input[c]));
+                        }
+                        return;
+                    }
+                    for (c, out) in out.chunks_exact_mut(pixels).enumerate() {
+                        let run = item.map(|input| &input[c * pixels..(c + 1) * pixels]);
+                        for (p, out) in out.iter_mut().enumerate() {
+                            *out = value(c, run.map(|run| run[p]));
                         }
                     }
                 },
             );
         });
+        out
     }
 }
 

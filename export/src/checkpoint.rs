@@ -1,0 +1,87 @@
+//! Which checkpoint to export.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::{Error, Result};
+
+/// Where `train` puts its runs, seen from the folder that it is started in.
+pub const RUNS: &str = "runs";
+/// The file of a run that holds the trained generator.
+pub const GENERATOR: &str = "generator.safetensors";
+
+/// The checkpoint that `asked` names: a run's folder, or a file.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if there is nothing, or a folder without a checkpoint.
+pub fn find(asked: &Path) -> Result<PathBuf> {
+    let wrong = |message: String| Error::Checkpoint { path: asked.to_path_buf(), message };
+    let metadata = std::fs::metadata(asked).map_err(|error| {
+        wrong(format!("{error}; expected a run's folder or a .safetensors file that `cargo train` wrote"))
+    })?;
+    if !metadata.is_dir() {
+        return Ok(asked.to_path_buf());
+    }
+    let file = asked.join(GENERATOR);
+    if file.is_file() {
+        return Ok(file);
+    }
+    Err(wrong(format!("this folder holds no {GENERATOR}; expected a run that `cargo train` wrote")))
+}
+
+/// The checkpoint of the newest run in a folder of runs, by its time of writing; of two that were
+/// written at once, the one whose name is later in the alphabet.
+///
+/// # Errors
+/// [`Error::NoRun`] if there is none.
+pub fn newest(runs: &Path) -> Result<PathBuf> {
+    let written = |file: &Path| -> Option<SystemTime> {
+        std::fs::metadata(file).ok().filter(|metadata| metadata.is_file())?.modified().ok()
+    };
+    std::fs::read_dir(runs)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let file = entry.ok()?.path().join(GENERATOR);
+            Some((written(&file)?, file))
+        })
+        .max()
+        .map(|(_, file)| file)
+        .ok_or_else(|| Error::NoRun {
+            folder: runs.to_path_buf(),
+            message: "run `cargo train` first, or name a run or a checkpoint with --checkpoint",
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_run_is_the_last_written_one() {
+        let runs = tempfile::tempdir().unwrap();
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        // Neither the first nor the last by name, and a newer folder without a checkpoint.
+        for (name, age) in [("a", 3), ("b", 9), ("c", 5)] {
+            let run = runs.path().join(name);
+            fs::create_dir(&run).unwrap();
+            let file = File::create(run.join(GENERATOR)).unwrap();
+            file.set_modified(start + Duration::from_secs(age)).unwrap();
+        }
+        fs::create_dir(runs.path().join("d")).unwrap();
+        fs::write(runs.path().join("e"), "a file among the runs").unwrap();
+        assert_eq!(newest(runs.path()).unwrap(), runs.path().join("b").join(GENERATOR));
+    }
+
+    #[test]
+    fn without_a_run_the_message_says_what_to_do() {
+        let empty = tempfile::tempdir().unwrap();
+        for runs in [empty.path().to_path_buf(), empty.path().join("missing")] {
+            let message = newest(&runs).unwrap_err().to_string();
+            assert!(message.contains("run `cargo train` first"), "{message}");
+        }
+    }
+}

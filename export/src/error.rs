@@ -1,0 +1,89 @@
+//! What can go wrong, each as one sentence: what was found, what was expected, what to do.
+
+use std::path::PathBuf;
+
+/// Any failure of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A graph can't be built: a name twice, or a tensor whose size is not its shape's.
+    #[error("node {node}: {message}")]
+    Graph {
+        /// The node or tensor.
+        node: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// There is no run to export.
+    #[error("no run in {}: {message}", folder.display())]
+    NoRun {
+        /// The folder of runs.
+        folder: PathBuf,
+        /// What to do.
+        message: &'static str,
+    },
+    /// The checkpoint that was asked for can't be one.
+    #[error("checkpoint {}: {message}", path.display())]
+    Checkpoint {
+        /// The path as given.
+        path: PathBuf,
+        /// What was found, what was expected and what to do.
+        message: String,
+    },
+    /// The path of the output can't be one.
+    #[error("output {}: {message}", path.display())]
+    Output {
+        /// The path as given.
+        path: PathBuf,
+        /// What was found and what to do.
+        message: String,
+    },
+    /// ONNX Runtime draws something else than Candle.
+    #[error(
+        "ONNX Runtime {version} and Candle differ by {largest:.2e} on the exported graph, more than \
+         {tolerance:.0e}; nothing was written: try another ONNX Runtime with --runtime, and if it \
+         differs too, this is an error of the exporter"
+    )]
+    Differs {
+        /// Version of the library.
+        version: String,
+        /// Largest difference.
+        largest: f64,
+        /// Largest difference allowed.
+        tolerance: f64,
+    },
+    /// A network, its weights or their file.
+    #[error(transparent)]
+    Model(#[from] models::Error),
+    /// ONNX Runtime, or the file that it was given.
+    #[error(transparent)]
+    Infer(#[from] infer::Error),
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Error {
+        Error::Model(error.into())
+    }
+}
+
+impl Error {
+    /// Whether the request itself can't be served (a wrong checkpoint, library or output path), as
+    /// opposed to a failure of the machine or of this program. The program exits with status 2 for
+    /// the former and 1 for the latter.
+    pub fn is_bad_request(&self) -> bool {
+        match self {
+            Error::NoRun { .. } | Error::Checkpoint { .. } | Error::Output { .. } => true,
+            Error::Graph { .. } | Error::Differs { .. } => false,
+            Error::Model(error) => match error {
+                models::Error::Checkpoint { .. }
+                | models::Error::Parameter { .. }
+                | models::Error::Shape { .. }
+                | models::Error::Input { .. } => true,
+                models::Error::Io { .. } | models::Error::Candle(_) => false,
+            },
+            Error::Infer(error) => error.is_bad_request(),
+        }
+    }
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

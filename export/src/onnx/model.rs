@@ -1,0 +1,57 @@
+//! A whole file: the graph, its versions and its metadata.
+
+use candle_onnx::onnx::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use prost::Message;
+
+use super::Graph;
+use super::align::align;
+
+/// ONNX's own operator set, in the version of ONNX 1.12 (2022): ONNX Runtime 1.12 and later have it.
+pub const OPSET: i64 = 17;
+/// The file format's version that goes with it.
+pub const IR_VERSION: i64 = 8;
+
+/// The program that writes the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Producer {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A file to be written.
+#[derive(Clone, Debug)]
+pub struct Model {
+    proto: ModelProto,
+}
+
+impl Model {
+    /// A model without metadata so far. In the file, the data of its initializers lies at multiples
+    /// of 64 bytes.
+    pub fn new(graph: Graph, producer: Producer) -> Model {
+        let opset = OperatorSetIdProto { domain: String::new(), version: OPSET };
+        let mut proto = ModelProto {
+            ir_version: IR_VERSION,
+            opset_import: vec![opset],
+            producer_name: producer.name,
+            producer_version: producer.version,
+            graph: Some(graph.into_proto()),
+            ..ModelProto::default()
+        };
+        align(&mut proto);
+        Model { proto }
+    }
+
+    /// Says these things of the model, in place of what was said before.
+    // Metadata comes after the graph in the file: the weights stay where they are.
+    pub fn set_metadata(&mut self, entries: impl IntoIterator<Item = (String, String)>) {
+        let entry = |(key, value)| StringStringEntryProto { key, value };
+        self.proto.metadata_props = entries.into_iter().map(entry).collect();
+    }
+
+    /// The file's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.proto.encode_to_vec()
+    }
+}

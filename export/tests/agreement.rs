@@ -1,0 +1,82 @@
+//! What is lowered runs in the newest ONNX Runtime as the network runs in Candle.
+#![cfg(test)]
+
+mod common;
+
+use common::{assert_agreement, every_layer, newest_runtime, random_weights, small};
+use export::generator::lower_generator;
+use models::{Network, Shape, dcgan};
+
+#[test]
+fn generator() {
+    assert_agreement(newest_runtime(), &small().generator().unwrap(), 1);
+}
+
+#[test]
+fn discriminator() {
+    assert_agreement(newest_runtime(), &small().discriminator().unwrap(), 2);
+}
+
+#[test]
+fn networks_of_odd_and_tiny_pictures() {
+    for (height, width) in [(5, 28), (17, 6), (4, 3)] {
+        let config = dcgan::Config { height, width, ..small() };
+        assert_agreement(newest_runtime(), &config.generator().unwrap(), 3);
+        assert_agreement(newest_runtime(), &config.discriminator().unwrap(), 4);
+    }
+}
+
+#[test]
+fn every_layer_where_it_folds_and_where_it_does_not() {
+    assert_agreement(newest_runtime(), &every_layer(), 5);
+}
+
+#[test]
+fn network_without_labels() {
+    let network = Network::builder("unlabelled", Shape::Vector(6))
+        .linear("h0.linear", 24)
+        .batch_norm("h0.norm")
+        .relu("h0.relu")
+        .reshape("h0.planes", 4, 2, 3)
+        .deconv_same("out.deconv", 3, 5, 2, (4, 6))
+        .build()
+        .unwrap();
+    assert_agreement(newest_runtime(), &network, 6);
+}
+
+#[test]
+fn network_without_layers() {
+    let network = Network::builder("nothing", Shape::Vector(6)).build().unwrap();
+    assert_agreement(newest_runtime(), &network, 7);
+}
+
+#[test]
+fn the_generator_has_few_nodes_named_after_its_layers() {
+    let network = small().generator().unwrap();
+    let graph = lower_generator(&network, &random_weights(&network, 8)).unwrap();
+    let nodes: Vec<_> =
+        graph.proto().node.iter().map(|node| (node.op_type.as_str(), node.name.as_str())).collect();
+    let expected = [
+        ("Gather", "h0.label.table.row"),
+        ("Gemm", "h0.linear"),
+        ("Relu", "h0.relu"),
+        ("Gather", "h1.label.table.row"),
+        ("Gemm", "h1.linear"),
+        ("Relu", "h1.relu"),
+        ("Reshape", "h1.planes"),
+        ("Gather", "h2.label.maps.row"),
+        ("ConvTranspose", "h2.deconv"),
+        ("Add", "h2.deconv.sum"),
+        ("Relu", "h2.relu"),
+        ("Gather", "out.label.maps.row"),
+        ("ConvTranspose", "out.deconv"),
+        ("Add", "out.deconv.sum"),
+        ("Sigmoid", "out.sigmoid"),
+    ];
+    assert_eq!(nodes, expected);
+    let names = |infos: &[candle_onnx::onnx::ValueInfoProto]| -> Vec<String> {
+        infos.iter().map(|info| info.name.clone()).collect()
+    };
+    assert_eq!(names(&graph.proto().input), ["z", "label"]);
+    assert_eq!(names(&graph.proto().output), ["image"]);
+}

@@ -1,0 +1,186 @@
+//! Networks with telling weights, and ONNX Runtime to run what is lowered from them.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use export::lower::{Names, lower};
+use export::onnx::{Model, Producer};
+use infer::Runtime;
+use models::{Convolution, Layer, Mode, Network, Parameters, Shape, Window, dcgan};
+use ort::session::{Session, SessionInputValue};
+use ort::value::Tensor as OrtTensor;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// What ONNX Runtime may be away from Candle: absolute, and relative to the larger numbers that a
+/// discriminator's logits can be.
+const TOLERANCE: f32 = 1e-5;
+
+/// Names of the graphs' inputs and output in these tests.
+pub const NAMES: Names<'static> = Names { input: "x", label: "label", output: "y" };
+
+/// The checkout.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Sizes at which rows and columns, and the zeros before and after them, all differ.
+pub fn small() -> dcgan::Config {
+    dcgan::Config {
+        latent_dim: 7,
+        classes: 5,
+        channels: 3,
+        height: 12,
+        width: 19,
+        generator_filters: 4,
+        generator_units: 11,
+        discriminator_filters: 6,
+        discriminator_units: 13,
+    }
+}
+
+/// Every layer there is, also where nothing can be folded: batch norm first and after an activation,
+/// the label twice, before a batch norm and at the end, on vectors and on planes; kernels, strides
+/// and zeros that differ between the sides.
+pub fn every_layer() -> Network {
+    let convolution = |inputs, outputs, kernel, stride, rows, columns| Convolution {
+        inputs,
+        outputs,
+        window: Window { kernel, stride, rows, columns },
+    };
+    Network::builder("every-layer", Shape::Planes { channels: 2, height: 9, width: 14 })
+        .batch_norm("a.norm")
+        .label("a.label", 3) // N, 5, 9, 14
+        .layer("a.conv", Layer::Conv2d(convolution(5, 4, 3, 2, (0, 1), (2, 0)))) // N, 4, 4, 7
+        .batch_norm("a.second")
+        .batch_norm("a.third")
+        .leaky_relu("a.relu", 0.3)
+        .batch_norm("a.fourth")
+        .layer("b.conv", Layer::Conv2d(convolution(4, 3, 2, 1, (0, 0), (1, 1)))) // N, 3, 3, 8
+        .label("b.label", 3)
+        .label("b.again", 3)
+        .layer("b.deconv", Layer::ConvTranspose2d(convolution(9, 2, 4, 3, (1, 0), (0, 2)))) // N, 2, 9, 23
+        .layer("b.tanh", Layer::Activation(models::Activation::Tanh))
+        .label("c.label", 3) // N, 5, 9, 23
+        .batch_norm("c.norm")
+        .layer("c.deconv", Layer::ConvTranspose2d(convolution(5, 2, 1, 1, (0, 0), (0, 0)))) // N, 2, 9, 23
+        .flatten("d.flat") // N, 414
+        .linear("d.linear", 24)
+        .batch_norm("d.norm")
+        .sigmoid("d.sigmoid")
+        .label("d.label", 3) // N, 27
+        .batch_norm("d.again")
+        .linear("e.linear", 30)
+        .relu("e.relu")
+        .reshape("e.planes", 2, 3, 5)
+        .label("e.label", 3) // N, 5, 3, 5
+        .build()
+        .unwrap()
+}
+
+/// Weights drawn at random, the averages and the gains of batch norm too: those of a network that
+/// wasn't trained are 0 and 1, and hide what is done to them.
+pub fn random_weights(network: &Network, seed: u64) -> Parameters {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let tensors = network.parameters().into_iter().map(|(name, spec)| {
+        let inputs = spec.dims.iter().skip(1).product::<usize>().max(1) as f32;
+        let range = match spec.name {
+            "weight" => -1.7 / inputs.sqrt()..1.7 / inputs.sqrt(),
+            "bias" | "offset" | "running_mean" => -0.5..0.5,
+            "gain" => -1.5..1.5,
+            // Some so small that ε counts.
+            "running_variance" => 0.01..2.,
+            other => panic!("{name}: which numbers has a {other}?"),
+        };
+        let count = spec.dims.iter().product();
+        let values: Vec<f32> = (0..count).map(|_| random.random_range(range.clone())).collect();
+        (name, Tensor::from_vec(values, spec.dims, &Device::Cpu).unwrap())
+    });
+    network.with_weights(tensors.collect::<HashMap<_, _>>(), &Device::Cpu).unwrap()
+}
+
+/// The file's bytes.
+pub fn model(network: &Network, parameters: &Parameters) -> Vec<u8> {
+    let graph = lower(network, parameters, &NAMES).unwrap();
+    Model::new(graph, Producer { name: "test".into(), version: "0".into() }).encode()
+}
+
+/// The newest ONNX Runtime of the checkout, or where `ORT_DYLIB_PATH` points.
+pub fn newest_runtime() -> &'static Runtime {
+    Runtime::load(None).unwrap_or_else(|error| panic!("these tests need ONNX Runtime: {error}"))
+}
+
+/// ONNX Runtime 1.17, the oldest that serves.
+pub fn oldest_runtime() -> PathBuf {
+    let library = root().join("runtime/1.17/libonnxruntime.so.1.17.0");
+    assert!(library.is_file(), "no {}: get it with `scripts/setup.sh test`", library.display());
+    library
+}
+
+/// Runs a network in ONNX Runtime and in Candle, at several batch sizes and with every label, and
+/// panics at the first numbers that differ.
+pub fn assert_agreement(runtime: &Runtime, network: &Network, seed: u64) {
+    let parameters = random_weights(network, seed);
+    let builder = Session::builder(runtime.environment()).unwrap();
+    let mut session = { builder }.commit_from_memory(&model(network, &parameters)).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 1);
+    for n in [1, 3, 8] {
+        let dims = network.input().dims(n);
+        let x: Vec<f32> = (0..dims.iter().product()).map(|_| random.random_range(-1. ..1.)).collect();
+        let classes = network.classes();
+        let label: Vec<u32> = (0..n as u32).map(|i| (i + n as u32) % classes.unwrap_or(1) as u32).collect();
+
+        let tensor = Tensor::from_slice(&x, dims.as_slice(), &Device::Cpu).unwrap();
+        let labels = classes.map(|_| Tensor::from_slice(&label, n, &Device::Cpu).unwrap());
+        let expected = network.forward(&parameters, &tensor, labels.as_ref(), Mode::Sample).unwrap();
+
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> =
+            vec![("x", OrtTensor::from_array((dims, x)).unwrap().into())];
+        if classes.is_some() {
+            let label: Vec<i64> = label.iter().map(|&label| label.into()).collect();
+            inputs.push(("label", OrtTensor::from_array(([n], label)).unwrap().into()));
+        }
+        let outputs = session.run(inputs).unwrap();
+        let (shape, found) = outputs["y"].try_extract_tensor::<f32>().unwrap();
+        let shape: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
+        assert_eq!(shape, network.output().dims(n), "{} at batch {n}", network.name());
+        let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
+        assert_close(&format!("{} at batch {n}", network.name()), &shape, &expected, found);
+    }
+}
+
+/// Elementwise; prints the first numbers that differ, with their place.
+pub fn assert_close(what: &str, shape: &[usize], expected: &[f32], found: &[f32]) {
+    assert_eq!(expected.len(), found.len(), "{what}");
+    let deviation = expected.iter().map(|x| x * x).sum::<f32>() / expected.len() as f32;
+    assert!(deviation.sqrt() > 0.01, "{what}: outputs near 0 would agree with anything");
+    let differ = |&i: &usize| {
+        let (a, b) = (expected[i], found[i]);
+        // False too where either is not a number.
+        let close = (a - b).abs() <= TOLERANCE * a.abs().max(1.);
+        !close
+    };
+    let different: Vec<usize> = (0..expected.len()).filter(differ).collect();
+    let first: Vec<String> = different
+        .iter()
+        .take(8)
+        .map(|&i| {
+            let place: Vec<usize> = shape
+                .iter()
+                .enumerate()
+                .map(|(axis, size)| i / shape[axis + 1..].iter().product::<usize>() % size)
+                .collect();
+            format!("{place:?}: expected {}, found {}", expected[i], found[i])
+        })
+        .collect();
+    assert!(
+        different.is_empty(),
+        "{what}: {} of {} numbers differ\n{}",
+        different.len(),
+        expected.len(),
+        first.join("\n")
+    );
+}

@@ -1,0 +1,17 @@
+//! What is lowered runs in ONNX Runtime 1.17 as well. In a binary of its own: a process loads one
+//! ONNX Runtime.
+#![cfg(test)]
+
+mod common;
+
+use common::{assert_agreement, every_layer, oldest_runtime, small};
+use infer::Runtime;
+
+#[test]
+fn every_network() {
+    let runtime = Runtime::load(Some(&oldest_runtime())).unwrap();
+    assert_eq!(runtime.version(), "1.17.0");
+    for network in [small().generator().unwrap(), small().discriminator().unwrap(), every_layer()] {
+        assert_agreement(runtime, &network, 11);
+    }
+}

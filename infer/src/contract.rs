@@ -1,0 +1,499 @@
+//! The contract between `export`, which writes an ONNX file, and `infer`, which draws from it.
+//!
+//! # The graph
+//!
+//! Inputs `z: float32[batch, latent_dim]` and, in a labelled model, `label: int64[batch]`; output
+//! `image: float32[batch, channels, height, width]` with 1 or 3 channels. `batch` is symbolic.
+//!
+//! # The metadata
+//!
+//! `metadata_props` of the file, every value a string. Bold keys must be there.
+//!
+//! | key | value |
+//! |---|---|
+//! | **`edgegan.format`** | `1` |
+//! | **`edgegan.architecture`** | such as `labelled-dcgan` |
+//! | **`edgegan.dataset`** | such as `mnist` |
+//! | `edgegan.classes` | JSON array of class names in the label's order; absent or `[]`: unlabelled |
+//! | **`edgegan.latent_dim`** | a whole number |
+//! | **`edgegan.latent_distribution`** | `uniform(-1,1)`, drawn as [`latents`](crate::latent::latents) does |
+//! | **`edgegan.pixel_range`** | `0,1` or `-1,1`: the values of black and white |
+//! | `edgegan.epochs`, `edgegan.iterations`, `edgegan.seed` | whole numbers |
+//! | `edgegan.recipe`, `edgegan.checkpoint_sha256` | text |
+//! | `edgegan.quality` | JSON object of measured figures |
+//! | `edgegan.golden` | JSON object, see [`Golden`] |
+//!
+//! # 8-bit pixels
+//!
+//! A value x of the output becomes ⌊255 · (x − black) / (white − black) + ½⌋, limited to 0…255.
+
+use std::fmt;
+
+use ndarray::Array4;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// The format that this crate reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// Names of the graph's inputs and its output.
+pub mod tensor {
+    /// Latents, float32, `(batch, latent_dim)`.
+    pub const Z: &str = "z";
+    /// Class indices, int64, `(batch)`.
+    pub const LABEL: &str = "label";
+    /// Pictures, float32, `(batch, channels, height, width)`.
+    pub const IMAGE: &str = "image";
+}
+
+/// What a generator's file says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contract {
+    /// The network, such as `labelled-dcgan`.
+    pub architecture: String,
+    /// What it was trained on, such as `mnist`.
+    pub dataset: String,
+    /// Class names in the label's order; empty for an unlabelled model.
+    pub classes: Vec<String>,
+    /// How many latents one image takes.
+    pub latent_dim: usize,
+    /// How latents are drawn.
+    pub latent_distribution: LatentDistribution,
+    /// What the output's values mean.
+    pub pixel_range: PixelRange,
+    /// How it was trained.
+    pub training: Training,
+    /// Measured figures, by name.
+    pub quality: Map<String, Value>,
+    /// A case that `infer self-test` replays.
+    pub golden: Option<Golden>,
+}
+
+/// How a generator was trained; what isn't known is left out of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Training {
+    /// Passes over the training set.
+    pub epochs: Option<u64>,
+    /// Steps of the optimiser's loop.
+    pub iterations: Option<u64>,
+    /// Name of the recipe.
+    pub recipe: Option<String>,
+    /// Seed of weights, order and noise.
+    pub seed: Option<u64>,
+    /// SHA-256 of the checkpoint's file, hexadecimal.
+    pub checkpoint_sha256: Option<String>,
+}
+
+/// The distribution of the latents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LatentDistribution {
+    /// U(−1, 1), as [`latents`](crate::latent::latents) draws it.
+    Uniform,
+}
+
+impl fmt::Display for LatentDistribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uniform => f.write_str("uniform(-1,1)"),
+        }
+    }
+}
+
+/// The values of black and white in the generator's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PixelRange {
+    /// 0 to 1: a generator that ends in a sigmoid.
+    ZeroToOne,
+    /// −1 to 1: a generator that ends in tanh.
+    MinusOneToOne,
+}
+
+impl PixelRange {
+    /// One value of the output as an 8-bit pixel: half rounds up, what lies outside is limited.
+    /// (NaN gives 0; [`Generator`](crate::Generator) refuses it before it gets here.)
+    ///
+    /// ```
+    /// use infer::contract::PixelRange;
+    /// assert_eq!(PixelRange::ZeroToOne.to_u8(0.5), 128);
+    /// assert_eq!(PixelRange::MinusOneToOne.to_u8(-1.0), 0);
+    /// assert_eq!(PixelRange::MinusOneToOne.to_u8(1.5), 255);
+    /// ```
+    pub fn to_u8(self, value: f32) -> u8 {
+        let level = match self {
+            Self::ZeroToOne => value * 255.0,
+            Self::MinusOneToOne => (value + 1.0) * 127.5,
+        };
+        // The cast limits to 0..=255.
+        (level + 0.5).floor() as u8
+    }
+
+    /// A batch of the output as 8-bit pixels.
+    ///
+    /// # Shapes
+    ///
+    /// `(N, C, H, W)` to the same.
+    pub fn quantize(self, images: &Array4<f32>) -> Array4<u8> {
+        images.mapv(|value| self.to_u8(value))
+    }
+}
+
+impl fmt::Display for PixelRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ZeroToOne => "0,1",
+            Self::MinusOneToOne => "-1,1",
+        })
+    }
+}
+
+/// Images that a model is known to draw, for `infer self-test` to draw again on any device.
+///
+/// Image `i` has index `i`, label `labels[i]` and the latents of `seed`. In an unlabelled model the
+/// labels are all 0 and only say how many images there are. `pixels` holds the 8-bit pixels of all
+/// images in the order `(image, channel, row, column)`, as hexadecimal, and `sha256` their digest,
+/// also hexadecimal. A device that computes in another order may differ by up to `tolerance` levels
+/// of 255 in any pixel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Golden {
+    /// Seed of the latents.
+    pub seed: u64,
+    /// One label per image.
+    pub labels: Vec<i64>,
+    /// SHA-256 of the pixels, hexadecimal.
+    pub sha256: String,
+    /// The pixels, hexadecimal.
+    pub pixels: String,
+    /// Largest difference that still counts as the same picture, in levels.
+    pub tolerance: u8,
+}
+
+/// How a device's pictures compare with a golden case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// How many pixels were compared.
+    pub pixels: usize,
+    /// How many of them differ.
+    pub differing: usize,
+    /// The largest difference, in levels.
+    pub largest: u8,
+    /// The largest difference allowed.
+    pub tolerance: u8,
+}
+
+impl Comparison {
+    /// Whether the device draws what the file promises.
+    pub fn passed(self) -> bool {
+        self.largest <= self.tolerance
+    }
+}
+
+impl Golden {
+    /// Records what a model drew.
+    ///
+    /// # Shapes
+    ///
+    /// `images` is `(N, C, H, W)` for N labels.
+    pub fn new(seed: u64, labels: Vec<i64>, images: &Array4<u8>, tolerance: u8) -> Self {
+        // `iter` walks in logical order, whatever the memory's order.
+        let pixels: Vec<u8> = images.iter().copied().collect();
+        Self {
+            seed,
+            labels,
+            sha256: hexadecimal(&Sha256::digest(&pixels)),
+            pixels: hexadecimal(&pixels),
+            tolerance,
+        }
+    }
+
+    /// Compares pictures drawn from this case's seed and labels with the recorded ones.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if the record is damaged or holds another number of pixels.
+    pub fn compare(&self, images: &Array4<u8>) -> Result<Comparison, String> {
+        let expected = from_hexadecimal(&self.pixels)
+            .ok_or("its edgegan.golden holds pixels that are not hexadecimal")?;
+        if hexadecimal(&Sha256::digest(&expected)) != self.sha256 {
+            return Err("its edgegan.golden is damaged: pixels and sha256 disagree".into());
+        }
+        if expected.len() != images.len() {
+            return Err(format!(
+                "its edgegan.golden holds {} pixels, but the model drew {}",
+                expected.len(),
+                images.len()
+            ));
+        }
+        let differences = || (images.iter().zip(&expected)).map(|(a, b)| a.abs_diff(*b));
+        Ok(Comparison {
+            pixels: expected.len(),
+            differing: differences().filter(|difference| *difference > 0).count(),
+            largest: differences().max().unwrap_or(0),
+            tolerance: self.tolerance,
+        })
+    }
+}
+
+impl Contract {
+    /// The metadata that says this, keys with their `edgegan.` prefix, for an exporter to write.
+    pub fn to_metadata(&self) -> Vec<(String, String)> {
+        let optional = [
+            ("epochs", self.training.epochs.map(|n| n.to_string())),
+            ("iterations", self.training.iterations.map(|n| n.to_string())),
+            ("recipe", self.training.recipe.clone()),
+            ("seed", self.training.seed.map(|n| n.to_string())),
+            ("checkpoint_sha256", self.training.checkpoint_sha256.clone()),
+            ("golden", self.golden.as_ref().map(to_json)),
+        ];
+        [
+            ("format", FORMAT.to_string()),
+            ("architecture", self.architecture.clone()),
+            ("dataset", self.dataset.clone()),
+            ("classes", to_json(&self.classes)),
+            ("latent_dim", self.latent_dim.to_string()),
+            ("latent_distribution", self.latent_distribution.to_string()),
+            ("pixel_range", self.pixel_range.to_string()),
+            ("quality", to_json(&self.quality)),
+        ]
+        .into_iter()
+        .chain(optional.into_iter().filter_map(|(key, value)| Some((key, value?))))
+        .map(|(key, value)| (format!("edgegan.{key}"), value))
+        .collect()
+    }
+
+    /// Reads a file's metadata; `lookup` gives the value of a whole key.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the first key that is missing or has a value that means nothing.
+    pub fn from_metadata<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> Result<Self, String> {
+        let metadata = Metadata { lookup };
+        let Some(format) = metadata.get("format") else {
+            return Err("it has no edgegan.format in its metadata".into());
+        };
+        if format != FORMAT.to_string() {
+            return Err(format!("its edgegan.format is {format:?}, and this program reads {FORMAT}"));
+        }
+        Ok(Self {
+            architecture: metadata.required("architecture")?.into(),
+            dataset: metadata.required("dataset")?.into(),
+            classes: metadata.json("classes")?.unwrap_or_default(),
+            latent_dim: match metadata.number("latent_dim")? {
+                Some(dim @ 1..=0xffff) => dim as usize,
+                Some(dim) => {
+                    return Err(format!("its edgegan.latent_dim is {dim}, expected 1 to 65535"));
+                }
+                None => return Err("it has no edgegan.latent_dim in its metadata".into()),
+            },
+            latent_distribution: match metadata.required("latent_distribution")? {
+                "uniform(-1,1)" => LatentDistribution::Uniform,
+                other => {
+                    return Err(format!(
+                        "its edgegan.latent_distribution is {other:?}, expected \"uniform(-1,1)\""
+                    ));
+                }
+            },
+            pixel_range: match metadata.required("pixel_range")? {
+                "0,1" => PixelRange::ZeroToOne,
+                "-1,1" => PixelRange::MinusOneToOne,
+                other => {
+                    return Err(format!(
+                        "its edgegan.pixel_range is {other:?}, expected \"0,1\" or \"-1,1\""
+                    ));
+                }
+            },
+            training: Training {
+                epochs: metadata.number("epochs")?,
+                iterations: metadata.number("iterations")?,
+                recipe: metadata.get("recipe").map(Into::into),
+                seed: metadata.number("seed")?,
+                checkpoint_sha256: metadata.get("checkpoint_sha256").map(Into::into),
+            },
+            quality: metadata.json("quality")?.unwrap_or_default(),
+            golden: metadata.json("golden")?,
+        })
+    }
+
+    /// Whether the model takes labels.
+    pub fn is_labelled(&self) -> bool {
+        !self.classes.is_empty()
+    }
+
+    /// The classes in words, such as `the classes 0, 1 and 2`.
+    pub fn describe_classes(&self) -> String {
+        match self.classes.as_slice() {
+            [] => "pictures without a class".into(),
+            [only] => format!("the class {only}"),
+            [first @ .., last] => format!("the classes {} and {last}", first.join(", ")),
+        }
+    }
+}
+
+/// Typed access to the `edgegan.` keys.
+struct Metadata<F> {
+    lookup: F,
+}
+
+impl<'a, F: Fn(&str) -> Option<&'a str>> Metadata<F> {
+    fn get(&self, key: &str) -> Option<&'a str> {
+        (self.lookup)(&format!("edgegan.{key}"))
+    }
+
+    fn required(&self, key: &str) -> Result<&'a str, String> {
+        (self.get(key)).ok_or_else(|| format!("it has no edgegan.{key} in its metadata"))
+    }
+
+    fn number(&self, key: &str) -> Result<Option<u64>, String> {
+        (self.get(key))
+            .map(|text| {
+                text.parse().map_err(|_| format!("its edgegan.{key} is {text:?}, expected a whole number"))
+            })
+            .transpose()
+    }
+
+    fn json<T: for<'de> Deserialize<'de>>(&self, key: &str) -> Result<Option<T>, String> {
+        (self.get(key))
+            .map(|text| {
+                serde_json::from_str(text)
+                    .map_err(|error| format!("its edgegan.{key} can't be read ({error})"))
+            })
+            .transpose()
+    }
+}
+
+/// JSON of a value whose keys are strings, which can't fail.
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    (bytes.iter())
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}
+
+fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    (text.as_bytes().chunks_exact(2)).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn contract() -> Contract {
+        let images = Array4::from_shape_fn((2, 1, 2, 3), |(n, _, y, x)| (n * 90 + y * 3 + x) as u8);
+        Contract {
+            architecture: "labelled-dcgan".into(),
+            dataset: "mnist".into(),
+            classes: vec!["0".into(), "one \"1\"".into()],
+            latent_dim: 100,
+            latent_distribution: LatentDistribution::Uniform,
+            pixel_range: PixelRange::MinusOneToOne,
+            training: Training {
+                epochs: Some(25),
+                iterations: Some(23_450),
+                recipe: Some("reference".into()),
+                seed: Some(u64::MAX),
+                checkpoint_sha256: Some("ab".repeat(32)),
+            },
+            quality: Map::from_iter([("accuracy".to_string(), Value::from(0.996))]),
+            golden: Some(Golden::new(7, vec![0, 1], &images, 1)),
+        }
+    }
+
+    fn read(metadata: &HashMap<String, String>) -> Result<Contract, String> {
+        Contract::from_metadata(|key| metadata.get(key).map(String::as_str))
+    }
+
+    #[test]
+    fn metadata_comes_back_as_it_went() {
+        let bare = Contract {
+            classes: Vec::new(),
+            training: Training::default(),
+            quality: Map::new(),
+            golden: None,
+            pixel_range: PixelRange::ZeroToOne,
+            ..contract()
+        };
+        for contract in [contract(), bare] {
+            let metadata = contract.to_metadata().into_iter().collect();
+            assert_eq!(read(&metadata), Ok(contract));
+        }
+    }
+
+    #[test]
+    fn each_wrong_value_is_named() {
+        for (key, value, expected) in [
+            ("format", None, "no edgegan.format"),
+            ("format", Some("2"), "edgegan.format is \"2\""),
+            ("architecture", None, "no edgegan.architecture"),
+            ("dataset", None, "no edgegan.dataset"),
+            ("classes", Some("0,1"), "edgegan.classes can't be read"),
+            ("latent_dim", None, "no edgegan.latent_dim"),
+            ("latent_dim", Some("0"), "edgegan.latent_dim is 0"),
+            ("latent_dim", Some("many"), "edgegan.latent_dim is \"many\""),
+            ("latent_distribution", Some("normal(0,1)"), "normal(0,1)"),
+            ("pixel_range", Some("0,255"), "0,255"),
+            ("epochs", Some("-1"), "edgegan.epochs is \"-1\""),
+            ("golden", Some("{}"), "edgegan.golden can't be read"),
+        ] {
+            let mut metadata: HashMap<_, _> = contract().to_metadata().into_iter().collect();
+            let key = format!("edgegan.{key}");
+            match value {
+                Some(value) => metadata.insert(key, value.into()),
+                None => metadata.remove(&key),
+            };
+            let error = read(&metadata).err().unwrap_or_default();
+            assert!(error.contains(expected), "expected {expected:?} in {error:?}");
+        }
+    }
+
+    #[test]
+    fn pixels_round_half_up_and_are_limited() {
+        let to_u8 = |x| PixelRange::ZeroToOne.to_u8(x);
+        for level in 0..=255u8 {
+            let centre = f32::from(level) / 255.0;
+            assert_eq!(to_u8(centre), level);
+            assert_eq!(to_u8(centre + 0.49 / 255.0), level);
+            assert_eq!(to_u8(centre - 0.49 / 255.0), level);
+        }
+        assert_eq!(to_u8(0.5), 128);
+        assert_eq!((to_u8(-0.1), to_u8(1.1)), (0, 255));
+        let tanh = |x| PixelRange::MinusOneToOne.to_u8(x);
+        assert_eq!((tanh(-1.0), tanh(0.0), tanh(1.0), tanh(-2.0)), (0, 128, 255, 0));
+    }
+
+    #[test]
+    fn a_golden_case_counts_differences_and_refuses_damage() {
+        let images = Array4::from_shape_fn((2, 3, 2, 3), |(n, c, y, x)| (n * 100 + c * 20 + y * 3 + x) as u8);
+        let golden = Golden::new(7, vec![0, 1], &images, 1);
+        let mut drawn = images.clone();
+        let same = golden.compare(&drawn);
+        assert_eq!(same.map(|same| (same.differing, same.largest)), Ok((0, 0)));
+
+        drawn[[1, 2, 1, 0]] += 1;
+        drawn[[0, 0, 0, 0]] += 1;
+        let close = golden.compare(&drawn);
+        assert_eq!(close.map(|c| (c.pixels, c.differing, c.largest, c.passed())), Ok((36, 2, 1, true)));
+
+        drawn[[0, 1, 1, 2]] -= 2;
+        let far = golden.compare(&drawn);
+        assert_eq!(far.map(|c| (c.differing, c.largest, c.passed())), Ok((3, 2, false)));
+
+        let mut damaged = golden.clone();
+        damaged.pixels.replace_range(0..2, "ff");
+        assert!(damaged.compare(&images).is_err_and(|error| error.contains("disagree")));
+        damaged.pixels.replace_range(0..2, "xy");
+        assert!(damaged.compare(&images).is_err_and(|error| error.contains("hexadecimal")));
+        let fewer = images.slice_move(ndarray::s![..1, .., .., ..]);
+        assert!(golden.compare(&fewer).is_err_and(|error| error.contains("drew 18")));
+    }
+}

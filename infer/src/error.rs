@@ -1,0 +1,204 @@
+//! What can go wrong, each as one sentence: what was found, what was expected, what to do.
+
+use std::path::PathBuf;
+
+/// The oldest ONNX Runtime that serves, as `(major, minor)`. `ort`'s `api-17` feature asks for it.
+pub const OLDEST_RUNTIME: (u32, u32) = (1, 17);
+
+/// How to get ONNX Runtime, in the words of every message that needs it.
+const GET_RUNTIME: &str = "run `make setup` in the checkout, or `pip download --no-deps onnxruntime`, \
+     unzip the wheel and put its onnxruntime/capi/libonnxruntime.so.* beside the program; \
+     or name the file with --runtime or ORT_DYLIB_PATH";
+
+/// Any failure of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model's path leads nowhere, to a folder, or to something unreadable.
+    #[error("model {path}: {found}; expected an ONNX file written by `cargo export`")]
+    ModelUnreadable {
+        /// The path as given.
+        path: String,
+        /// What is there instead of a file.
+        found: String,
+    },
+    /// The model's bytes are not an ONNX model.
+    #[error("model {model} is not an ONNX model: {found}; expected a file written by `cargo export`")]
+    NotOnnx {
+        /// The model's path or name.
+        model: String,
+        /// The first thing that is wrong with it.
+        found: String,
+    },
+    /// An ONNX model without the metadata that says how to sample it, or with metadata that can't
+    /// be read.
+    #[error("model {model} is no edgegan generator: {found}; write one with `cargo export`")]
+    NotAGenerator {
+        /// The model's path or name.
+        model: String,
+        /// What is missing or wrong.
+        found: String,
+    },
+    /// The graph's inputs or outputs are not the contract's.
+    #[error(
+        "model {model} has {found}, but an edgegan generator has {expected}; \
+         write one with `cargo export`"
+    )]
+    OtherInterface {
+        /// The model's path or name.
+        model: String,
+        /// The graph's own inputs and outputs.
+        found: String,
+        /// The contract's.
+        expected: String,
+    },
+    /// ONNX Runtime refused the model.
+    #[error(
+        "ONNX Runtime {version} can't load model {model}: {reason}; write it again with \
+         `cargo export`, or name a newer ONNX Runtime with --runtime"
+    )]
+    SessionRefused {
+        /// The model's path or name.
+        model: String,
+        /// Version of the loaded library.
+        version: String,
+        /// ONNX Runtime's words.
+        reason: String,
+    },
+    /// A class that the model doesn't know.
+    #[error("{asked} is not a class of model {model}: it draws {classes}")]
+    UnknownClass {
+        /// What was asked for.
+        asked: String,
+        /// The model's path or name.
+        model: String,
+        /// The classes it has.
+        classes: String,
+    },
+    /// Labels or latents of the wrong shape for the model.
+    #[error("{0}")]
+    BadInput(String),
+    /// No library was found in any of the places.
+    #[error("no ONNX Runtime found: looked {looked}{broken}; {GET_RUNTIME}")]
+    RuntimeNotFound {
+        /// The places, as one list.
+        looked: String,
+        /// Libraries that were there and couldn't serve, or empty.
+        broken: String,
+    },
+    /// The library that was asked for can't serve.
+    #[error("{asked}: {path} {refusal}; {GET_RUNTIME}")]
+    RuntimeRefused {
+        /// Who asked for it: `--runtime` or `ORT_DYLIB_PATH`.
+        asked: &'static str,
+        /// The library's path.
+        path: PathBuf,
+        /// Why it can't serve.
+        refusal: Refusal,
+    },
+    /// A process can load one ONNX Runtime; another one is loaded already.
+    #[error("ONNX Runtime {loaded} is loaded already, so {asked} can't be: a process loads one")]
+    RuntimeLoadedAlready {
+        /// The loaded library.
+        loaded: PathBuf,
+        /// The one that was asked for.
+        asked: PathBuf,
+    },
+    /// The library loaded, but its environment couldn't be set up.
+    #[error("ONNX Runtime {path} can't start: {reason}")]
+    RuntimeBroken {
+        /// The library's path.
+        path: PathBuf,
+        /// ONNX Runtime's words.
+        reason: String,
+    },
+    /// The device that was asked for is not there.
+    #[error(
+        "--device {device} is not available: {reason}; use --device cpu, or install the GPU build \
+         of ONNX Runtime (`pip install onnxruntime-gpu`) with its CUDA libraries and name its \
+         libonnxruntime.so with --runtime"
+    )]
+    DeviceUnavailable {
+        /// The device as written on the command line.
+        device: String,
+        /// ONNX Runtime's words, or ours.
+        reason: String,
+    },
+    /// A device's name that means nothing.
+    #[error("{0:?} is not a device: expected auto, cpu, cuda or cuda:<number>")]
+    UnknownDevice(String),
+    /// Running the model failed.
+    #[error("running model {model} failed: {reason}")]
+    RunFailed {
+        /// The model's path or name.
+        model: String,
+        /// ONNX Runtime's words, or ours.
+        reason: String,
+    },
+    /// The path for the picture can't be one.
+    #[error("output {path}: {found}")]
+    BadOutput {
+        /// The path as given.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        found: String,
+    },
+    /// Writing the picture failed.
+    #[error("output {path} can't be written ({reason}); name another place with --out")]
+    WriteFailed {
+        /// The path as given.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Whether the request itself can't be served (a wrong value, model, library, device or output
+    /// path) as opposed to a failure of the machine. Programs exit with status 2 for the former and
+    /// 1 for the latter.
+    pub fn is_bad_request(&self) -> bool {
+        match self {
+            Self::ModelUnreadable { .. }
+            | Self::NotOnnx { .. }
+            | Self::NotAGenerator { .. }
+            | Self::OtherInterface { .. }
+            | Self::SessionRefused { .. }
+            | Self::UnknownClass { .. }
+            | Self::BadInput(_)
+            | Self::RuntimeRefused { .. }
+            | Self::RuntimeLoadedAlready { .. }
+            | Self::DeviceUnavailable { .. }
+            | Self::UnknownDevice(_)
+            | Self::BadOutput { .. } => true,
+            Self::RuntimeNotFound { .. }
+            | Self::RuntimeBroken { .. }
+            | Self::RunFailed { .. }
+            | Self::WriteFailed { .. } => false,
+        }
+    }
+}
+
+/// Why a library can't serve as ONNX Runtime.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such file.
+    #[error("does not exist")]
+    Missing,
+    /// The path is a folder.
+    #[error("is a folder; expected the library file itself")]
+    Folder,
+    /// The system's loader refused it.
+    #[error("is not a library this machine can load ({0})")]
+    NotALibrary(String),
+    /// A library, but not ONNX Runtime.
+    #[error("is a library but not ONNX Runtime: it has no usable OrtGetApiBase")]
+    NotOnnxRuntime,
+    /// An ONNX Runtime older than [`OLDEST_RUNTIME`].
+    #[error(
+        "is ONNX Runtime {0}, which is too old; expected {major}.{minor} or later",
+        major = OLDEST_RUNTIME.0,
+        minor = OLDEST_RUNTIME.1
+    )]
+    TooOld(String),
+}

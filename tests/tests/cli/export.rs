@@ -1,0 +1,472 @@
+//! `export`: the file that it writes, and what it says to bad input.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, SystemTime},
+};
+
+use candle_core::{Device, Tensor};
+use infer::{
+    ModelSource,
+    contract::{Contract, PixelRange},
+};
+use models::{
+    Network, Parameters,
+    checkpoint::{Contents, FORMAT, Header, LABELLED_DCGAN, Provenance},
+    dcgan,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const FILE: &str = "generator.safetensors";
+
+/// Sizes that are quick to export; rows and columns differ.
+fn small() -> dcgan::Config {
+    dcgan::Config {
+        latent_dim: 7,
+        classes: 4,
+        channels: 1,
+        height: 12,
+        width: 20,
+        generator_filters: 3,
+        generator_units: 11,
+        discriminator_filters: 3,
+        discriminator_units: 11,
+    }
+}
+
+fn header(config: dcgan::Config) -> Header {
+    Header {
+        format: FORMAT,
+        architecture: LABELLED_DCGAN.into(),
+        config,
+        provenance: Provenance {
+            version: "0.1.0".into(),
+            dataset: "mnist".into(),
+            dataset_sha256: "0".repeat(64),
+            split: "train".into(),
+            classes: (0..config.classes).map(|class| class.to_string()).collect(),
+            images: 60_000,
+            recipe: "reference".into(),
+            seed: 21,
+            batch_size: 64,
+            iterations: 2345,
+            epochs: 2.5,
+            device: "cpu".into(),
+        },
+    }
+}
+
+fn weights(network: &Network, seed: u64) -> Parameters {
+    network.initialise(seed, &Device::Cpu).unwrap()
+}
+
+/// Writes a checkpoint whose averaged weights are those of `seed`, and the raw ones of the next.
+fn save(path: &Path, header: &Header, network: &Network, seed: u64) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut contents = Contents::default();
+    contents.parameters("average", &weights(network, seed));
+    contents.parameters("raw", &weights(network, seed + 1));
+    contents.save(header, path).unwrap();
+}
+
+/// A user's shell in a folder of its own.
+struct Shell {
+    folder: TempDir,
+}
+
+impl Shell {
+    fn new() -> Shell {
+        Shell { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A shell beside which a small run lies, `runs/small`.
+    fn with_run() -> Shell {
+        let shell = Shell::new();
+        let network = small().generator().unwrap();
+        save(&shell.path("runs/small").join(FILE), &header(small()), &network, 3);
+        shell
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        fs::write(self.path(name), contents).unwrap();
+        self.path(name)
+    }
+
+    fn run(&self, program: &str, arguments: &[impl AsRef<OsStr>]) -> Output {
+        Command::new(tests::program(program))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("ORT_DYLIB_PATH", tests::runtime_library())
+            .output()
+            .unwrap()
+    }
+
+    /// Runs what must succeed without a word on stderr; gives its stdout.
+    fn succeed(&self, program: &str, arguments: &[impl AsRef<OsStr>]) -> String {
+        let output = self.run(program, arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{} {stderr}", output.status);
+        assert_eq!(stderr, "");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs an `export` that must fail: with this status, nothing on stdout, no file written or
+    /// changed, and one line on stderr that has each of these parts.
+    fn fail(&self, arguments: &[impl AsRef<OsStr>], status: i32, parts: &[&str]) {
+        let before = contents(self.folder.path());
+        let output = self.run("export", arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{stderr}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+        for part in parts {
+            assert!(stderr.contains(part), "expected {part:?} in {stderr:?}");
+        }
+        assert!(contents(self.folder.path()) == before, "files were written");
+    }
+}
+
+/// Every file under a folder, hidden ones too.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            files.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+fn contract(file: &Path) -> Contract {
+    ModelSource::File(file).contract().unwrap()
+}
+
+#[test]
+fn the_whole_generator_becomes_a_file_that_every_runtime_draws_from() {
+    let shell = Shell::new();
+    let config = dcgan::Config::default();
+    let checkpoint = shell.path("runs/mnist").join(FILE);
+    save(&checkpoint, &header(config), &config.generator().unwrap(), 1);
+    let report = shell.succeed("export", &["--out", "gen.onnx", "--json"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let file = shell.path("gen.onnx");
+
+    assert_eq!(report["file"], "gen.onnx");
+    assert_eq!(report["bytes"], fs::metadata(&file).unwrap().len());
+    assert_eq!(report["checkpoint"], "runs/mnist/generator.safetensors");
+    assert_eq!(report["weights"], "average");
+    assert_eq!((&report["opset"], &report["ir_version"]), (&Value::from(17), &Value::from(8)));
+    assert_eq!(report["runtime"]["library"], tests::runtime_library().to_str().unwrap());
+    let largest = report["difference"]["largest"].as_f64().unwrap();
+    assert!(largest > 0. && largest <= 1e-5, "{report}");
+    // 64 images of 28 × 28 in three sizes of batch, loaded in two ways.
+    assert_eq!(report["difference"]["values"], 64 * 28 * 28 * 3 * 2);
+
+    let contract = contract(&file);
+    assert_eq!(contract.classes, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!((contract.architecture.as_str(), contract.dataset.as_str()), ("labelled-dcgan", "mnist"));
+    assert_eq!((contract.latent_dim, contract.pixel_range), (100, PixelRange::ZeroToOne));
+    assert_eq!((contract.training.epochs, contract.training.iterations), (Some(2), Some(2345)));
+    assert_eq!((contract.training.seed, contract.training.recipe.as_deref()), (Some(21), Some("reference")));
+    let loaded = models::checkpoint::Checkpoint::load(&checkpoint).unwrap();
+    assert_eq!(contract.training.checkpoint_sha256, Some(loaded.sha256));
+    assert_eq!(contract.golden.unwrap().labels, (0..10).collect::<Vec<i64>>());
+
+    let model = ["self-test", "--device", "cpu", "--json", "--model", "gen.onnx", "--runtime"];
+    for library in [tests::runtime_library(), tests::oldest_runtime_library()] {
+        let arguments: Vec<&OsStr> = model.iter().map(OsStr::new).chain([library.as_os_str()]).collect();
+        let tested: Value = serde_json::from_str(&shell.succeed("infer", &arguments)).unwrap();
+        assert_eq!((&tested["passed"], &tested["images"]), (&Value::from(true), &Value::from(10)));
+        assert_eq!(tested["runtime"]["version"], version(&library), "{tested}");
+    }
+    check_with_onnx(&file);
+}
+
+/// The version that a library's name ends in.
+fn version(library: &Path) -> String {
+    let name = library.file_name().unwrap().to_str().unwrap();
+    name.strip_prefix("libonnxruntime.so.").unwrap().to_string()
+}
+
+/// The onnx package's own checker, in its own words if it refuses.
+fn check_with_onnx(file: &Path) {
+    let python = tests::checkout().join(".venv/bin/python");
+    assert!(python.exists(), "no {}: get it with `scripts/setup.sh test`", python.display());
+    let check = "import sys, onnx; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
+    let output = Command::new(python).args(["-c", check]).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_newest_run_is_exported_and_the_report_says_which() {
+    let shell = Shell::new();
+    let network = small().generator().unwrap();
+    // Neither the first nor the last by name is the newest.
+    for (name, age) in [("a", 300), ("b", 100), ("c", 200)] {
+        let file = shell.path("runs").join(name).join(FILE);
+        save(&file, &header(small()), &network, 3);
+        let written = SystemTime::now() - Duration::from_secs(age);
+        fs::File::options().write(true).open(&file).unwrap().set_modified(written).unwrap();
+    }
+    let report = shell.succeed("export", &["--out", "gen.onnx"]);
+    for part in [
+        "runs/b/generator.safetensors: labelled-dcgan on mnist, averaged weights after 2.5 epochs",
+        "(2345 iterations)",
+        &format!("ONNX Runtime {} (", version(&tests::runtime_library())),
+        "and Candle agree within ",
+        "gen.onnx: ",
+        "15 nodes, opset 17, IR 8",
+    ] {
+        assert!(report.contains(part), "expected {part:?} in {report}");
+    }
+}
+
+#[test]
+fn a_run_and_a_file_can_be_named_and_quiet_says_nothing() {
+    let shell = Shell::with_run();
+    assert_eq!(shell.succeed("export", &["--checkpoint", "runs/small", "--out", "run.onnx", "--quiet"]), "");
+    let file = format!("runs/small/{FILE}");
+    assert_eq!(shell.succeed("export", &["--checkpoint", &file, "--out", "file.onnx", "--quiet"]), "");
+    assert!(fs::read(shell.path("run.onnx")).unwrap() == fs::read(shell.path("file.onnx")).unwrap());
+    // No temporary file stays behind.
+    let names: Vec<_> = contents(shell.folder.path())
+        .into_iter()
+        .map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(names, ["file.onnx", "run.onnx", FILE]);
+}
+
+#[test]
+fn the_weights_that_were_asked_for_are_in_the_file() {
+    let shell = Shell::with_run();
+    let network = small().generator().unwrap();
+    // No batch norm follows the last layer, and its label comes last: its features are as they were.
+    let bytes = |seed| {
+        let weight = weights(&network, seed).get("out.deconv.weight").unwrap().as_tensor().clone();
+        let features = weight.narrow(0, 0, 2 * small().generator_filters).unwrap().flatten_all().unwrap();
+        let features: Vec<f32> = features.to_vec1().unwrap();
+        features.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>()
+    };
+    let (average, raw) = (bytes(3), bytes(4));
+    for (arguments, there, not_there) in [
+        (&[][..], &average, &raw),
+        (&["--weights", "raw"], &raw, &average),
+        (&["--weights", "average"], &average, &raw),
+    ] {
+        shell.succeed("export", &[&["--out", "gen.onnx", "--quiet"], arguments].concat());
+        let file = fs::read(shell.path("gen.onnx")).unwrap();
+        let holds = |part: &[u8]| file.windows(part.len()).any(|window| window == part);
+        assert!(holds(there) && !holds(not_there), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_older_file_is_replaced() {
+    let shell = Shell::with_run();
+    shell.write("gen.onnx", "what was there before");
+    shell.succeed("export", &["--out", "gen.onnx", "--quiet"]);
+    assert_eq!(contract(&shell.path("gen.onnx")).latent_dim, 7);
+}
+
+#[test]
+fn no_run() {
+    let parts = ["no run in runs", "run `cargo train` first", "--checkpoint"];
+    Shell::new().fail(&["--out", "gen.onnx"], 2, &parts);
+}
+
+#[test]
+fn a_run_without_a_checkpoint() {
+    let shell = Shell::new();
+    fs::create_dir_all(shell.path("runs/empty")).unwrap();
+    shell.write("runs/empty/log.csv", "");
+    let parts = ["runs/empty", "holds no generator.safetensors", "cargo train"];
+    shell.fail(&["--checkpoint", "runs/empty", "--out", "gen.onnx"], 2, &parts);
+    shell.fail(&["--out", "gen.onnx"], 2, &["no run in runs"]);
+}
+
+#[test]
+fn a_checkpoint_that_is_not_there() {
+    let parts = ["checkpoint missing", "No such file", "expected a run's folder or a .safetensors file"];
+    Shell::new().fail(&["--checkpoint", "missing", "--out", "gen.onnx"], 2, &parts);
+}
+
+/// A checkpoint whose header says something else than the usual.
+fn fail_with_header(change: impl FnOnce(&mut Header), parts: &[&str]) {
+    let shell = Shell::new();
+    let mut header = header(small());
+    change(&mut header);
+    save(&shell.path(FILE), &header, &small().generator().unwrap(), 3);
+    shell.fail(&["--checkpoint", FILE, "--out", "gen.onnx"], 2, &[&[FILE], parts].concat());
+}
+
+#[test]
+fn a_checkpoint_of_another_architecture() {
+    fail_with_header(
+        |header| header.architecture = "stylegan".into(),
+        &["architecture \"stylegan\"", "knows \"labelled-dcgan\""],
+    );
+}
+
+#[test]
+fn a_checkpoint_of_another_format() {
+    fail_with_header(|header| header.format = 9, &["header format 9, this version reads 1"]);
+}
+
+#[test]
+fn weights_of_another_shape_than_the_header_says() {
+    let parts = ["average weights", "h0.linear.weight", "shape [11, 11]", "needs [12, 11]"];
+    fail_with_header(|header| header.config.generator_units = 12, &parts);
+}
+
+#[test]
+fn another_number_of_class_names_than_classes() {
+    let parts = ["names 5 classes", "its generator has 4"];
+    fail_with_header(|header| header.provenance.classes.push("five".into()), &parts);
+}
+
+#[test]
+fn a_checkpoint_without_the_weights_that_were_asked_for() {
+    let shell = Shell::new();
+    let mut contents = Contents::default();
+    contents.parameters("average", &weights(&small().generator().unwrap(), 3));
+    contents.save(&header(small()), &shell.path(FILE)).unwrap();
+    let parts = [FILE, "raw weights", "h0.linear.weight: not there"];
+    shell.fail(&["--checkpoint", FILE, "--weights", "raw", "--out", "gen.onnx"], 2, &parts);
+}
+
+#[test]
+fn a_truncated_checkpoint() {
+    let shell = Shell::with_run();
+    let whole = fs::read(shell.path("runs/small").join(FILE)).unwrap();
+    // In the header's length, in the header, in the weights, before the last byte.
+    for length in [0, 5, 300, whole.len() / 2, whole.len() - 1] {
+        shell.write("cut.safetensors", &whole[..length]);
+        let parts = ["cut.safetensors", "cut short, or no safetensors file"];
+        shell.fail(&["--checkpoint", "cut.safetensors", "--out", "gen.onnx"], 2, &parts);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_checkpoint() {
+    let shell = Shell::new();
+    shell.write("notes.txt", "These are the notes of a run, and no tensors at all.");
+    let parts = ["notes.txt", "no safetensors file"];
+    shell.fail(&["--checkpoint", "notes.txt", "--out", "gen.onnx"], 2, &parts);
+}
+
+#[test]
+fn a_safetensors_file_of_another_program() {
+    let shell = Shell::new();
+    // The length of the header, and an empty header: no tensors and no metadata.
+    shell.write("other.safetensors", [&2u64.to_le_bytes()[..], b"{}"].concat());
+    let parts = ["other.safetensors", "without edgegan's header"];
+    shell.fail(&["--checkpoint", "other.safetensors", "--out", "gen.onnx"], 2, &parts);
+}
+
+/// Saves a run whose averaged weights are changed, one parameter after the other.
+fn run_with(shell: &Shell, change: impl Fn(&str, &mut [f32])) {
+    let average = weights(&small().generator().unwrap(), 3);
+    for (name, parameter) in average.iter() {
+        let mut values: Vec<f32> = parameter.flatten_all().unwrap().to_vec1().unwrap();
+        change(name, &mut values);
+        let changed = Tensor::from_vec(values, parameter.dims(), &Device::Cpu).unwrap();
+        parameter.set(&changed).unwrap();
+    }
+    let mut contents = Contents::default();
+    contents.parameters("average", &average);
+    fs::create_dir_all(shell.path("runs/changed")).unwrap();
+    contents.save(&header(small()), &shell.path("runs/changed").join(FILE)).unwrap();
+}
+
+#[test]
+fn weights_that_are_not_finite() {
+    let shell = Shell::new();
+    run_with(&shell, |name, values| {
+        if name == "h1.linear.bias" {
+            values[4] = f32::NAN;
+        }
+    });
+    let parts = ["runs/changed", "average.h1.linear.bias holds numbers that are not finite"];
+    shell.fail(&["--out", "gen.onnx"], 2, &parts);
+}
+
+/// Candle adds the label's −600,000 to the features in single precision and loses them, before the
+/// bias makes up for it where six weights of the kernel meet the picture; the exported maps hold the
+/// sum of both.
+#[test]
+fn a_file_that_draws_something_else_is_not_written() {
+    let shell = Shell::new();
+    shell.write("gen.onnx", "what was there before");
+    let features = 2 * small().generator_filters * 5 * 5;
+    run_with(&shell, |name, values| match name {
+        "out.deconv.weight" => values[features..].fill(-1e5),
+        "out.deconv.bias" => values.fill(6e5),
+        // Features of the order of 1.
+        _ if name.ends_with("weight") => values.iter_mut().for_each(|x| *x *= 30.),
+        _ => {}
+    });
+    let parts = [" and Candle differ by ", "more than 1e-5", "nothing was written"];
+    shell.fail(&["--out", "gen.onnx"], 1, &parts);
+}
+
+#[test]
+fn an_output_that_can_not_be_written() {
+    let shell = Shell::with_run();
+    fs::create_dir(shell.path("folder")).unwrap();
+    shell.write("file", "");
+    for (out, status, part) in [
+        ("folder", 2, "this is a folder; name a file in it"),
+        ("missing/gen.onnx", 2, "there is no folder missing; create it first"),
+        ("file/gen.onnx", 2, "file is not a folder"),
+        // A folder where nobody can create files.
+        ("/proc/gen.onnx", 1, "can't write /proc/gen.onnx"),
+    ] {
+        shell.fail(&["--out", out], status, &[part]);
+    }
+}
+
+#[test]
+fn no_onnx_runtime() {
+    let shell = Shell::with_run();
+    let parts = ["--runtime", "/nonexistent/libonnxruntime.so", "does not exist", "make setup"];
+    shell.fail(&["--out", "gen.onnx", "--runtime", "/nonexistent/libonnxruntime.so"], 2, &parts);
+    let text = shell.write("libonnxruntime.so", "This is no library.");
+    let arguments = ["--out".as_ref(), "gen.onnx".as_ref(), "--runtime".as_ref(), text.as_os_str()];
+    shell.fail(&arguments, 2, &["libonnxruntime.so is not a library", "make setup"]);
+}
+
+#[test]
+fn wrong_arguments() {
+    let shell = Shell::with_run();
+    let export = tests::program("export");
+    for (arguments, part) in [
+        (&[][..], "--out <FILE>"),
+        (&["--out", "gen.onnx", "--weights", "best"], "possible values: average, raw"),
+        (&["--out", "gen.onnx", "--json", "--quiet"], "cannot be used with"),
+    ] {
+        let output = Command::new(&export).args(arguments).current_dir(shell.folder.path()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(part), "expected {part:?} in {stderr}");
+        assert!(!shell.path("gen.onnx").exists());
+    }
+}
+
+#[test]
+fn help_shows_examples() {
+    let help = Shell::new().succeed("export", &["--help"]);
+    assert!(help.contains("Examples:\n  cargo export --out gen.onnx"), "{help}");
+}

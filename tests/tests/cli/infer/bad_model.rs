@@ -1,0 +1,114 @@
+//! Files that are no generator.
+
+use std::fs;
+
+use super::{
+    Shell,
+    tiny_model::{self, TinyModel},
+};
+
+/// Asserts what `infer` says about this file as a model.
+#[track_caller]
+fn refused(contents: impl AsRef<[u8]>, parts: &[&str]) {
+    let shell = Shell::new();
+    shell.write("model.onnx", contents);
+    let parts = [&["model.onnx"], parts].concat();
+    shell.fail(&["--digit", "long", "--model", "model.onnx"], 2, &parts);
+}
+
+#[test]
+fn a_model_that_is_not_there() {
+    let shell = Shell::new();
+    let arguments = ["--digit", "5", "--model", "none.onnx"];
+    shell.fail(&arguments, 2, &["model none.onnx", "No such file", "cargo export"]);
+}
+
+#[test]
+fn a_folder() {
+    let shell = Shell::new();
+    fs::create_dir(shell.path("model.onnx")).unwrap();
+    let arguments = ["--digit", "5", "--model", "model.onnx"];
+    shell.fail(&arguments, 2, &["model.onnx", "this is a folder", "expected an ONNX file"]);
+}
+
+#[test]
+fn files_of_other_kinds() {
+    refused("", &["is not an ONNX model", "it is empty"]);
+    refused("A letter to a friend.", &["is not an ONNX model", "protobuf", "cargo export"]);
+    refused(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01", &["is not an ONNX model"]);
+    let safetensors = br#"8       {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}0000"#;
+    refused(safetensors, &["is not an ONNX model"]);
+}
+
+#[test]
+fn a_truncated_model() {
+    let whole = TinyModel::default().bytes();
+    refused(&whole[..whole.len() / 3], &["is not an ONNX model", "bytes begins, but only"]);
+}
+
+#[test]
+fn a_graph_that_is_damaged() {
+    let mut bytes = TinyModel::default().bytes();
+    // Byte 2 is the graph's key, bytes 3 and 4 its length; its first node begins at byte 5.
+    bytes[5..25].fill(0xff);
+    refused(&bytes, &["ONNX Runtime", "can't load model", "cargo export"]);
+}
+
+#[test]
+fn an_onnx_model_of_another_program() {
+    let model = TinyModel { contract: None, ..TinyModel::default() };
+    refused(model.bytes(), &["no edgegan generator", "no edgegan.format in its metadata", "cargo export"]);
+}
+
+#[test]
+fn a_model_of_a_format_to_come() {
+    let mut bytes = TinyModel::default().bytes();
+    // The metadata's first entry is edgegan.format = "1": key, value's field 2, its length 1.
+    let format = b"edgegan.format\x12\x01";
+    let at = bytes.windows(format.len()).position(|window| window == format).unwrap();
+    bytes[at + format.len()] = b'2';
+    refused(&bytes, &["edgegan.format is \"2\"", "reads 1"]);
+}
+
+#[test]
+fn other_inputs() {
+    let expected = "inputs z: float32[batch, 4], label: int64[batch] \
+                    and output image: float32[batch, channels, height, width]";
+    let model = TinyModel { latents_input: "noise", ..TinyModel::default() };
+    let found = "inputs noise: float32[batch, 4], label: int64[batch] \
+                 and outputs image: float32[batch, 1, 2, 3]";
+    let shell = Shell::new();
+    shell.write("model.onnx", model.bytes());
+    let arguments = ["--digit", "long", "--model", "model.onnx"];
+    shell.fail(&arguments, 2, &["model.onnx", found, expected, "cargo export"]);
+
+    // Gather takes int32 too, so the graph is valid.
+    let model = TinyModel { label_type: 6, ..TinyModel::default() };
+    shell.write("model.onnx", model.bytes());
+    shell.fail(&arguments, 2, &["label: int32[batch]", expected]);
+
+    let mut contract = tiny_model::contract();
+    contract.latent_dim = 100;
+    let model = TinyModel { contract: Some(contract), ..TinyModel::default() };
+    shell.write("model.onnx", model.bytes());
+    shell.fail(&arguments, 2, &["inputs z: float32[batch, 4]", "inputs z: float32[batch, 100]"]);
+}
+
+#[test]
+fn what_this_onnx_runtime_does_not_know() {
+    let shell = Shell::new();
+    let arguments = ["--digit", "long", "--model", "model.onnx"];
+    let parts = ["ONNX Runtime", "can't load model model.onnx", "--runtime"];
+    shell.write("model.onnx", TinyModel { operator: "Divine", ..TinyModel::default() }.bytes());
+    shell.fail(&arguments, 2, &[parts.as_slice(), &["Divine"]].concat());
+    shell.write("model.onnx", TinyModel { opset: 999, ..TinyModel::default() }.bytes());
+    shell.fail(&arguments, 2, &[parts.as_slice(), &["999"]].concat());
+}
+
+#[test]
+fn pixels_that_are_not_numbers() {
+    let shell = Shell::new();
+    shell.write("model.onnx", TinyModel { weight: f32::NAN, ..TinyModel::default() }.bytes());
+    let arguments = ["--digit", "long", "--model", "model.onnx"];
+    shell.fail(&arguments, 1, &["running model model.onnx failed", "a pixel of value NaN"]);
+}

@@ -1,0 +1,5 @@
+//! The programs from end to end, as users run them.
+#![cfg(test)]
+
+mod export;
+mod infer;

@@ -1,0 +1,163 @@
+//! `train`: what a run leaves, and what it says to bad input.
+
+use std::fs;
+use std::path::PathBuf;
+
+use models::checkpoint::{Checkpoint, Contents};
+use models::dcgan;
+use tests::Shell;
+
+const IMAGES: &str = "train-images-idx3-ubyte";
+const LABELS: &str = "train-labels-idx1-ubyte";
+
+/// 11 pictures of 8×12 pixels with labels 0 to 9: few enough to be quick, and they don't divide
+/// into batches of 4.
+fn write_digits(shell: &Shell, folder: &str) -> PathBuf {
+    let (n, height, width) = (11u32, 8u32, 12u32);
+    let mut images = [2051, n, height, width].map(u32::to_be_bytes).concat();
+    images.extend((0..n * height * width).map(|i| (i * 37 % 251) as u8));
+    let mut labels = [2049, n].map(u32::to_be_bytes).concat();
+    labels.extend((0..n).map(|i| (i * 7 % 10) as u8));
+    fs::create_dir_all(shell.path(folder)).unwrap();
+    shell.write(&format!("{folder}/{IMAGES}"), images);
+    shell.write(&format!("{folder}/{LABELS}"), labels);
+    shell.path(folder)
+}
+
+/// A shell with data in `digits/`.
+fn shell() -> Shell {
+    let shell = Shell::new("train");
+    write_digits(&shell, "digits");
+    shell
+}
+
+const RUN: [&str; 6] = ["--data", "digits", "--batch-size", "4", "--seed", "3"];
+
+fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    RUN.iter().copied().chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn a_run_leaves_checkpoints_a_log_and_pictures() {
+    let shell = shell();
+    let stdout = shell.succeed(&arguments(&["--epochs", "2", "--out", "run", "--json"]));
+    let lines: Vec<serde_json::Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    // 22 pictures in batches of 4: the first epoch ends in iteration 3, the second in iteration 6.
+    assert_eq!(lines.iter().map(|l| l["iteration"].as_u64().unwrap()).collect::<Vec<_>>(), [3, 6]);
+    for line in &lines {
+        for figure in ["loss_d", "loss_g", "d_real", "d_fake", "images_per_second"] {
+            assert!(line[figure].as_f64().unwrap() > 0., "{figure} in {line}");
+        }
+    }
+
+    let log = fs::read_to_string(shell.path("run/log.jsonl")).unwrap();
+    assert_eq!(log.lines().last(), stdout.lines().last());
+    for epoch in 1..=2 {
+        let picture = image::open(shell.path(&format!("run/samples/epoch-00{epoch}.png"))).unwrap();
+        // Ten columns of 12 and eight rows of 8 pixels, two between them.
+        assert_eq!((picture.width(), picture.height()), (10 * 14 - 2, 8 * 10 - 2));
+    }
+
+    let checkpoint = Checkpoint::load(&shell.path("run/generator.safetensors")).unwrap();
+    let provenance = &checkpoint.header.provenance;
+    assert_eq!((provenance.dataset.as_str(), provenance.iterations, provenance.seed), ("digits", 6, 3));
+    assert_eq!((checkpoint.header.config.height, checkpoint.header.config.width), (8, 12));
+    let generator = checkpoint.header.config.generator().unwrap();
+    for group in ["average", "raw"] {
+        checkpoint.parameters(group, &generator, &candle_core::Device::Cpu).unwrap();
+    }
+}
+
+#[test]
+fn a_resumed_run_ends_with_the_files_of_an_unbroken_one() {
+    let shell = shell();
+    shell.succeed(&arguments(&["--epochs", "3", "--out", "unbroken", "--quiet"]));
+    shell.succeed(&arguments(&["--epochs", "1", "--out", "broken", "--quiet"]));
+    shell.succeed(&["--resume", "broken", "--epochs", "3", "--quiet"]);
+    for file in ["state.safetensors", "generator.safetensors"] {
+        let [unbroken, broken] = ["unbroken", "broken"].map(|run| {
+            let bytes = fs::read(shell.path(&format!("{run}/{file}"))).unwrap();
+            // The header's order of keys is not fixed; the tensors after it are.
+            let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+            bytes[8 + header..].to_vec()
+        });
+        assert!(unbroken == broken, "{file} differs");
+    }
+    let last = "samples/epoch-003.png";
+    let [unbroken, broken] = ["unbroken", "broken"].map(|run| fs::read(shell.path(run).join(last)).unwrap());
+    assert!(unbroken == broken, "the sample grids differ");
+}
+
+#[test]
+fn the_newest_run_is_resumed_and_a_finished_one_says_so() {
+    let shell = shell();
+    shell.fail(&["--resume"], 2, &["no run under runs/ has a checkpoint", "cargo train"]);
+    shell.succeed(&arguments(&["--epochs", "1", "--quiet"]));
+    assert!(shell.path("runs/00001-digits/state.safetensors").exists());
+    shell.fail(&["--resume"], 2, &["runs/00001-digits has done its 1 epochs", "--epochs"]);
+    shell.succeed(&["--resume", "--epochs", "2", "--quiet"]);
+    assert!(shell.path("runs/00001-digits/samples/epoch-002.png").exists());
+    shell.fail(&arguments(&["--out", "runs/00001-digits"]), 2, &["holds a run already", "--resume"]);
+}
+
+#[test]
+fn data_that_are_not_there_or_not_whole() {
+    let shell = shell();
+    shell.fail(&["--data", "nowhere"], 2, &["nowhere"]);
+    let whole = fs::read(shell.path(&format!("digits/{IMAGES}"))).unwrap();
+
+    shell.write(&format!("digits/{IMAGES}"), &whole[..whole.len() - 5]);
+    shell.fail(&arguments(&["--out", "run"]), 2, &[IMAGES, "1051 bytes", "1056"]);
+
+    shell.write(&format!("digits/{IMAGES}"), [&2049u32.to_be_bytes(), &whole[4..]].concat());
+    shell.fail(&arguments(&["--out", "run"]), 2, &[IMAGES, "magic number 2049", "2051"]);
+
+    shell.write(&format!("digits/{IMAGES}"), &whole);
+    let labels = fs::read(shell.path(&format!("digits/{LABELS}"))).unwrap();
+    let fewer = [&2049u32.to_be_bytes()[..], &10u32.to_be_bytes(), &labels[8..18]].concat();
+    shell.write(&format!("digits/{LABELS}"), fewer);
+    shell.fail(&arguments(&["--out", "run"]), 2, &[IMAGES, "11", LABELS, "10"]);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_resumed_from() {
+    let shell = shell();
+    shell.succeed(&arguments(&["--epochs", "1", "--out", "run", "--quiet"]));
+    let state = shell.path("run/state.safetensors");
+    let whole = fs::read(&state).unwrap();
+    let again = ["--resume", "run", "--epochs", "2"];
+
+    fs::write(&state, &whole[..whole.len() / 2]).unwrap();
+    shell.fail(&again, 2, &["run/state.safetensors", "cut short"]);
+
+    fs::write(&state, "no tensors at all").unwrap();
+    shell.fail(&again, 2, &["run/state.safetensors", "no safetensors file"]);
+
+    fs::write(&state, &whole).unwrap();
+    let mut header = Checkpoint::load(&state).unwrap().header;
+    header.config = dcgan::Config { generator_filters: 8, ..header.config };
+    Contents::default().save(&header, &state).unwrap();
+    shell.fail(&again, 2, &["run/state.safetensors", "another architecture"]);
+
+    fs::write(&state, &whole).unwrap();
+    let labels = shell.path(&format!("digits/{LABELS}"));
+    let mut changed = fs::read(&labels).unwrap();
+    changed[9] ^= 1;
+    fs::write(&labels, changed).unwrap();
+    shell.fail(&again, 2, &["the data differ", "run"]);
+
+    fs::remove_file(&state).unwrap();
+    shell.fail(&again, 2, &["run has no checkpoint yet"]);
+    shell.fail(&["--resume", "nowhere"], 2, &["nowhere holds no run to resume"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_and_devices_that_are_not_there() {
+    let shell = shell();
+    shell.write("file", "");
+    shell.fail(&arguments(&["--out", "file/run"]), 2, &["file/run", "--out"]);
+    // This program is built without CUDA, or the machine that tests it has none.
+    shell.fail(&arguments(&["--device", "cuda:7", "--out", "run"]), 2, &["--device cuda:7", "--device cpu"]);
+    shell.fail(&arguments(&["--device", "tpu"]), 2, &["tpu", "auto, cpu, cuda or cuda:INDEX"]);
+    shell.fail(&arguments(&["--batch-size", "1"]), 2, &["--batch-size", "2..=65536"]);
+}
