@@ -1,6 +1,7 @@
 //! The CPU kernels against the layers' own Candle operations in double precision, and those
 //! against finite differences. Pictures are not square and batches are uneven: squares hide
 //! swapped axes.
+#![cfg(test)]
 
 use std::collections::HashMap;
 

@@ -41,7 +41,6 @@ import pathlib
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import nn
 
 LATENT, CLASSES = 100, 10
@@ -223,6 +222,8 @@ def golden():
 
 
 if __name__ == "__main__":
+    from safetensors.torch import save_file
+
     path = pathlib.Path(__file__).with_suffix(".safetensors")
     rounded = {name: t if t.dtype == torch.int64 else t.float() for name, t in golden().items()}
     temporary = path.with_suffix(".tmp")

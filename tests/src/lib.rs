@@ -1,13 +1,130 @@
-//! What the end-to-end tests share: the programs as users run them, and the libraries that
-//! `make setup` fetches.
+//! What the end-to-end tests share: the programs as users run them, in a folder of their own, and
+//! the libraries that `make setup` fetches.
+#![allow(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::{Mutex, PoisonError},
 };
+
+use tempfile::TempDir;
+
+/// A user's shell in an empty folder, about to run one program.
+pub struct Shell {
+    folder: TempDir,
+    /// The program that it runs.
+    pub program: PathBuf,
+    /// Environment variables that it sets.
+    pub variables: Vec<(&'static str, PathBuf)>,
+}
+
+impl Shell {
+    /// A program of the workspace, with the ONNX Runtime that `make setup` fetched.
+    pub fn new(name: &str) -> Shell {
+        Shell::with_program(program(name), vec![("ORT_DYLIB_PATH", runtime_library())])
+    }
+
+    /// Any program with these environment variables, and none that point it to a library.
+    pub fn with_program(program: PathBuf, variables: Vec<(&'static str, PathBuf)>) -> Shell {
+        Shell { folder: tempfile::tempdir().unwrap(), program, variables }
+    }
+
+    /// The shell's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in the shell's folder.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// Writes a file in the shell's folder.
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        fs::write(self.path(name), contents).unwrap();
+        self.path(name)
+    }
+
+    /// Every file under the shell's folder, hidden ones too, by its path there.
+    pub fn files(&self) -> Vec<String> {
+        self.contents().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Every file and folder under the shell's folder, with the files' bytes.
+    fn contents(&self) -> Vec<(String, Option<Vec<u8>>)> {
+        let (mut found, mut folders) = (Vec::new(), vec![self.folder().to_path_buf()]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.strip_prefix(self.folder()).unwrap().to_str().unwrap().to_string();
+                found.push((name, fs::read(&path).ok()));
+                if path.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// The program with these arguments, to be started in the shell's folder.
+    pub fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).current_dir(self.folder());
+        for variable in ["ORT_DYLIB_PATH", "CARGO_MANIFEST_DIR", "LD_LIBRARY_PATH"] {
+            command.env_remove(variable);
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs the program.
+    pub fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs what must succeed without a word on stderr; gives its stdout.
+    pub fn succeed(&self, arguments: &[impl AsRef<OsStr>]) -> String {
+        succeeded(self.run(arguments))
+    }
+
+    /// As [`Shell::succeed`], with another program of the workspace in the same folder.
+    pub fn succeed_as(&self, name: &str, arguments: &[impl AsRef<OsStr>]) -> String {
+        let mut command = Command::new(program(name));
+        command.args(arguments).current_dir(self.folder());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        succeeded(command.output().unwrap())
+    }
+
+    /// Runs what must fail: with this status, nothing on stdout, no file written or changed, and one
+    /// line on stderr that has each of these parts.
+    pub fn fail(&self, arguments: &[impl AsRef<OsStr>], status: i32, parts: &[&str]) {
+        let before = self.contents();
+        let output = self.run(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{stderr}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+        // Where it is clap that refuses an argument, a hint at --help follows.
+        let sentence = stderr.strip_suffix("\n\nFor more information, try '--help'.\n").unwrap_or(&stderr);
+        assert_eq!(sentence.trim_end().lines().count(), 1, "{stderr}");
+        for part in parts {
+            assert!(sentence.contains(part), "expected {part:?} in {stderr:?}");
+        }
+        assert!(self.contents() == before, "files were written: {:?}", self.files());
+    }
+}
+
+fn succeeded(output: Output) -> String {
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{} {stderr}", output.status);
+    assert_eq!(stderr, "");
+    String::from_utf8(output.stdout).unwrap()
+}
 
 /// Root of the checkout.
 pub fn checkout() -> &'static Path {

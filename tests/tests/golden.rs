@@ -1,4 +1,5 @@
 //! The networks, losses and recipe against PyTorch's numbers (tests/golden).
+#![cfg(test)]
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -97,7 +98,8 @@ fn three_iterations() {
         let (generator, discriminator) = networks();
         let g = golden.weights("init", &generator, dtype);
         let d = golden.weights("init", &discriminator, dtype);
-        let mut trainer = Trainer::with_weights((generator, g), (discriminator, d), Recipe::default()).unwrap();
+        let mut trainer =
+            Trainer::with_weights((generator, g), (discriminator, d), Recipe::default()).unwrap();
         let label = golden.get("label", DType::U32);
         let (x, z) = (golden.get("x", dtype), golden.get("z", dtype));
         let (want_d, want_g) = (values(&golden.0["loss.discriminator"]), values(&golden.0["loss.generator"]));
@@ -140,7 +142,8 @@ fn same_padding_of_pictures_that_are_not_square() {
                 _ => builder.deconv_same("layer", outputs, 5, 2, (out_height, out_width)),
             };
             let network = network.build().unwrap();
-            let weights = [("layer.weight".to_string(), get("weight")), ("layer.bias".to_string(), get("bias"))];
+            let weights =
+                [("layer.weight".to_string(), get("weight")), ("layer.bias".to_string(), get("bias"))];
             let p = network.with_weights(HashMap::from(weights), &Device::Cpu).unwrap();
             let what = format!("{kind}, {parity} size");
             assert_close(&what, &network.sample(&p, &input, None).unwrap(), &output, 1e-5, 0.);

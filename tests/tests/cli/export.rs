@@ -3,8 +3,8 @@
 use std::{
     ffi::OsStr,
     fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
+    path::Path,
+    process::Command,
     time::{Duration, SystemTime},
 };
 
@@ -19,7 +19,7 @@ use models::{
     dcgan,
 };
 use serde_json::Value;
-use tempfile::TempDir;
+use tests::Shell;
 
 const FILE: &str = "generator.safetensors";
 
@@ -73,81 +73,16 @@ fn save(path: &Path, header: &Header, network: &Network, seed: u64) {
     contents.save(header, path).unwrap();
 }
 
-/// A user's shell in a folder of its own.
-struct Shell {
-    folder: TempDir,
+fn shell() -> Shell {
+    Shell::new("export")
 }
 
-impl Shell {
-    fn new() -> Shell {
-        Shell { folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// A shell beside which a small run lies, `runs/small`.
-    fn with_run() -> Shell {
-        let shell = Shell::new();
-        let network = small().generator().unwrap();
-        save(&shell.path("runs/small").join(FILE), &header(small()), &network, 3);
-        shell
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
-        fs::write(self.path(name), contents).unwrap();
-        self.path(name)
-    }
-
-    fn run(&self, program: &str, arguments: &[impl AsRef<OsStr>]) -> Output {
-        Command::new(tests::program(program))
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("ORT_DYLIB_PATH", tests::runtime_library())
-            .output()
-            .unwrap()
-    }
-
-    /// Runs what must succeed without a word on stderr; gives its stdout.
-    fn succeed(&self, program: &str, arguments: &[impl AsRef<OsStr>]) -> String {
-        let output = self.run(program, arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{} {stderr}", output.status);
-        assert_eq!(stderr, "");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Runs an `export` that must fail: with this status, nothing on stdout, no file written or
-    /// changed, and one line on stderr that has each of these parts.
-    fn fail(&self, arguments: &[impl AsRef<OsStr>], status: i32, parts: &[&str]) {
-        let before = contents(self.folder.path());
-        let output = self.run("export", arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(status), "{stderr}");
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
-        assert!(stderr.starts_with("error: "), "{stderr}");
-        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
-        for part in parts {
-            assert!(stderr.contains(part), "expected {part:?} in {stderr:?}");
-        }
-        assert!(contents(self.folder.path()) == before, "files were written");
-    }
-}
-
-/// Every file under a folder, hidden ones too.
-fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(contents(&path));
-        } else {
-            files.push((path.clone(), fs::read(&path).unwrap()));
-        }
-    }
-    files.sort();
-    files
+/// A shell beside which a small run lies, `runs/small`.
+fn shell_with_run() -> Shell {
+    let shell = shell();
+    let network = small().generator().unwrap();
+    save(&shell.path("runs/small").join(FILE), &header(small()), &network, 3);
+    shell
 }
 
 fn contract(file: &Path) -> Contract {
@@ -156,11 +91,11 @@ fn contract(file: &Path) -> Contract {
 
 #[test]
 fn the_whole_generator_becomes_a_file_that_every_runtime_draws_from() {
-    let shell = Shell::new();
+    let shell = shell();
     let config = dcgan::Config::default();
     let checkpoint = shell.path("runs/mnist").join(FILE);
     save(&checkpoint, &header(config), &config.generator().unwrap(), 1);
-    let report = shell.succeed("export", &["--out", "gen.onnx", "--json"]);
+    let report = shell.succeed(&["--out", "gen.onnx", "--json"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     let file = shell.path("gen.onnx");
 
@@ -188,7 +123,7 @@ fn the_whole_generator_becomes_a_file_that_every_runtime_draws_from() {
     let model = ["self-test", "--device", "cpu", "--json", "--model", "gen.onnx", "--runtime"];
     for library in [tests::runtime_library(), tests::oldest_runtime_library()] {
         let arguments: Vec<&OsStr> = model.iter().map(OsStr::new).chain([library.as_os_str()]).collect();
-        let tested: Value = serde_json::from_str(&shell.succeed("infer", &arguments)).unwrap();
+        let tested: Value = serde_json::from_str(&shell.succeed_as("infer", &arguments)).unwrap();
         assert_eq!((&tested["passed"], &tested["images"]), (&Value::from(true), &Value::from(10)));
         assert_eq!(tested["runtime"]["version"], version(&library), "{tested}");
     }
@@ -212,7 +147,7 @@ fn check_with_onnx(file: &Path) {
 
 #[test]
 fn the_newest_run_is_exported_and_the_report_says_which() {
-    let shell = Shell::new();
+    let shell = shell();
     let network = small().generator().unwrap();
     // Neither the first nor the last by name is the newest.
     for (name, age) in [("a", 300), ("b", 100), ("c", 200)] {
@@ -221,7 +156,7 @@ fn the_newest_run_is_exported_and_the_report_says_which() {
         let written = SystemTime::now() - Duration::from_secs(age);
         fs::File::options().write(true).open(&file).unwrap().set_modified(written).unwrap();
     }
-    let report = shell.succeed("export", &["--out", "gen.onnx"]);
+    let report = shell.succeed(&["--out", "gen.onnx"]);
     for part in [
         "runs/b/generator.safetensors: labelled-dcgan on mnist, averaged weights after 2.5 epochs",
         "(2345 iterations)",
@@ -236,22 +171,20 @@ fn the_newest_run_is_exported_and_the_report_says_which() {
 
 #[test]
 fn a_run_and_a_file_can_be_named_and_quiet_says_nothing() {
-    let shell = Shell::with_run();
-    assert_eq!(shell.succeed("export", &["--checkpoint", "runs/small", "--out", "run.onnx", "--quiet"]), "");
+    let shell = shell_with_run();
+    assert_eq!(shell.succeed(&["--checkpoint", "runs/small", "--out", "run.onnx", "--quiet"]), "");
     let file = format!("runs/small/{FILE}");
-    assert_eq!(shell.succeed("export", &["--checkpoint", &file, "--out", "file.onnx", "--quiet"]), "");
+    assert_eq!(shell.succeed(&["--checkpoint", &file, "--out", "file.onnx", "--quiet"]), "");
     assert!(fs::read(shell.path("run.onnx")).unwrap() == fs::read(shell.path("file.onnx")).unwrap());
     // No temporary file stays behind.
-    let names: Vec<_> = contents(shell.folder.path())
-        .into_iter()
-        .map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(names, ["file.onnx", "run.onnx", FILE]);
+    let mut names = shell.files();
+    names.retain(|name| !shell.path(name).is_dir());
+    assert_eq!(names, ["file.onnx", "run.onnx", &file]);
 }
 
 #[test]
 fn the_weights_that_were_asked_for_are_in_the_file() {
-    let shell = Shell::with_run();
+    let shell = shell_with_run();
     let network = small().generator().unwrap();
     // No batch norm follows the last layer, and its label comes last: its features are as they were.
     let bytes = |seed| {
@@ -266,7 +199,7 @@ fn the_weights_that_were_asked_for_are_in_the_file() {
         (&["--weights", "raw"], &raw, &average),
         (&["--weights", "average"], &average, &raw),
     ] {
-        shell.succeed("export", &[&["--out", "gen.onnx", "--quiet"], arguments].concat());
+        shell.succeed(&[&["--out", "gen.onnx", "--quiet"], arguments].concat());
         let file = fs::read(shell.path("gen.onnx")).unwrap();
         let holds = |part: &[u8]| file.windows(part.len()).any(|window| window == part);
         assert!(holds(there) && !holds(not_there), "{arguments:?}");
@@ -275,21 +208,21 @@ fn the_weights_that_were_asked_for_are_in_the_file() {
 
 #[test]
 fn an_older_file_is_replaced() {
-    let shell = Shell::with_run();
+    let shell = shell_with_run();
     shell.write("gen.onnx", "what was there before");
-    shell.succeed("export", &["--out", "gen.onnx", "--quiet"]);
+    shell.succeed(&["--out", "gen.onnx", "--quiet"]);
     assert_eq!(contract(&shell.path("gen.onnx")).latent_dim, 7);
 }
 
 #[test]
 fn no_run() {
     let parts = ["no run in runs", "run `cargo train` first", "--checkpoint"];
-    Shell::new().fail(&["--out", "gen.onnx"], 2, &parts);
+    shell().fail(&["--out", "gen.onnx"], 2, &parts);
 }
 
 #[test]
 fn a_run_without_a_checkpoint() {
-    let shell = Shell::new();
+    let shell = shell();
     fs::create_dir_all(shell.path("runs/empty")).unwrap();
     shell.write("runs/empty/log.csv", "");
     let parts = ["runs/empty", "holds no generator.safetensors", "cargo train"];
@@ -300,12 +233,12 @@ fn a_run_without_a_checkpoint() {
 #[test]
 fn a_checkpoint_that_is_not_there() {
     let parts = ["checkpoint missing", "No such file", "expected a run's folder or a .safetensors file"];
-    Shell::new().fail(&["--checkpoint", "missing", "--out", "gen.onnx"], 2, &parts);
+    shell().fail(&["--checkpoint", "missing", "--out", "gen.onnx"], 2, &parts);
 }
 
 /// A checkpoint whose header says something else than the usual.
 fn fail_with_header(change: impl FnOnce(&mut Header), parts: &[&str]) {
-    let shell = Shell::new();
+    let shell = shell();
     let mut header = header(small());
     change(&mut header);
     save(&shell.path(FILE), &header, &small().generator().unwrap(), 3);
@@ -339,7 +272,7 @@ fn another_number_of_class_names_than_classes() {
 
 #[test]
 fn a_checkpoint_without_the_weights_that_were_asked_for() {
-    let shell = Shell::new();
+    let shell = shell();
     let mut contents = Contents::default();
     contents.parameters("average", &weights(&small().generator().unwrap(), 3));
     contents.save(&header(small()), &shell.path(FILE)).unwrap();
@@ -349,7 +282,7 @@ fn a_checkpoint_without_the_weights_that_were_asked_for() {
 
 #[test]
 fn a_truncated_checkpoint() {
-    let shell = Shell::with_run();
+    let shell = shell_with_run();
     let whole = fs::read(shell.path("runs/small").join(FILE)).unwrap();
     // In the header's length, in the header, in the weights, before the last byte.
     for length in [0, 5, 300, whole.len() / 2, whole.len() - 1] {
@@ -361,7 +294,7 @@ fn a_truncated_checkpoint() {
 
 #[test]
 fn a_file_that_is_no_checkpoint() {
-    let shell = Shell::new();
+    let shell = shell();
     shell.write("notes.txt", "These are the notes of a run, and no tensors at all.");
     let parts = ["notes.txt", "no safetensors file"];
     shell.fail(&["--checkpoint", "notes.txt", "--out", "gen.onnx"], 2, &parts);
@@ -369,7 +302,7 @@ fn a_file_that_is_no_checkpoint() {
 
 #[test]
 fn a_safetensors_file_of_another_program() {
-    let shell = Shell::new();
+    let shell = shell();
     // The length of the header, and an empty header: no tensors and no metadata.
     shell.write("other.safetensors", [&2u64.to_le_bytes()[..], b"{}"].concat());
     let parts = ["other.safetensors", "without edgegan's header"];
@@ -393,7 +326,7 @@ fn run_with(shell: &Shell, change: impl Fn(&str, &mut [f32])) {
 
 #[test]
 fn weights_that_are_not_finite() {
-    let shell = Shell::new();
+    let shell = shell();
     run_with(&shell, |name, values| {
         if name == "h1.linear.bias" {
             values[4] = f32::NAN;
@@ -408,7 +341,7 @@ fn weights_that_are_not_finite() {
 /// sum of both.
 #[test]
 fn a_file_that_draws_something_else_is_not_written() {
-    let shell = Shell::new();
+    let shell = shell();
     shell.write("gen.onnx", "what was there before");
     let features = 2 * small().generator_filters * 5 * 5;
     run_with(&shell, |name, values| match name {
@@ -424,7 +357,7 @@ fn a_file_that_draws_something_else_is_not_written() {
 
 #[test]
 fn an_output_that_can_not_be_written() {
-    let shell = Shell::with_run();
+    let shell = shell_with_run();
     fs::create_dir(shell.path("folder")).unwrap();
     shell.write("file", "");
     for (out, status, part) in [
@@ -440,7 +373,7 @@ fn an_output_that_can_not_be_written() {
 
 #[test]
 fn no_onnx_runtime() {
-    let shell = Shell::with_run();
+    let shell = shell_with_run();
     let parts = ["--runtime", "/nonexistent/libonnxruntime.so", "does not exist", "make setup"];
     shell.fail(&["--out", "gen.onnx", "--runtime", "/nonexistent/libonnxruntime.so"], 2, &parts);
     let text = shell.write("libonnxruntime.so", "This is no library.");
@@ -450,14 +383,14 @@ fn no_onnx_runtime() {
 
 #[test]
 fn wrong_arguments() {
-    let shell = Shell::with_run();
+    let shell = shell_with_run();
     let export = tests::program("export");
     for (arguments, part) in [
         (&[][..], "--out <FILE>"),
         (&["--out", "gen.onnx", "--weights", "best"], "possible values: average, raw"),
         (&["--out", "gen.onnx", "--json", "--quiet"], "cannot be used with"),
     ] {
-        let output = Command::new(&export).args(arguments).current_dir(shell.folder.path()).output().unwrap();
+        let output = Command::new(&export).args(arguments).current_dir(shell.folder()).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(part), "expected {part:?} in {stderr}");
@@ -467,6 +400,6 @@ fn wrong_arguments() {
 
 #[test]
 fn help_shows_examples() {
-    let help = Shell::new().succeed("export", &["--help"]);
+    let help = shell().succeed(&["--help"]);
     assert!(help.contains("Examples:\n  cargo export --out gen.onnx"), "{help}");
 }

@@ -3,3 +3,4 @@
 
 mod export;
 mod infer;
+mod train;

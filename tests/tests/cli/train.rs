@@ -53,7 +53,7 @@ fn a_run_leaves_checkpoints_a_log_and_pictures() {
     let log = fs::read_to_string(shell.path("run/log.jsonl")).unwrap();
     assert_eq!(log.lines().last(), stdout.lines().last());
     for epoch in 1..=2 {
-        let picture = image::open(shell.path(&format!("run/samples/epoch-00{epoch}.png"))).unwrap();
+        let picture = image::open(shell.path(format!("run/samples/epoch-00{epoch}.png"))).unwrap();
         // Ten columns of 12 and eight rows of 8 pixels, two between them.
         assert_eq!((picture.width(), picture.height()), (10 * 14 - 2, 8 * 10 - 2));
     }
@@ -76,7 +76,7 @@ fn a_resumed_run_ends_with_the_files_of_an_unbroken_one() {
     shell.succeed(&["--resume", "broken", "--epochs", "3", "--quiet"]);
     for file in ["state.safetensors", "generator.safetensors"] {
         let [unbroken, broken] = ["unbroken", "broken"].map(|run| {
-            let bytes = fs::read(shell.path(&format!("{run}/{file}"))).unwrap();
+            let bytes = fs::read(shell.path(format!("{run}/{file}"))).unwrap();
             // The header's order of keys is not fixed; the tensors after it are.
             let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
             bytes[8 + header..].to_vec()
@@ -104,7 +104,7 @@ fn the_newest_run_is_resumed_and_a_finished_one_says_so() {
 fn data_that_are_not_there_or_not_whole() {
     let shell = shell();
     shell.fail(&["--data", "nowhere"], 2, &["nowhere"]);
-    let whole = fs::read(shell.path(&format!("digits/{IMAGES}"))).unwrap();
+    let whole = fs::read(shell.path(format!("digits/{IMAGES}"))).unwrap();
 
     shell.write(&format!("digits/{IMAGES}"), &whole[..whole.len() - 5]);
     shell.fail(&arguments(&["--out", "run"]), 2, &[IMAGES, "1051 bytes", "1056"]);
@@ -113,7 +113,7 @@ fn data_that_are_not_there_or_not_whole() {
     shell.fail(&arguments(&["--out", "run"]), 2, &[IMAGES, "magic number 2049", "2051"]);
 
     shell.write(&format!("digits/{IMAGES}"), &whole);
-    let labels = fs::read(shell.path(&format!("digits/{LABELS}"))).unwrap();
+    let labels = fs::read(shell.path(format!("digits/{LABELS}"))).unwrap();
     let fewer = [&2049u32.to_be_bytes()[..], &10u32.to_be_bytes(), &labels[8..18]].concat();
     shell.write(&format!("digits/{LABELS}"), fewer);
     shell.fail(&arguments(&["--out", "run"]), 2, &[IMAGES, "11", LABELS, "10"]);
@@ -140,7 +140,7 @@ fn a_checkpoint_that_cannot_be_resumed_from() {
     shell.fail(&again, 2, &["run/state.safetensors", "another architecture"]);
 
     fs::write(&state, &whole).unwrap();
-    let labels = shell.path(&format!("digits/{LABELS}"));
+    let labels = shell.path(format!("digits/{LABELS}"));
     let mut changed = fs::read(&labels).unwrap();
     changed[9] ^= 1;
     fs::write(&labels, changed).unwrap();
@@ -159,5 +159,5 @@ fn a_folder_that_cannot_be_written_and_devices_that_are_not_there() {
     // This program is built without CUDA, or the machine that tests it has none.
     shell.fail(&arguments(&["--device", "cuda:7", "--out", "run"]), 2, &["--device cuda:7", "--device cpu"]);
     shell.fail(&arguments(&["--device", "tpu"]), 2, &["tpu", "auto, cpu, cuda or cuda:INDEX"]);
-    shell.fail(&arguments(&["--batch-size", "1"]), 2, &["--batch-size", "2..=65536"]);
+    shell.fail(&["--batch-size", "1"], 2, &["--batch-size", "2..=65536"]);
 }

@@ -3,14 +3,14 @@
 use std::fs;
 
 use super::{
-    Shell,
+    shell,
     tiny_model::{self, TinyModel},
 };
 
 /// Asserts what `infer` says about this file as a model.
 #[track_caller]
 fn refused(contents: impl AsRef<[u8]>, parts: &[&str]) {
-    let shell = Shell::new();
+    let shell = shell();
     shell.write("model.onnx", contents);
     let parts = [&["model.onnx"], parts].concat();
     shell.fail(&["--digit", "long", "--model", "model.onnx"], 2, &parts);
@@ -18,14 +18,14 @@ fn refused(contents: impl AsRef<[u8]>, parts: &[&str]) {
 
 #[test]
 fn a_model_that_is_not_there() {
-    let shell = Shell::new();
+    let shell = shell();
     let arguments = ["--digit", "5", "--model", "none.onnx"];
     shell.fail(&arguments, 2, &["model none.onnx", "No such file", "cargo export"]);
 }
 
 #[test]
 fn a_folder() {
-    let shell = Shell::new();
+    let shell = shell();
     fs::create_dir(shell.path("model.onnx")).unwrap();
     let arguments = ["--digit", "5", "--model", "model.onnx"];
     shell.fail(&arguments, 2, &["model.onnx", "this is a folder", "expected an ONNX file"]);
@@ -77,7 +77,7 @@ fn other_inputs() {
     let model = TinyModel { latents_input: "noise", ..TinyModel::default() };
     let found = "inputs noise: float32[batch, 4], label: int64[batch] \
                  and outputs image: float32[batch, 1, 2, 3]";
-    let shell = Shell::new();
+    let shell = shell();
     shell.write("model.onnx", model.bytes());
     let arguments = ["--digit", "long", "--model", "model.onnx"];
     shell.fail(&arguments, 2, &["model.onnx", found, expected, "cargo export"]);
@@ -96,7 +96,7 @@ fn other_inputs() {
 
 #[test]
 fn what_this_onnx_runtime_does_not_know() {
-    let shell = Shell::new();
+    let shell = shell();
     let arguments = ["--digit", "long", "--model", "model.onnx"];
     let parts = ["ONNX Runtime", "can't load model model.onnx", "--runtime"];
     shell.write("model.onnx", TinyModel { operator: "Divine", ..TinyModel::default() }.bytes());
@@ -107,7 +107,7 @@ fn what_this_onnx_runtime_does_not_know() {
 
 #[test]
 fn pixels_that_are_not_numbers() {
-    let shell = Shell::new();
+    let shell = shell();
     shell.write("model.onnx", TinyModel { weight: f32::NAN, ..TinyModel::default() }.bytes());
     let arguments = ["--digit", "long", "--model", "model.onnx"];
     shell.fail(&arguments, 1, &["running model model.onnx failed", "a pixel of value NaN"]);

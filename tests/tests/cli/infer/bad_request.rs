@@ -3,14 +3,14 @@
 use std::fs;
 
 use super::{
-    Shell,
+    shell,
     tiny_model::{self, TinyModel},
 };
 
 #[test]
 fn a_digit_that_the_model_does_not_draw() {
     let digits = "draws the classes 0, 1, 2, 3, 4, 5, 6, 7, 8 and 9";
-    let shell = Shell::new();
+    let shell = shell();
     shell.fail(&["--digit", "10"], 2, &["--digit 10 is not a class", digits]);
     shell.fail(&["--digit", "-1"], 2, &["--digit -1 is not a class", digits]);
     shell.fail(&["--digit", "five"], 2, &["--digit five is not a class", digits]);
@@ -18,13 +18,13 @@ fn a_digit_that_the_model_does_not_draw() {
 
 #[test]
 fn nothing_named_to_draw() {
-    let shell = Shell::new();
+    let shell = shell();
     shell.fail(&["--seed", "3"], 2, &["nothing to draw", "--digit", "--all"]);
 }
 
 #[test]
 fn all_of_a_model_without_classes() {
-    let shell = Shell::new();
+    let shell = shell();
     let mut contract = tiny_model::contract();
     contract.classes.clear();
     shell.write("tiny.onnx", TinyModel { contract: Some(contract), ..TinyModel::default() }.bytes());
@@ -34,7 +34,7 @@ fn all_of_a_model_without_classes() {
 
 #[test]
 fn a_count_that_is_none() {
-    let shell = Shell::new();
+    let shell = shell();
     for count in ["0", "10001", "many"] {
         let arguments = ["--digit", "5", "--count", count];
         shell.fail(&arguments, 2, &[&format!("'{count}'"), "--count", "a whole number from 1 to 10000"]);
@@ -43,14 +43,14 @@ fn a_count_that_is_none() {
 
 #[test]
 fn a_device_that_means_nothing() {
-    let shell = Shell::new();
+    let shell = shell();
     let arguments = ["--digit", "5", "--device", "gpu"];
     shell.fail(&arguments, 2, &["\"gpu\" is not a device", "auto, cpu, cuda or cuda:<number>"]);
 }
 
 #[test]
 fn cuda_where_there_is_none() {
-    let shell = Shell::new();
+    let shell = shell();
     let library = tests::runtime_library();
     let library = library.to_str().unwrap();
     for (device, named) in [("cuda", "cuda:0"), ("cuda:3", "cuda:3")] {
@@ -62,7 +62,7 @@ fn cuda_where_there_is_none() {
 
 #[test]
 fn an_output_that_is_no_png() {
-    let shell = Shell::new();
+    let shell = shell();
     for name in ["five.jpg", "five"] {
         shell.fail(&["--digit", "5", "--out", name], 2, &[name, "only PNG", "ends in .png"]);
     }
@@ -70,14 +70,14 @@ fn an_output_that_is_no_png() {
 
 #[test]
 fn an_output_in_a_folder_that_is_not_there() {
-    let shell = Shell::new();
+    let shell = shell();
     let arguments = ["--digit", "5", "--out", "pictures/five.png"];
     shell.fail(&arguments, 2, &["pictures/five.png", "folder pictures does not exist", "create it"]);
 }
 
 #[test]
 fn an_output_that_is_a_folder() {
-    let shell = Shell::new();
+    let shell = shell();
     fs::create_dir(shell.path("five.png")).unwrap();
     shell.fail(&["--digit", "5", "--out", "five.png"], 2, &["five.png", "this is a folder"]);
 }
@@ -86,14 +86,14 @@ fn an_output_that_is_a_folder() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_output_folder_that_cannot_be_written() {
-    let shell = Shell::new();
+    let shell = shell();
     let arguments = ["--digit", "5", "--out", "/proc/five.png"];
     shell.fail(&arguments, 1, &["/proc/five.png can't be written", "name another place with --out"]);
 }
 
 #[test]
 fn self_test_of_a_model_that_promises_nothing() {
-    let shell = Shell::new();
+    let shell = shell();
     shell.write("tiny.onnx", TinyModel::default().bytes());
     let arguments = ["self-test", "--model", "tiny.onnx"];
     shell.fail(&arguments, 2, &["tiny.onnx", "edgegan.golden", "cargo export"]);
@@ -101,7 +101,7 @@ fn self_test_of_a_model_that_promises_nothing() {
 
 #[test]
 fn self_test_of_a_model_whose_promise_is_damaged() {
-    let shell = Shell::new();
+    let shell = shell();
     let mut contract = tiny_model::contract();
     let mut golden = tiny_model::wrong_golden();
     golden.pixels.replace_range(..2, "ff");

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::Shell;
+use super::{Shell, shell};
 
 /// Compiles C to a shared library.
 pub fn library(shell: &Shell, name: &str, source: &str) -> PathBuf {
@@ -60,19 +60,19 @@ fn refused(shell: &Shell, library: &Path, parts: &[&str]) {
 
 #[test]
 fn a_library_that_is_not_there() {
-    let shell = Shell::new();
+    let shell = shell();
     refused(&shell, &shell.path("libonnxruntime.so"), &["does not exist"]);
 }
 
 #[test]
 fn a_folder() {
-    let shell = Shell::new();
-    refused(&shell, shell.folder.path(), &["is a folder", "the library file itself"]);
+    let shell = shell();
+    refused(&shell, shell.folder(), &["is a folder", "the library file itself"]);
 }
 
 #[test]
 fn a_file_that_is_no_library() {
-    let shell = Shell::new();
+    let shell = shell();
     let file =
         shell.write("libonnxruntime.so", "This is a text, long enough to hold an ELF header.\n".repeat(9));
     refused(&shell, &file, &["is not a library this machine can load", "invalid ELF header"]);
@@ -80,7 +80,7 @@ fn a_file_that_is_no_library() {
 
 #[test]
 fn a_library_that_is_something_else() {
-    let shell = Shell::new();
+    let shell = shell();
     let other = library(&shell, "libother.so", "int answer(void) { return 42; }");
     refused(&shell, &other, &["not ONNX Runtime", "OrtGetApiBase"]);
     let null = library(&shell, "libnull.so", "const void* OrtGetApiBase(void) { return 0; }");
@@ -89,7 +89,7 @@ fn a_library_that_is_something_else() {
 
 #[test]
 fn a_library_that_is_too_old() {
-    let shell = Shell::new();
+    let shell = shell();
     for version in ["1.16.3", "1.9.0", "0.5.0", "unknown"] {
         let old = stand_in(&shell, "libonnxruntime.so", version);
         let found = format!("is ONNX Runtime {version}, which is too old");
@@ -99,7 +99,7 @@ fn a_library_that_is_too_old() {
 
 #[test]
 fn a_library_without_the_interface_that_its_version_promises() {
-    let shell = Shell::new();
+    let shell = shell();
     let library = stand_in(&shell, "libonnxruntime.so", "1.99.0");
     let path = library.to_str().unwrap();
     let output = shell.run(&["--digit", "5", "--runtime", path]);

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Shell, assert_same_picture,
+    Picture, Shell, assert_same_picture, shell,
     tiny_model::{self, TinyModel},
 };
 
@@ -17,10 +17,10 @@ const SIDE: usize = 28;
 
 #[test]
 fn a_digit_becomes_a_picture_and_says_how_it_came_about() {
-    let shell = Shell::new();
+    let shell = shell();
     let said = shell.succeed(&["--digit", "5", "--seed", "7"]);
     assert_eq!(shell.files(), ["digit-5.png"]);
-    let picture = shell.picture("digit-5.png");
+    let picture = Picture::read(&shell.path("digit-5.png"));
     assert_eq!((picture.width, picture.height), (SIDE, SIDE));
     let (darkest, brightest) = (picture.pixels.iter().min(), picture.pixels.iter().max());
     assert!(darkest < brightest, "the picture is blank: {darkest:?}");
@@ -41,10 +41,10 @@ fn a_digit_becomes_a_picture_and_says_how_it_came_about() {
 
 #[test]
 fn a_picture_depends_on_seed_and_digit() {
-    let shell = Shell::new();
+    let shell = shell();
     let draw = |digit: &str, seed: &str, file: &str| {
         shell.succeed(&["--digit", digit, "--seed", seed, "--out", file, "--quiet"]);
-        shell.picture(file).pixels
+        Picture::read(&shell.path(file)).pixels
     };
     let picture = draw("5", "7", "a.png");
     assert_eq!(draw("5", "7", "b.png"), picture);
@@ -54,12 +54,12 @@ fn a_picture_depends_on_seed_and_digit() {
 
 #[test]
 fn the_printed_seed_gives_the_picture_again() {
-    let shell = Shell::new();
+    let shell = shell();
     let said: Value =
         serde_json::from_str(&shell.succeed(&["--digit", "3", "--json", "--out", "a.png"])).unwrap();
     let seed = said["seed"].as_u64().unwrap().to_string();
     shell.succeed(&["--digit", "3", "--seed", &seed, "--out", "b.png"]);
-    assert_eq!(shell.picture("a.png"), shell.picture("b.png"));
+    assert_eq!(Picture::read(&shell.path("a.png")), Picture::read(&shell.path("b.png")));
     let other: Value =
         serde_json::from_str(&shell.succeed(&["--digit", "3", "--json", "--out", "a.png"])).unwrap();
     assert_ne!(said["seed"], other["seed"], "each call draws another digit");
@@ -67,10 +67,10 @@ fn the_printed_seed_gives_the_picture_again() {
 
 #[test]
 fn several_digits_make_a_near_square_grid_with_an_empty_rest() {
-    let shell = Shell::new();
+    let shell = shell();
     shell.succeed(&["--digit", "5", "--seed", "7"]);
     shell.succeed(&["--digit", "5", "--seed", "7", "--count", "5", "--out", "grid.png"]);
-    let (one, grid) = (shell.picture("digit-5.png"), shell.picture("grid.png"));
+    let (one, grid) = (Picture::read(&shell.path("digit-5.png")), Picture::read(&shell.path("grid.png")));
     assert_eq!((grid.width, grid.height), (3 * SIDE, 2 * SIDE));
     let cell = |i: usize| grid.cell(i % 3, i / 3, SIDE, SIDE);
     assert_same_picture(&cell(0), &one.pixels);
@@ -84,16 +84,16 @@ fn several_digits_make_a_near_square_grid_with_an_empty_rest() {
 
 #[test]
 fn all_digits_stand_in_columns_each_row_from_one_index() {
-    let shell = Shell::new();
+    let shell = shell();
     shell.succeed(&["--all", "--seed", "7", "--count", "2"]);
     assert_eq!(shell.files(), ["digits.png"]);
-    let grid = shell.picture("digits.png");
+    let grid = Picture::read(&shell.path("digits.png"));
     assert_eq!((grid.width, grid.height), (10 * SIDE, 2 * SIDE));
     for digit in [0, 5, 9] {
         let name = digit.to_string();
         // Four images stand two to a row.
         shell.succeed(&["--digit", &name, "--seed", "7", "--count", "4", "--out", "four.png"]);
-        let four = shell.picture("four.png");
+        let four = Picture::read(&shell.path("four.png"));
         for row in 0..2 {
             let cell = grid.cell(digit, row, SIDE, SIDE);
             assert_same_picture(&cell, &four.cell(row, 0, SIDE, SIDE));
@@ -103,16 +103,16 @@ fn all_digits_stand_in_columns_each_row_from_one_index() {
 
 #[test]
 fn a_picture_does_not_depend_on_how_many_are_drawn_with_it() {
-    let shell = Shell::new();
+    let shell = shell();
     // 400 images are more than one batch, and enough for ONNX Runtime to rearrange the weights.
     for (count, file) in [("1", "one.png"), ("400", "many.png")] {
         shell.succeed(&["--digit", "8", "--seed", "1", "--count", count, "--out", file]);
     }
-    let (one, many) = (shell.picture("one.png"), shell.picture("many.png"));
+    let (one, many) = (Picture::read(&shell.path("one.png")), Picture::read(&shell.path("many.png")));
     assert_same_picture(&many.cell(0, 0, SIDE, SIDE), &one.pixels);
     // √400 = 20 columns; the first image of the second batch has index 64.
     shell.succeed(&["--digit", "8", "--seed", "1", "--count", "65", "--out", "few.png"]);
-    let few = shell.picture("few.png");
+    let few = Picture::read(&shell.path("few.png"));
     let cell = |i: usize| many.cell(i % 20, i / 20, SIDE, SIDE);
     for i in [1, 63, 64] {
         assert_same_picture(&cell(i), &few.cell(i % 9, i / 9, SIDE, SIDE));
@@ -122,7 +122,7 @@ fn a_picture_does_not_depend_on_how_many_are_drawn_with_it() {
 
 #[test]
 fn json_says_everything_that_the_text_says() {
-    let shell = Shell::new();
+    let shell = shell();
     let text = shell.succeed(&["--digit", "5", "--count", "2", "--seed", "9", "--json", "--device", "cpu"]);
     assert_eq!(text.lines().count(), 1);
     let said: Value = serde_json::from_str(&text).unwrap();
@@ -143,7 +143,7 @@ fn json_says_everything_that_the_text_says() {
 
 #[test]
 fn quiet_prints_nothing_and_ascii_only_when_asked() {
-    let shell = Shell::new();
+    let shell = shell();
     assert_eq!(shell.succeed(&["--digit", "1", "--quiet"]), "");
     let said = shell.succeed(&["--digit", "1", "--seed", "2", "--preview", "ascii"]);
     let lines: Vec<_> = said.lines().take(SIDE).collect();
@@ -155,17 +155,17 @@ fn quiet_prints_nothing_and_ascii_only_when_asked() {
 
 #[test]
 fn an_existing_picture_is_replaced() {
-    let shell = Shell::new();
+    let shell = shell();
     let old = shell.write("five.png", "old");
     shell.succeed(&["--digit", "5", "--out", "five.png"]);
-    assert_eq!(shell.picture("five.png").width, SIDE);
+    assert_eq!(Picture::read(&shell.path("five.png")).width, SIDE);
     assert_eq!(shell.files(), ["five.png"]);
     assert!(std::fs::metadata(old).unwrap().len() > 3);
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let shell = Shell::new();
+    let shell = shell();
     let mut child: Command = shell.command(&["--digit", "5"]);
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -178,22 +178,22 @@ fn a_reader_that_goes_away_is_no_error() {
 
 #[test]
 fn a_model_of_other_classes_draws_them_by_name() {
-    let shell = Shell::new();
+    let shell = shell();
     shell.write("tiny.onnx", TinyModel::default().bytes());
     shell.succeed(&["--digit", "middle", "--model", "tiny.onnx"]);
     assert_eq!(shell.files(), ["digit-middle.png", "tiny.onnx"]);
-    let picture = shell.picture("digit-middle.png");
+    let picture = Picture::read(&shell.path("digit-middle.png"));
     assert_eq!((picture.width, picture.height), (3, 2));
 }
 
 #[test]
 fn pixels_are_those_that_the_graph_describes() {
-    let shell = Shell::new();
+    let shell = shell();
     // Without weights, an image is the sigmoid of its class's row of the table.
     let model = TinyModel { weight: 0.0, ..TinyModel::default() };
     shell.write("tiny.onnx", model.bytes());
     shell.succeed(&["--all", "--model", "tiny.onnx"]);
-    let picture = shell.picture("digits.png");
+    let picture = Picture::read(&shell.path("digits.png"));
     for class in 0..3 {
         let expected: Vec<u8> = (class * 6..class * 6 + 6)
             .map(|i| {
@@ -220,7 +220,7 @@ fn the_shipped_model_passes_its_self_test_on_the_newest_and_the_oldest_runtime()
 
 #[test]
 fn a_model_that_draws_something_else_than_promised_fails_its_self_test() {
-    let shell = Shell::new();
+    let shell = shell();
     let mut contract = tiny_model::contract();
     contract.golden = Some(tiny_model::wrong_golden());
     let model = TinyModel { contract: Some(contract), ..TinyModel::default() };

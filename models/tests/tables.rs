@@ -1,0 +1,111 @@
+//! The labelled pair, row by row: the shape that each step makes of an uneven batch, and how many
+//! parameters there are.
+#![cfg(test)]
+
+use candle_core::{DType, Device, Tensor};
+use models::dcgan::Config;
+use models::{Mode, Network};
+
+const N: usize = 7;
+
+/// Runs the list layer by layer and gives the dimensions after each.
+fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
+    let p = network.initialise(1, &Device::Cpu).unwrap();
+    let label = Tensor::from_iter((0..N as u32).map(|i| i * 3 % 10), &Device::Cpu).unwrap();
+    let mut x = Tensor::ones(network.input().dims(N), DType::F32, &Device::Cpu).unwrap();
+    let layers = network.layers().iter().zip(network.shapes());
+    let walked = layers.map(|(l, promised)| {
+        x = l.layer.forward(&p, &l.name, &x, Some(&label), Mode::Train, &mut Vec::new()).unwrap();
+        assert_eq!(x.dims(), promised.dims(N), "{} doesn't keep its promise", l.name);
+        (l.name.clone(), x.dims().to_vec())
+    });
+    walked.collect()
+}
+
+fn assert_table(network: &Network, rows: &[(&str, &[usize])]) {
+    let shapes = shapes(network);
+    let names: Vec<&str> = shapes.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, rows.iter().map(|&(name, _)| name).collect::<Vec<_>>());
+    for ((name, found), (_, expected)) in shapes.iter().zip(rows) {
+        assert_eq!(found[..], [&[N], *expected].concat(), "{} {name}", network.name());
+    }
+}
+
+#[test]
+fn generator() {
+    let network = Config::default().generator().unwrap();
+    assert_eq!(network.trainable(), 7_065_211);
+    assert_table(
+        &network,
+        &[
+            ("h0.label", &[110]),
+            ("h0.linear", &[1024]),
+            ("h0.norm", &[1024]),
+            ("h0.relu", &[1024]),
+            ("h1.label", &[1034]),
+            ("h1.linear", &[6272]),
+            ("h1.norm", &[6272]),
+            ("h1.relu", &[6272]),
+            ("h1.planes", &[128, 7, 7]),
+            ("h2.label", &[138, 7, 7]),
+            ("h2.deconv", &[128, 14, 14]),
+            ("h2.norm", &[128, 14, 14]),
+            ("h2.relu", &[128, 14, 14]),
+            ("out.label", &[138, 14, 14]),
+            ("out.deconv", &[1, 28, 28]),
+            ("out.sigmoid", &[1, 28, 28]),
+        ],
+    );
+}
+
+#[test]
+fn discriminator() {
+    let network = Config::default().discriminator().unwrap();
+    assert_eq!(network.trainable(), 3_769_479);
+    assert_table(
+        &network,
+        &[
+            ("h0.label", &[11, 28, 28]),
+            ("h0.conv", &[11, 14, 14]),
+            ("h0.relu", &[11, 14, 14]),
+            ("h1.label", &[21, 14, 14]),
+            ("h1.conv", &[74, 7, 7]),
+            ("h1.norm", &[74, 7, 7]),
+            ("h1.relu", &[74, 7, 7]),
+            ("h1.flat", &[3626]),
+            ("h2.label", &[3636]),
+            ("h2.linear", &[1024]),
+            ("h2.norm", &[1024]),
+            ("h2.relu", &[1024]),
+            ("h3.label", &[1034]),
+            ("h3.linear", &[1]),
+        ],
+    );
+}
+
+#[test]
+fn initial_weights_are_those_of_the_paper_and_the_same_for_a_seed() {
+    let network = Config::default().discriminator().unwrap();
+    let [first, again, other] = [5, 5, 6].map(|seed| network.initialise(seed, &Device::Cpu).unwrap());
+    let values = |p: &models::Parameters, name: &str| -> Vec<f32> {
+        p.get(name).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    };
+    for (name, cut) in [("h2.linear.weight", f64::INFINITY), ("h1.conv.weight", 2.)] {
+        let weight = values(&first, name);
+        assert!(weight == values(&again, name) && weight != values(&other, name), "{name}");
+        let n = weight.len() as f64;
+        let mean = weight.iter().map(|&w| f64::from(w)).sum::<f64>() / n;
+        let deviation = (weight.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let largest = weight.iter().fold(0f64, |m, &w| m.max(f64::from(w).abs())) / 0.02;
+        // Cut at two deviations, a normal distribution keeps 0.8796 of its deviation.
+        let expected = if cut.is_finite() { 0.02 * 0.8796 } else { 0.02 };
+        assert!(
+            (deviation / expected - 1.).abs() < 0.01,
+            "{name}: deviation {deviation}, {expected} expected"
+        );
+        assert!(mean.abs() < 4. * expected / n.sqrt(), "{name}: mean {mean}");
+        assert!(largest <= cut + 1e-6 && largest > 1.9, "{name}: {largest} deviations");
+    }
+    assert!(values(&first, "h2.norm.gain").iter().all(|&g| g == 1.));
+    assert!(values(&first, "h2.linear.bias").iter().all(|&b| b == 0.));
+}
