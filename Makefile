@@ -58,6 +58,5 @@ check-dependencies:
 	fi; \
 	echo "infer depends on neither Candle nor another crate of the workspace"
 
-bench: ## measure speed
-	@scripts/setup.sh runtime mnist protoc
-	$(CARGO) bench --workspace $(ARGS)
+bench: ## measure one iteration of training, beside PyTorch where PYTHON=… has torch
+	cargo bench -p train --bench iteration $(ARGS)

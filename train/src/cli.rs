@@ -199,7 +199,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         );
     }
     voice.say(&format!(
-        "{} on {device_name}: {} images of {}×{}, {} epochs of {} images, seed {}\n\
+        "{} on {device_name}: {} images of {}×{}, {} epochs in batches of {}, seed {}\n\
          generator {} parameters, discriminator {}",
         run.folder.display(),
         data.len(),

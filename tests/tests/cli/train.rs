@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use models::checkpoint::{Checkpoint, Contents};
 use models::dcgan;
@@ -68,24 +69,47 @@ fn a_run_leaves_checkpoints_a_log_and_pictures() {
     }
 }
 
+/// The tensors of both checkpoints, and the last grid. The header's order of keys is not fixed.
+fn results(shell: &Shell, run: &str, epoch: u64) -> [Vec<u8>; 3] {
+    let tensors = |file: &str| {
+        let bytes = fs::read(shell.path(run).join(file)).unwrap();
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        bytes[8 + header..].to_vec()
+    };
+    let grid = fs::read(shell.path(run).join(format!("samples/epoch-{epoch:03}.png"))).unwrap();
+    [tensors("state.safetensors"), tensors("generator.safetensors"), grid]
+}
+
 #[test]
 fn a_resumed_run_ends_with_the_files_of_an_unbroken_one() {
     let shell = shell();
     shell.succeed(&arguments(&["--epochs", "3", "--out", "unbroken", "--quiet"]));
     shell.succeed(&arguments(&["--epochs", "1", "--out", "broken", "--quiet"]));
     shell.succeed(&["--resume", "broken", "--epochs", "3", "--quiet"]);
-    for file in ["state.safetensors", "generator.safetensors"] {
-        let [unbroken, broken] = ["unbroken", "broken"].map(|run| {
-            let bytes = fs::read(shell.path(format!("{run}/{file}"))).unwrap();
-            // The header's order of keys is not fixed; the tensors after it are.
-            let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-            bytes[8 + header..].to_vec()
-        });
-        assert!(unbroken == broken, "{file} differs");
+    assert!(results(&shell, "unbroken", 3) == results(&shell, "broken", 3));
+}
+
+#[test]
+fn ctrl_c_saves_and_nothing_is_lost() {
+    let shell = shell();
+    let endless = arguments(&["--epochs", "1000000", "--out", "broken"]);
+    let train = shell.command(&endless).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = shell.path("broken/log.jsonl");
+    while fs::read_to_string(&log).unwrap_or_default().lines().count() < 3 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let last = "samples/epoch-003.png";
-    let [unbroken, broken] = ["unbroken", "broken"].map(|run| fs::read(shell.path(run).join(last)).unwrap());
-    assert!(unbroken == broken, "the sample grids differ");
+    assert!(Command::new("kill").args(["-INT", &train.id().to_string()]).status().unwrap().success());
+    let output = train.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.ends_with("all saved; go on with: train --resume broken\n"), "{stderr}");
+
+    let header = Checkpoint::load(&shell.path("broken/state.safetensors")).unwrap().header;
+    let epochs = header.provenance.epochs as u64 + 1;
+    let more = epochs.to_string();
+    shell.succeed(&["--resume", "broken", "--epochs", &more, "--quiet"]);
+    shell.succeed(&arguments(&["--epochs", &more, "--out", "unbroken", "--quiet"]));
+    assert!(results(&shell, "unbroken", epochs) == results(&shell, "broken", epochs));
 }
 
 #[test]
