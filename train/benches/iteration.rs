@@ -61,10 +61,13 @@ fn peak_memory() -> Option<f64> {
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1e3)
 }
 
+/// What it is, how often an iteration does it, and the work itself.
+type Part<'a> = (&'a str, usize, &'a dyn Fn() -> Result<()>);
+
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
     println!("median of {ITERATIONS}, {THREADS} threads, CPU, float32\n");
-    println!("{:>5}  {:>24}  {:>10}  {:>10}  {}", "batch", "", "ms", "images/s", "edgegan is faster by");
+    println!("batch                                    ms    images/s  edgegan is faster by");
     for batch in [64, 256] {
         let mut trainer = Trainer::new(&Config::default(), Recipe::default(), 0, &Device::Cpu)?;
         let x = Tensor::rand(0f32, 1., (batch, 1, 28, 28), &Device::Cpu)?;
@@ -95,7 +98,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);
     let parameters = Wanted { input: false, parameters: true };
     let input = Wanted { input: true, parameters: false };
-    let parts: [(&str, usize, &dyn Fn() -> Result<()>); 5] = [
+    let parts: [Part<'_>; 5] = [
         ("generator, forward", 2, &|| generator.trace(g, &z, Some(&y)).map(|_| ())),
         ("generator, back", 2, &|| fake.backward(generator, g, &dx, parameters).map(|_| ())),
         ("discriminator, forward", 4, &|| discriminator.trace(d, &fake.output, Some(&y)).map(|_| ())),
