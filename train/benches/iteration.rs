@@ -16,10 +16,11 @@ use candle_core::{Device, Tensor};
 use models::dcgan::Config;
 use models::{Result, Wanted};
 use train::batches::latents;
+use train::memory;
 use train::trainer::{Recipe, Trainer};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 const ITERATIONS: usize = 20;
 const WARMUP: usize = 3;
@@ -65,6 +66,7 @@ fn peak_memory() -> Option<f64> {
 type Part<'a> = (&'a str, usize, &'a dyn Fn() -> Result<()>);
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    memory::keep_freed();
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
     println!("median of {ITERATIONS}, {THREADS} threads, CPU, float32\n");
     println!("batch                                    ms    images/s  edgegan is faster by");

@@ -10,6 +10,7 @@
 //! | [`trainer`] | one iteration: D once, G twice |
 //! | [`samples`] | the fixed-noise grid |
 //! | [`run`] | a run's folder: settings, checkpoints, log |
+//! | [`memory`] | the allocator: freed memory is kept for the next iteration |
 //! | [`cli`] | the command line, and the loop over iterations |
 
 pub mod adam;
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod data;
 pub mod device;
 pub mod loss;
+pub mod memory;
 pub mod run;
 pub mod samples;
 pub mod trainer;

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use train::cli::{self, Cli, Outcome};
+use train::memory;
 
-// Training allocates and frees the same large buffers in every iteration; this allocator keeps them.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 fn main() -> ExitCode {
+    memory::keep_freed();
     let failed = |error: anyhow::Error, status| {
         eprintln!("error: {error:#}");
         ExitCode::from(status)
