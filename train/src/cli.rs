@@ -1,6 +1,6 @@
 //! The command line of `train`, and the loop over iterations.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,9 +99,14 @@ struct Voice {
 impl Voice {
     fn say(&self, text: &str) {
         if !self.quiet && !self.json {
-            self.bar.suspend(|| println!("{text}"));
+            self.bar.suspend(|| print_line(text));
         }
     }
+}
+
+/// A line on standard output. A reader that has seen enough may close the pipe: training goes on.
+fn print_line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A run that is ready to train.
@@ -260,7 +265,7 @@ pub fn train(job: Job) -> Result<Outcome> {
                 samples::write_grid(&trainer.generator, &trainer.average, seed, networks.latent_dim, &grid)?;
                 run.save(&trainer, &device_name)?;
                 if voice.json {
-                    println!("{}", serde_json::to_string(&line)?);
+                    print_line(&serde_json::to_string(&line)?);
                 }
                 voice.say(&format!(
                     "epoch {epoch}: loss D {:.3} G {:.3}, D(x) {:.2}, D(G(z)) {:.2}, {:.0} s, {}",

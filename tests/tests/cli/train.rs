@@ -113,6 +113,20 @@ fn ctrl_c_saves_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_reader_that_closes_the_pipe_ends_no_training() {
+    let shell = shell();
+    let run = arguments(&["--epochs", "2", "--out", "run", "--json"]);
+    let mut train = shell.command(&run).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(train.stdout.take());
+    let output = train.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        Checkpoint::load(&shell.path("run/state.safetensors")).unwrap().header.provenance.iterations,
+        6
+    );
+}
+
+#[test]
 fn the_newest_run_is_resumed_and_a_finished_one_says_so() {
     let shell = shell();
     shell.fail(&["--resume"], 2, &["no run under runs/ has a checkpoint", "cargo train"]);
