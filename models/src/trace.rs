@@ -233,34 +233,18 @@ impl Network {
         // A label before the layer is not part of the data that it is given.
         let labelled = i > 0 && matches!(self.layers()[i - 1].layer, Layer::Label { .. });
         let input = if labelled { before(i - 1) } else { before(i) };
-        let (Shape::Planes { channels: c_in, height: h_in, width: w_in }, output) = (input, self.shapes()[i])
-        else {
-            return None;
+        let planes = |shape| match shape {
+            Shape::Planes { channels, height, width } => Some((channels, (height, width))),
+            Shape::Vector(_) => None,
         };
-        let Shape::Planes { channels: c_out, height: h_out, width: w_out } = output else { return None };
-        let (direction, geometry) = match self.layers()[i].layer {
-            Layer::Conv2d(Convolution { window, .. }) => (
-                Direction::Gather,
-                Geometry {
-                    channels: c_in,
-                    picture: (h_in, w_in),
-                    filters: c_out,
-                    grid: (h_out, w_out),
-                    window,
-                },
-            ),
-            Layer::ConvTranspose2d(Convolution { window, .. }) => (
-                Direction::Scatter,
-                Geometry {
-                    channels: c_out,
-                    picture: (h_out, w_out),
-                    filters: c_in,
-                    grid: (h_in, w_in),
-                    window,
-                },
-            ),
+        let (input, output) = (planes(input)?, planes(self.shapes()[i])?);
+        let (direction, window, on_picture, on_grid) = match self.layers()[i].layer {
+            Layer::Conv2d(Convolution { window, .. }) => (Direction::Gather, window, input, output),
+            Layer::ConvTranspose2d(Convolution { window, .. }) => (Direction::Scatter, window, output, input),
             _ => return None,
         };
+        let ((channels, picture), (filters, grid)) = (on_picture, on_grid);
+        let geometry = Geometry { channels, picture, filters, grid, window };
         Some(Kernel { weight, bias, direction, geometry })
     }
 }
@@ -344,21 +328,17 @@ fn walk_back(
         match layer {
             Layer::Linear { .. } | Layer::Conv2d(_) | Layer::ConvTranspose2d(_) => {
                 let (weight, bias) = (host(get("weight")?)?, host(get("bias")?)?);
-                let (dx, gradients) = match network.kernel(step.layer, &weight, &bias) {
-                    Some(kernel) => {
-                        let back = kernel.backward(&x, labels, &dh, wanted);
-                        (back.x, back.parameters)
-                    }
+                let back = match network.kernel(step.layer, &weight, &bias) {
+                    Some(kernel) => kernel.backward(&x, labels, &dh, wanted),
                     None => {
                         let linear = Linear { weight: &weight, bias: &bias, inputs: step.x.dim(1)? };
-                        let back = linear.backward(&x, labels, &dh, wanted);
-                        (back.x, back.parameters)
+                        linear.backward(&x, labels, &dh, wanted)
                     }
                 };
-                if let Some(gradients) = gradients {
+                if let Some(gradients) = back.parameters {
                     keep(["weight", "bias"], gradients)?;
                 }
-                dh = dx.unwrap_or_default();
+                dh = back.x.unwrap_or_default();
             }
             Layer::BatchNorm { .. } => {
                 let (gain, offset) = (host(get("gain")?)?, host(get("offset")?)?);

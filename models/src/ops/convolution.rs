@@ -18,7 +18,7 @@
 use rayon::prelude::*;
 
 use super::matrix::{Into, Matrix, Threads, product, transpose};
-use super::{Labels, sum_by, vectorised};
+use super::{Gradients, Labels, sum_by, vectorised};
 use crate::layer::Window;
 
 /// Pictures unfolded at a time.
@@ -63,14 +63,6 @@ pub struct Kernel<'a> {
     pub direction: Direction,
     /// Between which shapes.
     pub geometry: Geometry,
-}
-
-/// The gradients of a convolution.
-pub struct Gradients {
-    /// Like the input without the label's planes, if it was wanted.
-    pub x: Option<Vec<f32>>,
-    /// As `weight` and `bias`, if they were wanted.
-    pub parameters: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 impl Geometry {

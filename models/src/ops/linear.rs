@@ -1,8 +1,8 @@
 //! Linear layers. The label's part of the input is one-hot, so its part of the product is a row of
 //! a table: no concatenation, no multiplication by zeros.
 
-use super::Labels;
 use super::matrix::{Into, Matrix, Threads, product};
+use super::{Gradients, Labels};
 
 /// A linear layer's weights: `weight` (outputs, inputs + classes), `bias` (outputs).
 #[derive(Clone, Copy)]
@@ -13,14 +13,6 @@ pub struct Linear<'a> {
     pub bias: &'a [f32],
     /// Features in, without the label's.
     pub inputs: usize,
-}
-
-/// The gradients of a linear layer.
-pub struct Gradients {
-    /// (N, inputs), if it was wanted.
-    pub x: Option<Vec<f32>>,
-    /// As `weight` and `bias`, if they were wanted.
-    pub parameters: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 impl Linear<'_> {

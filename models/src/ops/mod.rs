@@ -32,6 +32,14 @@ pub struct Labels<'a> {
     pub classes: usize,
 }
 
+/// The gradients of a layer with weights: linear, convolution or transposed convolution.
+pub struct Gradients {
+    /// Like the input without the label's part, if it was wanted.
+    pub x: Option<Vec<f32>>,
+    /// As `weight` and `bias`, if they were wanted.
+    pub parameters: Option<(Vec<f32>, Vec<f32>)>,
+}
+
 /// A contiguous tensor of the CPU, read in place.
 pub struct Host<'a, T> {
     guard: StorageRef<'a>,
