@@ -156,7 +156,7 @@ impl Generator {
     pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Self, Error> {
         let contract = source.contract()?;
         let runtime = Runtime::load(options.runtime.as_deref())?;
-        runtime.take_log();
+        let log_reader = runtime.start_log();
         let mut notes = Vec::new();
         let (session, device) = match options.device {
             Device::Cpu => (create_session(source, options, runtime, Device::Cpu), Device::Cpu),
@@ -183,6 +183,7 @@ impl Generator {
         };
         let Loaded { session, lent } = session?;
         let placements = placements(&runtime.take_log());
+        drop(log_reader);
         if let Device::Cuda(_) = device
             && !placements.is_empty()
             && placements.iter().all(|placement| placement.provider != ep::CUDA::NAME)

@@ -52,6 +52,7 @@ pub struct Runtime {
     version: String,
     environment: Environment,
     log: Log,
+    log_reader: Mutex<()>,
 }
 
 /// What ONNX Runtime would print, kept to explain its errors and to read node placements from.
@@ -92,7 +93,13 @@ impl Runtime {
             .build()
             .map_err(|error| broken(error.to_string()))?;
         environment.set_log_level(LogLevel::Warning);
-        Ok(Self { version: found.version, environment, log, library: found.path })
+        Ok(Self {
+            version: found.version,
+            environment,
+            log,
+            log_reader: Mutex::default(),
+            library: found.path,
+        })
     }
 
     /// The library's path, absolute where the system tells it.
@@ -123,7 +130,16 @@ impl Runtime {
         &self.environment
     }
 
-    /// Takes what ONNX Runtime has logged since the last call.
+    /// Empties the log and keeps other readers away from it until the guard is dropped: sessions
+    /// share the log, so those that read it are created one at a time.
+    pub(crate) fn start_log(&self) -> MutexGuard<'_, ()> {
+        let reader = lock(&self.log_reader);
+        lock(&self.log).clear();
+        reader
+    }
+
+    /// Takes what ONNX Runtime has logged since [`start_log`](Self::start_log), or since the last
+    /// call.
     pub(crate) fn take_log(&self) -> Vec<(LogLevel, String)> {
         lock(&self.log).drain(..).collect()
     }

@@ -84,9 +84,16 @@ fn a_process_loads_one_runtime() {
 
 #[test]
 fn the_runtime_itself_says_where_the_graph_runs() {
-    let generator = load(1);
-    assert_eq!(generator.device(), Device::Cpu);
-    let [placement] = generator.placements() else { panic!("{:?}", generator.placements()) };
-    assert_eq!(placement.provider, "CPUExecutionProvider");
-    assert!(placement.nodes > 3, "{} nodes", placement.nodes);
+    // Several at a time: each must hear of its own graph and of no other.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let generator = load(1);
+                assert_eq!(generator.device(), Device::Cpu);
+                let [placement] = generator.placements() else { panic!("{:?}", generator.placements()) };
+                assert_eq!(placement.provider, "CPUExecutionProvider");
+                assert!(placement.nodes > 3, "{} nodes", placement.nodes);
+            });
+        }
+    });
 }
