@@ -2,7 +2,7 @@
 //! Candle's own tensor operations.
 //!
 //! The forward pass here runs on any device and in any precision, and Candle differentiates it. It
-//! is the definition of the layer; the CPU kernels of [`crate::ops`] are measured against it.
+//! is the definition of the layer; the kernels of [`crate::ops`] are measured against it.
 
 use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@
 //! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |
 //! | [`trace`] | a forward pass that remembers what its way back needs, and the way back |
 //! | [`checkpoint`] | weights, configuration and provenance in one safetensors file |
-//! | [`ops`] | the CPU kernels under training: unfold and fold, batch norm, matrix products |
+//! | [`ops`] | the kernels under training, for CPU and CUDA: unfold and fold, batch norm, Adam |
 //!
 //! Letters, here and in every comment: N batch, C channels, H height, W width, z latent, y label.
 

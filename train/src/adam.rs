@@ -2,8 +2,8 @@
 
 use candle_core::{Tensor, Var};
 use models::checkpoint::{Checkpoint, Contents};
-use models::{Gradients, Parameters, ops};
-use rayon::prelude::*;
+use models::ops::{AdamStep, Moved, kernels_for};
+use models::{Gradients, Parameters};
 use serde::{Deserialize, Serialize};
 
 /// Adam's settings; the default is DCGAN's (section 4 of the paper).
@@ -44,86 +44,56 @@ impl Adam {
         Ok(Adam { config, steps: 0, moments: moments.collect::<models::Result<_>>()? })
     }
 
-    /// One step along the sum of some gradients: those of the real and of the fake images, say.
+    /// One step along a gradient, or the sum of two: those of the real and of the fake images, say.
     ///
     /// # Errors
     /// Candle's.
-    pub fn step(&mut self, parameters: &Parameters, gradients: &[&Gradients]) -> models::Result<()> {
+    pub fn step(
+        &mut self,
+        parameters: &Parameters,
+        gradients: &Gradients,
+        second: Option<&Gradients>,
+    ) -> models::Result<()> {
         self.steps += 1;
-        for (i, ((_, parameter), (first, second))) in parameters.trainable().zip(&self.moments).enumerate() {
-            let gradients: Vec<&Tensor> = gradients.iter().map(|g| &g.parameters[i]).collect();
-            match ops::has_kernels(parameter) {
-                true => self.step_cpu(parameter, first, second, &gradients)?,
-                false => self.step_candle(parameter, first, second, &gradients)?,
+        let step = self.corrected();
+        for (i, ((_, parameter), (m, v))) in parameters.trainable().zip(&self.moments).enumerate() {
+            let gradient = &gradients.parameters[i];
+            let second = second.map(|second| &second.parameters[i]);
+            match kernels_for(parameter) {
+                Some(kernels) => {
+                    let moved = Moved { parameter, first: m, second: v };
+                    kernels.adam(moved, gradient, second, step)?;
+                }
+                None => self.step_candle(parameter, (m, v), gradient, second)?,
             }
         }
         Ok(())
     }
 
-    /// (step size, 1/√(1 − β₂ᵗ)): the bias corrections, folded into two numbers.
-    fn corrections(&self) -> (f64, f64) {
-        let Config { learning_rate, beta1, beta2, .. } = self.config;
+    /// The step's numbers, with the bias corrections of this many steps.
+    fn corrected(&self) -> AdamStep {
+        let Config { learning_rate, beta1, beta2, epsilon } = self.config;
         let t = self.steps as f64;
-        (learning_rate / (1. - beta1.powf(t)), 1. / (1. - beta2.powf(t)).sqrt())
-    }
-
-    /// In one pass over each parameter.
-    fn step_cpu(
-        &self,
-        parameter: &Var,
-        first: &Var,
-        second: &Var,
-        gradients: &[&Tensor],
-    ) -> models::Result<()> {
-        const PIECE: usize = 32 * 1024;
-        let (step, root) = self.corrections();
-        let (step, root, epsilon) = (step as f32, root as f32, self.config.epsilon as f32);
-        let (beta1, beta2) = (self.config.beta1 as f32, self.config.beta2 as f32);
-        let gradients = gradients.iter().map(|g| ops::host(g)).collect::<candle_core::Result<Vec<_>>>()?;
-        let gradient = |piece: usize| {
-            gradients.iter().map(move |g| &g[piece * PIECE..(piece * PIECE + PIECE).min(g.len())])
-        };
-        let mut outcome = Ok(());
-        let move_all = |p: &mut [f32], m: &mut [f32], v: &mut [f32]| {
-            let pieces = p.par_chunks_mut(PIECE).zip(m.par_chunks_mut(PIECE)).zip(v.par_chunks_mut(PIECE));
-            pieces.enumerate().for_each(|(i, ((p, m), v))| {
-                let mut gradients = gradient(i);
-                let (Some(g), more) = (gradients.next(), gradients.next()) else { return };
-                ops::vectorised(
-                    #[inline(always)]
-                    || {
-                        for j in 0..p.len() {
-                            let g = g[j] + more.map_or(0., |more| more[j]);
-                            m[j] += (1. - beta1) * (g - m[j]);
-                            v[j] += (1. - beta2) * (g * g - v[j]);
-                            p[j] -= step * m[j] / (v[j].sqrt() * root + epsilon);
-                        }
-                    },
-                );
-            });
-        };
-        ops::update(parameter, |p| {
-            let inner = ops::update(first, |m| {
-                outcome = ops::update(second, |v| move_all(p, m, v));
-            });
-            if inner.is_err() {
-                outcome = inner;
-            }
-        })?;
-        Ok(outcome?)
+        let step = learning_rate / (1. - beta1.powf(t));
+        AdamStep { step, root: 1. / (1. - beta2.powf(t)).sqrt(), beta1, beta2, epsilon }
     }
 
     /// In Candle's own operations, on any device.
-    fn step_candle(&self, p: &Var, first: &Var, second: &Var, gradients: &[&Tensor]) -> models::Result<()> {
-        let Config { beta1, beta2, epsilon, .. } = self.config;
-        let (step, root) = self.corrections();
-        let mut g = gradients[0].clone();
-        for more in &gradients[1..] {
-            g = (g + *more)?;
-        }
+    fn step_candle(
+        &self,
+        p: &Var,
+        (first, second_moment): (&Var, &Var),
+        gradient: &Tensor,
+        second: Option<&Tensor>,
+    ) -> models::Result<()> {
+        let AdamStep { step, root, beta1, beta2, epsilon } = self.corrected();
+        let g = match second {
+            Some(second) => (gradient + second)?,
+            None => gradient.clone(),
+        };
         first.set(&((first.as_tensor() * beta1)? + (&g * (1. - beta1))?)?)?;
-        second.set(&((second.as_tensor() * beta2)? + (g.sqr()? * (1. - beta2))?)?)?;
-        let scale = ((second.sqrt()? * root)? + epsilon)?;
+        second_moment.set(&((second_moment.as_tensor() * beta2)? + (g.sqr()? * (1. - beta2))?)?)?;
+        let scale = ((second_moment.sqrt()? * root)? + epsilon)?;
         p.set(&(p.as_tensor() - ((first.as_tensor() * step)? / scale)?)?)?;
         Ok(())
     }

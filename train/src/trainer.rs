@@ -156,7 +156,7 @@ impl Trainer {
         let from_fake = on_fake.backward(discriminator, d, &gradient, PARAMETERS)?;
         on_real.update_running_averages(discriminator, d)?;
         on_fake.update_running_averages(discriminator, d)?;
-        adam_d.step(d, &[&from_real, &from_fake])?;
+        adam_d.step(d, &from_real, Some(&from_fake))?;
         let (loss_d, d_real, d_fake) = ((real.value + value)?, real.probability, probability);
 
         // (2) update G: fake toward 1, through D as it now is. The first update's forward pass is
@@ -173,7 +173,7 @@ impl Trainer {
             let through = judged.backward(discriminator, d, &gradient, INPUT)?;
             if let Some(dy) = through.input {
                 let gradients = fake.backward(generator, g, &dy, PARAMETERS)?;
-                adam_g.step(g, &[&gradients])?;
+                adam_g.step(g, &gradients, None)?;
             }
             loss_g = value;
         }

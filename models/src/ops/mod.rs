@@ -1,147 +1,200 @@
-//! The CPU kernels under training and sampling, each the counterpart of a [`crate::Layer`]'s
-//! forward pass in Candle's own operations, and each with its way back.
+//! The kernels under training and sampling, each the counterpart of a [`crate::Layer`]'s forward
+//! pass in Candle's own operations, and each with its way back.
 //!
-//! | file | kernels |
+//! | file | what is in it |
 //! |---|---|
-//! | [`convolution`] | convolution and transposed convolution: unfold or fold, and one matrix product |
-//! | [`linear`] | linear layers, the label taken as a table row |
-//! | [`norm`] | batch norm with the activation after it |
-//! | [`activation`] | activation functions and their derivatives |
-//! | [`matrix`] | the matrix product that all of them rest on |
+//! | [`cpu`] | kernels for the CPU: blocks that stay in the cache, wide vectors, all threads |
+//! | `cuda` | kernels for NVIDIA GPUs: `kernels.cu`, and how they are launched |
+//! | [`geometry`] | the two sides of a convolution, which both rest on |
 //!
-//! Every result is the same for any number of threads: work is cut into pieces by the shapes
-//! alone, and partial sums are added in the order of the pieces.
+//! [`kernels_for`] says which of them takes a tensor. Where none does (Metal, double precision),
+//! Candle's own operations serve.
 
-pub mod activation;
-pub mod convolution;
-pub mod linear;
-pub mod matrix;
-pub mod norm;
+pub mod cpu;
+#[cfg(any(feature = "cuda", all(test, target_os = "linux")))]
+pub mod cuda;
+pub mod geometry;
 
-use std::cell::Cell;
-use std::ops::Deref;
+use candle_core::{DType, Device, Result, Tensor};
 
-use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Storage, StorageRef, Tensor, bail};
+use crate::{Activation, Wanted};
+use geometry::Convolution;
 
-/// The labels of a batch, as the kernels take them.
+/// The labels of a batch, as a layer with weights takes them along with its input.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'a> {
-    /// The class of each item, below `classes`.
-    pub of: &'a [u32],
+    /// (N) of u32, each below `classes`.
+    pub of: &'a Tensor,
     /// How many classes there are.
     pub classes: usize,
 }
 
-/// The gradients of a layer with weights: linear, convolution or transposed convolution.
+/// The weights of a linear layer, a convolution or a transposed one.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    /// As the layer has it, the label's part included.
+    pub weight: &'a Tensor,
+    /// One number an output channel.
+    pub bias: &'a Tensor,
+}
+
+/// The gradients of a layer with weights.
 pub struct Gradients {
     /// Like the input without the label's part, if it was wanted.
-    pub x: Option<Vec<f32>>,
+    pub x: Option<Tensor>,
     /// As `weight` and `bias`, if they were wanted.
-    pub parameters: Option<(Vec<f32>, Vec<f32>)>,
+    pub parameters: Option<(Tensor, Tensor)>,
 }
 
-/// A contiguous tensor of the CPU, read in place.
-pub struct Host<'a, T> {
-    guard: StorageRef<'a>,
-    start: usize,
-    end: usize,
-    slice: fn(&CpuStorage) -> candle_core::Result<&[T]>,
+/// A batch norm (Ioffe and Szegedy 2015) with the activation after it.
+#[derive(Clone, Copy, Debug)]
+pub struct Norm<'a> {
+    /// (C)
+    pub gain: &'a Tensor,
+    /// (C)
+    pub offset: &'a Tensor,
+    /// The activation after it, if any.
+    pub after: Option<Activation>,
 }
 
-/// Whether the kernels take this tensor: f32 on the CPU.
-pub fn has_kernels(tensor: &Tensor) -> bool {
-    tensor.device().is_cpu() && tensor.dtype() == DType::F32
+/// Mean and variance of each channel over N (and H, W): (C) each.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    /// What is subtracted.
+    pub mean: Tensor,
+    /// The sum of squares over the count: what normalises.
+    pub variance: Tensor,
+    /// The sum of squares over the count less one: what the running average takes.
+    pub unbiased: Tensor,
 }
 
-/// Reads a contiguous f32 tensor of the CPU in place.
+/// The gradients of a batch norm.
+pub struct NormGradients {
+    /// Like the input.
+    pub x: Tensor,
+    /// (C)
+    pub gain: Tensor,
+    /// (C)
+    pub offset: Tensor,
+}
+
+/// One step of Adam on one parameter: algorithm 1 of Kingma and Ba 2015, the bias corrections
+/// folded into two numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// learning rate / (1 − β₁ᵗ)
+    pub step: f64,
+    /// 1/√(1 − β₂ᵗ)
+    pub root: f64,
+    /// β₁
+    pub beta1: f64,
+    /// β₂
+    pub beta2: f64,
+    /// ε
+    pub epsilon: f64,
+}
+
+/// A parameter under Adam, with its moments; all three are changed in place.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved<'a> {
+    /// The weights.
+    pub parameter: &'a Tensor,
+    /// The running mean of the gradient.
+    pub first: &'a Tensor,
+    /// The running mean of its square.
+    pub second: &'a Tensor,
+}
+
+/// What a device computes by kernels of ours, on contiguous f32 tensors.
 ///
-/// # Errors
-/// If the tensor is elsewhere, of another type or not contiguous.
-pub fn host(tensor: &Tensor) -> candle_core::Result<Host<'_, f32>> {
-    Host::new(tensor, |storage| storage.as_slice::<f32>())
+/// Vectors are (N, C), planes (N, C, H, W). An error is Candle's: no room, a tensor of another
+/// device, type or layout.
+#[allow(clippy::missing_errors_doc)] // Said once, above.
+pub trait Kernels: Sync {
+    /// y = (x ⊕ label)·Wᵀ + b: (N, inputs) → (N, outputs).
+    fn linear(&self, w: Weights<'_>, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor>;
+
+    /// The way back of [`Kernels::linear`]; `dy` like its output.
+    fn linear_back(
+        &self,
+        w: Weights<'_>,
+        x: &Tensor,
+        labels: Option<Labels<'_>>,
+        dy: &Tensor,
+        wanted: Wanted,
+    ) -> Result<Gradients>;
+
+    /// A convolution or transposed convolution of x ⊕ label: (N, C, H, W) → (N, C′, H′, W′).
+    fn convolution(
+        &self,
+        c: &Convolution,
+        w: Weights<'_>,
+        x: &Tensor,
+        labels: Option<Labels<'_>>,
+    ) -> Result<Tensor>;
+
+    /// The way back of [`Kernels::convolution`]; `dy` like its output.
+    fn convolution_back(
+        &self,
+        c: &Convolution,
+        w: Weights<'_>,
+        x: &Tensor,
+        labels: Option<Labels<'_>>,
+        dy: &Tensor,
+        wanted: Wanted,
+    ) -> Result<Gradients>;
+
+    /// Mean and variance of each channel, in two passes: a variance from sums of squares cancels.
+    fn statistics(&self, x: &Tensor) -> Result<Statistics>;
+
+    /// y = f(gain · (x − mean) / √(variance + ε) + offset), like x.
+    fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor>;
+
+    /// The way back of [`Kernels::norm`], with the batch's own statistics; `y` is its output.
+    fn norm_back(
+        &self,
+        norm: Norm<'_>,
+        x: &Tensor,
+        y: &Tensor,
+        statistics: &Statistics,
+        dy: &Tensor,
+    ) -> Result<NormGradients>;
+
+    /// y = f(x)
+    fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor>;
+
+    /// dx = dy · f′(x), from y = f(x).
+    fn activation_back(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor>;
+
+    /// Moves `old` toward `new` in place: old += take · (new − old).
+    fn blend(&self, old: &Tensor, new: &Tensor, take: f64) -> Result<()>;
+
+    /// Adam's step along a gradient, or the sum of two: those of real and of fake images, say.
+    fn adam(
+        &self,
+        moved: Moved<'_>,
+        gradient: &Tensor,
+        second: Option<&Tensor>,
+        step: AdamStep,
+    ) -> Result<()>;
 }
 
-/// Reads a contiguous u32 tensor of the CPU in place.
-pub(crate) fn host_labels(tensor: &Tensor) -> candle_core::Result<Host<'_, u32>> {
-    Host::new(tensor, |storage| storage.as_slice::<u32>())
-}
-
-impl<'a, T> Host<'a, T> {
-    fn new(
-        tensor: &'a Tensor,
-        slice: fn(&CpuStorage) -> candle_core::Result<&[T]>,
-    ) -> candle_core::Result<Host<'a, T>> {
-        let (guard, layout) = tensor.storage_and_layout();
-        let Some((start, end)) = layout.contiguous_offsets() else {
-            bail!("a kernel was given a tensor that isn't contiguous: {layout:?}")
-        };
-        match &*guard {
-            Storage::Cpu(storage) => slice(storage)?,
-            _ => bail!("a CPU kernel was given a tensor of {:?}", tensor.device()),
-        };
-        Ok(Host { guard, start, end, slice })
+/// The kernels that take this tensor, if any do.
+pub fn kernels_for(tensor: &Tensor) -> Option<&'static dyn Kernels> {
+    match tensor.device() {
+        _ if tensor.dtype() != DType::F32 => None,
+        Device::Cpu => Some(&cpu::Cpu),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(_) => Some(&cuda::Cuda),
+        _ => None,
     }
 }
 
-impl<T> Deref for Host<'_, T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        match &*self.guard {
-            // Both checked in `new`.
-            Storage::Cpu(storage) => (self.slice)(storage).map_or(&[], |s| &s[self.start..self.end]),
-            _ => &[],
-        }
+/// N, C and S of a tensor (N, C) or (N, C, H, W), where S is H·W, or 1 for vectors.
+fn batch_dims(x: &Tensor) -> Result<(usize, usize, usize)> {
+    match *x.dims() {
+        [n, c] => Ok((n, c, 1)),
+        [n, c, h, w] => Ok((n, c, h * w)),
+        _ => candle_core::bail!("vectors (N, C) or planes (N, C, H, W) expected, {:?} given", x.dims()),
     }
-}
-
-/// Changes a contiguous f32 tensor of the CPU in place. Tensors that share its storage change too:
-/// that is how an optimiser moves a parameter.
-///
-/// # Errors
-/// If the tensor is elsewhere, of another type or not contiguous.
-pub fn update<F: FnOnce(&mut [f32])>(tensor: &Tensor, change: F) -> candle_core::Result<()> {
-    struct Change<F>(Cell<Option<F>>);
-    impl<F: FnOnce(&mut [f32])> InplaceOp1 for Change<F> {
-        fn name(&self) -> &'static str {
-            "update"
-        }
-
-        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-            let Some((start, end)) = layout.contiguous_offsets() else {
-                bail!("a parameter isn't contiguous: {layout:?}")
-            };
-            match (storage, self.0.take()) {
-                (CpuStorage::F32(values), Some(change)) => change(&mut values[start..end]),
-                _ => bail!("a parameter isn't of F32"),
-            }
-            Ok(())
-        }
-    }
-    tensor.inplace_op1(&Change(Cell::new(Some(change))))
-}
-
-/// Runs `kernel` compiled for the widest vectors that this processor has. The binary itself is
-/// built for any x86-64 (or aarch64); what `kernel` calls must be inlined into it to take part.
-#[inline(always)]
-pub fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(kernel)
-}
-
-/// Sums of T terms over a short run, in sixteen lanes each: the order of additions is fixed by the
-/// length alone.
-#[inline(always)]
-pub(crate) fn sum_by<const T: usize>(n: usize, term: impl Fn(usize) -> [f32; T]) -> [f32; T] {
-    const LANES: usize = 16;
-    let mut sums = [[0f32; LANES]; T];
-    let mut add = |start: usize, lanes: usize| {
-        for lane in 0..lanes {
-            let terms = term(start + lane);
-            sums.iter_mut().zip(terms).for_each(|(sums, term)| sums[lane] += term);
-        }
-    };
-    let whole = n / LANES * LANES;
-    (0..whole).step_by(LANES).for_each(|start| add(start, LANES));
-    add(whole, n - whole);
-    sums.map(|lanes| lanes.iter().sum())
 }

@@ -7,25 +7,6 @@ use super::{sum_by, vectorised};
 use crate::Activation;
 use crate::layer::BATCH_NORM_EPSILON;
 
-/// Mean and variance of each channel over a batch.
-#[derive(Clone, Debug)]
-pub struct Statistics {
-    /// (C)
-    pub mean: Vec<f32>,
-    /// (C), the sum of squares over n: what normalises.
-    pub variance: Vec<f32>,
-    /// n: N, times H·W for planes.
-    pub count: usize,
-}
-
-impl Statistics {
-    /// The variance over n − 1: what the running average takes.
-    pub fn unbiased(&self) -> Vec<f32> {
-        let n = self.count as f32;
-        self.variance.iter().map(|v| v * (n / (n - 1.).max(1.))).collect()
-    }
-}
-
 /// A batch norm over `x` (N, C, S), where S is H·W, or 1 for vectors; `after` follows it.
 #[derive(Clone, Copy)]
 pub struct BatchNorm<'a> {
@@ -54,73 +35,79 @@ const CHANNELS: usize = 16;
 /// The same for vectors, whose channels lie side by side.
 const FEATURES: usize = 256;
 
-impl BatchNorm<'_> {
-    fn channels(&self) -> usize {
-        self.gain.len()
-    }
+/// Mean, variance and unbiased variance of each channel of `x`.
+///
+/// # Shapes
+/// `x` (N, C, S) → (C) each
+pub fn statistics(x: &[f32], channels: usize, pixels: usize) -> [Vec<f32>; 3] {
+    let n = (x.len() / channels) as f32;
+    let [mean, _] = sums(
+        [x],
+        (channels, pixels),
+        #[inline(always)]
+        |_, [x]| [x, 0.],
+    );
+    let mean: Vec<f32> = mean.iter().map(|s| s / n).collect();
+    let [squares, _] = sums(
+        [x],
+        (channels, pixels),
+        #[inline(always)]
+        |c, [x]| [(x - mean[c]) * (x - mean[c]), 0.],
+    );
+    let variance: Vec<f32> = squares.iter().map(|s| s / n).collect();
+    let unbiased = variance.iter().map(|v| v * (n / (n - 1.).max(1.))).collect();
+    [mean, variance, unbiased]
+}
 
-    /// Sums of two terms a channel, over N and S, of the numbers at the same place in `inputs`.
-    #[inline(always)]
-    fn sums<const K: usize>(
-        &self,
-        inputs: [&[f32]; K],
-        term: impl Fn(usize, [f32; K]) -> [f32; 2] + Sync,
-    ) -> [Vec<f32>; 2] {
-        let (channels, pixels) = (self.channels(), self.pixels);
-        let items = inputs[0].len() / (channels * pixels);
-        let [mut first, mut second] = [vec![0f32; channels], vec![0f32; channels]];
-        let piece = if pixels == 1 { FEATURES } else { CHANNELS };
-        let pieces = first.par_chunks_mut(piece).zip(second.par_chunks_mut(piece)).enumerate();
-        pieces.for_each(|(i, (first, second))| {
-            let c0 = i * piece;
-            vectorised(
-                #[inline(always)]
-                || {
-                    for item in 0..items {
-                        let start = (item * channels + c0) * pixels;
-                        if pixels == 1 {
-                            // Channels lie side by side: one lane each.
-                            let run = inputs.map(|input| &input[start..start + first.len()]);
-                            for (c, (first, second)) in first.iter_mut().zip(second.iter_mut()).enumerate() {
-                                let [a, b] = term(c0 + c, run.map(|run| run[c]));
-                                *first += a;
-                                *second += b;
-                            }
-                            continue;
-                        }
+/// Sums of two terms a channel, over N and S, of the numbers at the same place in `inputs`.
+#[inline(always)]
+fn sums<const K: usize>(
+    inputs: [&[f32]; K],
+    (channels, pixels): (usize, usize),
+    term: impl Fn(usize, [f32; K]) -> [f32; 2] + Sync,
+) -> [Vec<f32>; 2] {
+    let items = inputs[0].len() / (channels * pixels);
+    let [mut first, mut second] = [vec![0f32; channels], vec![0f32; channels]];
+    let piece = if pixels == 1 { FEATURES } else { CHANNELS };
+    let pieces = first.par_chunks_mut(piece).zip(second.par_chunks_mut(piece)).enumerate();
+    pieces.for_each(|(i, (first, second))| {
+        let c0 = i * piece;
+        vectorised(
+            #[inline(always)]
+            || {
+                for item in 0..items {
+                    let start = (item * channels + c0) * pixels;
+                    if pixels == 1 {
+                        // Channels lie side by side: one lane each.
+                        let run = inputs.map(|input| &input[start..start + first.len()]);
                         for (c, (first, second)) in first.iter_mut().zip(second.iter_mut()).enumerate() {
-                            let start = start + c * pixels;
-                            let run = inputs.map(|input| &input[start..start + pixels]);
-                            let [a, b] = sum_by(
-                                pixels,
-                                #[inline(always)]
-                                |p| term(c0 + c, run.map(|run| run[p])),
-                            );
+                            let [a, b] = term(c0 + c, run.map(|run| run[c]));
                             *first += a;
                             *second += b;
                         }
+                        continue;
                     }
-                },
-            );
-        });
-        [first, second]
-    }
+                    for (c, (first, second)) in first.iter_mut().zip(second.iter_mut()).enumerate() {
+                        let start = start + c * pixels;
+                        let run = inputs.map(|input| &input[start..start + pixels]);
+                        let [a, b] = sum_by(
+                            pixels,
+                            #[inline(always)]
+                            |p| term(c0 + c, run.map(|run| run[p])),
+                        );
+                        *first += a;
+                        *second += b;
+                    }
+                }
+            },
+        );
+    });
+    [first, second]
+}
 
-    /// Mean and variance of `x`, in two passes: a variance from sums of squares cancels.
-    pub fn statistics(&self, x: &[f32]) -> Statistics {
-        let count = x.len() / self.channels();
-        let [sum, _] = self.sums(
-            [x],
-            #[inline(always)]
-            |_, [x]| [x, 0.],
-        );
-        let mean: Vec<f32> = sum.iter().map(|s| s / count as f32).collect();
-        let [squares, _] = self.sums(
-            [x],
-            #[inline(always)]
-            |c, [x]| [(x - mean[c]) * (x - mean[c]), 0.],
-        );
-        Statistics { variance: squares.iter().map(|s| s / count as f32).collect(), mean, count }
+impl BatchNorm<'_> {
+    fn channels(&self) -> usize {
+        self.gain.len()
     }
 
     /// y = f(gain · (x − mean) / √(variance + ε) + offset)
@@ -144,13 +131,13 @@ impl BatchNorm<'_> {
     /// The way back through the activation and the norm, batch statistics included.
     ///
     /// # Shapes
-    /// `x`, `y`, `dy` (N, C, S); `y` is the activation's output.
-    pub fn backward(&self, x: &[f32], y: &[f32], statistics: &Statistics, dy: &[f32]) -> Gradients {
-        let Statistics { mean, variance, count } = statistics;
+    /// `x`, `y`, `dy` (N, C, S); `y` is the activation's output; `mean`, `variance` (C).
+    pub fn backward(&self, x: &[f32], y: &[f32], mean: &[f32], variance: &[f32], dy: &[f32]) -> Gradients {
         let inverse: Vec<f32> = variance.iter().map(|&v| inverse_deviation(v)).collect();
         // The activation's slope is written in its output.
-        let [offset, gain] = self.sums(
+        let [offset, gain] = sums(
             [x, y, dy],
+            (self.channels(), self.pixels),
             #[inline(always)]
             |c, [x, y, dy]| {
                 let d = dy * self.slope(y);
@@ -158,7 +145,7 @@ impl BatchNorm<'_> {
             },
         );
         // dx = gain/σ · (d − Σd/n − x̂·Σ(d·x̂)/n), written as a·d + b·x + c with one triple a channel.
-        let n = *count as f32;
+        let n = (x.len() / self.channels()) as f32;
         let triples: Vec<[f32; 3]> = (0..self.channels())
             .map(|c| {
                 let a = self.gain[c] * inverse[c];

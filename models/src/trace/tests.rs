@@ -1,18 +1,34 @@
-//! The CPU kernels against the layers' own Candle operations in double precision, and those
-//! against finite differences. Pictures are not square and batches are uneven: squares hide
-//! swapped axes.
-#![cfg(test)]
+//! All kernels against the layers' own Candle operations in double precision, and those against
+//! finite differences. Pictures are not square and batches are uneven: squares hide swapped axes.
+//!
+//! The CUDA kernels run on the GPU where there is one (feature `cuda`), and on any Linux machine in
+//! an emulator.
 
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use models::layer::Initial;
-use models::{Convolution, Layer, Mode, Network, Parameters, Shape, Wanted, Window};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::layer::Initial;
+use crate::ops::{AdamStep, Kernels, Moved, cpu};
+use crate::{Convolution, Layer, Mode, Network, Parameters, Shape, Wanted, Window};
+
 const ALL: Wanted = Wanted { input: true, parameters: true };
+
+/// The kernels under test, and where their tensors are.
+fn all_kernels() -> Vec<(&'static dyn Kernels, Device)> {
+    let mut all: Vec<(&'static dyn Kernels, Device)> = vec![(&cpu::Cpu, Device::Cpu)];
+    #[cfg(target_os = "linux")]
+    all.push((&crate::ops::cuda::Cuda, Device::Cpu));
+    #[cfg(feature = "cuda")]
+    if let Ok(device) = Device::new_cuda(0) {
+        eprintln!("the CUDA kernels run on a GPU too");
+        all.push((&crate::ops::cuda::Cuda, device));
+    }
+    all
+}
 
 /// A network with its weights, input and labels in both precisions.
 struct Case {
@@ -60,37 +76,71 @@ impl Case {
         Case { network, single, double, label, dy }
     }
 
-    /// Kernels and Candle agree: output, every gradient, running averages, sampling.
+    /// All kernels and Candle agree: output, every gradient, running averages, sampling.
     fn check(&self) {
-        let Case { network, label, dy, .. } = self;
-        let run = |(p, x): &(Parameters, Tensor)| {
-            let trace = network.trace(p, x, Some(label)).unwrap();
-            let gradients = trace.backward(network, p, &dy.to_dtype(x.dtype()).unwrap(), ALL).unwrap();
-            trace.update_running_averages(network, p).unwrap();
-            (trace.output, gradients, network.sample(p, x, Some(label)).unwrap())
-        };
+        let reference = self.run(None, &self.double, &Device::Cpu);
+        for (kernels, device) in all_kernels() {
+            // The pass moves running averages: each gets weights of its own.
+            let (p, x) = &self.single;
+            let weights = p.iter().map(|(name, v)| (name.to_string(), v.copy().unwrap())).collect();
+            let p = self.network.with_weights(weights, &device).unwrap();
+            let kernels = Some(kernels).filter(|_| self.network.suits_kernels());
+            let got = self.run(kernels, &(p, x.to_device(&device).unwrap()), &device);
+            self.compare(&got, &reference);
+        }
+    }
+
+    fn run(
+        &self,
+        kernels: Option<&'static dyn Kernels>,
+        (p, x): &(Parameters, Tensor),
+        device: &Device,
+    ) -> Outcome {
+        let (network, label) = (&self.network, self.label.to_device(device).unwrap());
+        let trace = network.trace_with(kernels, p, x, Some(&label)).unwrap();
+        let dy = self.dy.to_dtype(x.dtype()).unwrap().to_device(device).unwrap();
+        let gradients = trace.backward(network, p, &dy, ALL).unwrap();
+        trace.update_running_averages(network, p).unwrap();
+        Outcome {
+            sampled: network.sample_with(kernels, p, x, Some(&label)).unwrap(),
+            output: trace.output,
+            input: gradients.input.unwrap(),
+            gradients: gradients.parameters,
+            parameters: p.iter().map(|(_, v)| v.as_tensor().clone()).collect(),
+        }
+    }
+
+    fn compare(&self, got: &Outcome, want: &Outcome) {
         let close = |what: &str, got: &Tensor, want: &Tensor| assert_close(what, got, want, largest(want));
-        let (output, gradients, sampled) = run(&self.single);
-        let (expected_output, expected, expected_sampled) = run(&self.double);
-        close("output", &output, &expected_output);
-        close("sampled", &sampled, &expected_sampled);
+        close("output", &got.output, &want.output);
+        close("sampled", &got.sampled, &want.sampled);
         // All gradients share the rounding of those they come from: a bias before a batch norm has
         // gradient zero, as the difference of large numbers.
-        let input = expected.input.unwrap();
-        let scale = expected.parameters.iter().map(largest).fold(largest(&input), f64::max);
-        assert_close("input's gradient", &gradients.input.unwrap(), &input, scale);
-        let names: Vec<String> = self.single.0.trainable().map(|(name, _)| name.to_string()).collect();
-        assert_eq!(names.len(), gradients.parameters.len());
-        for ((name, got), want) in names.iter().zip(&gradients.parameters).zip(&expected.parameters) {
+        let scale = want.gradients.iter().map(largest).fold(largest(&want.input), f64::max);
+        assert_close("input's gradient", &got.input, &want.input, scale);
+        let names: Vec<&str> = self.single.0.trainable().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), got.gradients.len());
+        for ((name, got), want) in names.iter().zip(&got.gradients).zip(&want.gradients) {
             assert_close(&format!("gradient of {name}"), got, want, scale);
         }
-        for ((name, got), (_, want)) in self.single.0.iter().zip(self.double.0.iter()) {
+        let names = self.single.0.iter().map(|(name, _)| name);
+        for ((name, got), want) in names.zip(&got.parameters).zip(&want.parameters) {
             close(name, got, want);
         }
     }
 }
 
+/// What a pass through a network gives.
+struct Outcome {
+    output: Tensor,
+    sampled: Tensor,
+    input: Tensor,
+    gradients: Vec<Tensor>,
+    parameters: Vec<Tensor>,
+}
+
 fn values(t: &Tensor) -> Vec<f64> {
+    let t = t.to_device(&Device::Cpu).unwrap();
     t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -176,7 +226,7 @@ fn linear_layers_norms_and_activations_of_random_shapes() {
             0 => planes.batch_norm("norm").build(),
             1 => planes.batch_norm("norm").leaky_relu("relu", 0.2).build(),
             2 => planes.batch_norm("norm").sigmoid("sigmoid").flatten("flat").build(),
-            _ => planes.layer("tanh", Layer::Activation(models::Activation::Tanh)).batch_norm("norm").build(),
+            _ => planes.layer("tanh", Layer::Activation(crate::Activation::Tanh)).batch_norm("norm").build(),
         };
         Case::new(network.unwrap(), n, seed).check();
     }
@@ -184,7 +234,7 @@ fn linear_layers_norms_and_activations_of_random_shapes() {
 
 #[test]
 fn both_networks_of_an_uneven_picture() {
-    let config = models::dcgan::Config {
+    let config = crate::dcgan::Config {
         latent_dim: 9,
         classes: 3,
         channels: 2,
@@ -216,7 +266,7 @@ fn candles_gradient_agrees_with_finite_differences() {
         .flatten("flat")
         .label("l1", 3)
         .linear("linear", 2 * 2 * 3)
-        .layer("tanh", Layer::Activation(models::Activation::Tanh))
+        .layer("tanh", Layer::Activation(crate::Activation::Tanh))
         .reshape("planes", 2, 2, 3)
         .label("l2", 3)
         .deconv_same("deconv", 3, 5, 2, (4, 5))
@@ -265,7 +315,7 @@ fn candles_gradient_agrees_with_finite_differences() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let config = models::dcgan::Config { generator_filters: 16, generator_units: 64, ..Default::default() };
+    let config = crate::dcgan::Config { generator_filters: 16, generator_units: 64, ..Default::default() };
     let case = Case::new(config.generator().unwrap(), 37, 7);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -281,4 +331,38 @@ fn results_do_not_depend_on_the_number_of_threads() {
     };
     let one = run(1);
     assert!(run(2) == one && run(5) == one, "results differ between 1, 2 and 5 threads");
+}
+
+#[test]
+fn what_changes_parameters_agrees_with_the_papers_algorithm() {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let n = 70_001;
+    let mut draw = || (0..n).map(|_| random.random_range(-1f32..1.)).collect::<Vec<f32>>();
+    let [p, m, g1, g2] = [(); 4].map(|()| draw());
+    let v: Vec<f32> = draw().iter().map(|v| v * v).collect();
+    let step = AdamStep { step: 0.02, root: 1.5, beta1: 0.5, beta2: 0.9, epsilon: 1e-3 };
+    for (kernels, device) in all_kernels() {
+        let tensor = |values: &Vec<f32>| Tensor::from_slice(values, n, &device).unwrap();
+        for second in [false, true] {
+            let [p_now, m_now, v_now, g1_now, g2_now] = [&p, &m, &v, &g1, &g2].map(tensor);
+            let moved = Moved { parameter: &p_now, first: &m_now, second: &v_now };
+            kernels.adam(moved, &g1_now, second.then_some(&g2_now), step).unwrap();
+            kernels.blend(&g1_now, &g2_now, 0.25).unwrap();
+            let mut expected = [(); 4].map(|()| Vec::with_capacity(n));
+            for i in 0..n {
+                let [p, m, v, g1, g2] = [&p, &m, &v, &g1, &g2].map(|t| f64::from(t[i]));
+                let g = if second { g1 + g2 } else { g1 };
+                let m = step.beta1 * m + (1. - step.beta1) * g;
+                let v = step.beta2 * v + (1. - step.beta2) * g * g;
+                let p = p - step.step * m / (v.sqrt() * step.root + step.epsilon);
+                for (expected, value) in expected.iter_mut().zip([p, m, v, 0.75 * g1 + 0.25 * g2]) {
+                    expected.push(value);
+                }
+            }
+            for (got, want) in [p_now, m_now, v_now, g1_now].iter().zip(expected) {
+                let want = Tensor::from_vec(want, n, &Device::Cpu).unwrap();
+                assert_close("after a step", got, &want, 1.);
+            }
+        }
+    }
 }

@@ -1,15 +1,5 @@
 //! Convolution and transposed convolution: unfold or fold, and one matrix product.
 //!
-//! *Unfold* (im2col) writes, for each grid point, the K = kernel·kernel·C numbers that the kernel
-//! sees there as one row; *fold* (col2im) adds such rows back into a picture. They are each other's
-//! adjoint, so four lines say everything. With P grid points, G channels on the grid's side and R
-//! the weight as (G, K):
-//!
-//! ```text
-//! convolution             y (P, G) = unfold(x) (P, K) · Rᵀ       dx = fold(dy · R)      dR = dyᵀ · unfold(x)
-//! transposed convolution  y = fold(x (P, G) · R)                 dx = unfold(dy) · Rᵀ   dR = xᵀ · unfold(dy)
-//! ```
-//!
 //! The rows of a whole batch would be 40 MB, bound by memory; a few pictures at a time stay in the
 //! cache. Inside, pictures are channels-last and padded, so that a row of the kernel is one copy.
 //!
@@ -18,39 +8,15 @@
 use rayon::prelude::*;
 
 use super::matrix::{Into, Matrix, Threads, product, transpose};
-use super::{Gradients, Labels, sum_by, vectorised};
+use super::{Gradients, HostLabels, sum_by, vectorised};
 use crate::layer::Window;
+use crate::ops::geometry::{Convolution, Direction, Geometry};
 
 /// Pictures unfolded at a time.
 const BLOCK: usize = 4;
 /// The batch is cut into so many groups at most for the weight's gradient, whatever the number of
 /// threads: one partial sum each, added in order.
 const GROUPS: usize = 8;
-
-/// The two sides of a kernel: the picture that it moves over, and the grid of its positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// Channels of the picture, without the label's planes.
-    pub channels: usize,
-    /// Rows and columns of the picture.
-    pub picture: (usize, usize),
-    /// Channels on the grid's side, without the label's planes.
-    pub filters: usize,
-    /// Rows and columns of the grid.
-    pub grid: (usize, usize),
-    /// How the kernel moves.
-    pub window: Window,
-}
-
-/// Which way the layer goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Convolution: from the picture to the grid. `weight` is (filters, channels + classes, k, k).
-    Gather,
-    /// Transposed convolution: from the grid to the picture. `weight` is
-    /// (filters + classes, channels, k, k).
-    Scatter,
-}
 
 /// A convolution's weights.
 #[derive(Clone, Copy)]
@@ -59,33 +25,11 @@ pub struct Kernel<'a> {
     pub weight: &'a [f32],
     /// One number a channel of the output.
     pub bias: &'a [f32],
-    /// Which way.
-    pub direction: Direction,
-    /// Between which shapes.
-    pub geometry: Geometry,
+    direction: Direction,
+    geometry: Geometry,
 }
 
 impl Geometry {
-    /// P: grid points.
-    fn points(&self) -> usize {
-        self.grid.0 * self.grid.1
-    }
-
-    /// K: numbers that the kernel sees at a point.
-    fn row(&self) -> usize {
-        self.window.kernel * self.window.kernel * self.channels
-    }
-
-    /// Numbers in one picture.
-    fn picture_len(&self) -> usize {
-        self.channels * self.picture.0 * self.picture.1
-    }
-
-    /// Numbers on the grid of one picture.
-    fn grid_len(&self) -> usize {
-        self.filters * self.points()
-    }
-
     /// Columns of a padded picture.
     fn padded_width(&self) -> usize {
         self.picture.1 + self.window.columns.0 + self.window.columns.1
@@ -180,12 +124,17 @@ impl Geometry {
     }
 }
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
+    /// The kernel of a convolution with these weights.
+    pub fn new(c: &Convolution, weight: &'a [f32], bias: &'a [f32]) -> Kernel<'a> {
+        Kernel { weight, bias, direction: c.direction, geometry: c.geometry }
+    }
+
     /// The layer's output: bias, label and all.
     ///
     /// # Shapes
     /// (N, C, H, W) → (N, C′, H′, W′) as the direction says.
-    pub fn forward(&self, x: &[f32], labels: Option<Labels<'_>>) -> Vec<f32> {
+    pub fn forward(&self, x: &[f32], labels: Option<HostLabels<'_>>) -> Vec<f32> {
         let g = self.geometry;
         let (points, row) = (g.points(), g.row());
         let (x_len, y_len) = self.lengths();
@@ -240,7 +189,7 @@ impl Kernel<'_> {
     pub fn backward(
         &self,
         x: &[f32],
-        labels: Option<Labels<'_>>,
+        labels: Option<HostLabels<'_>>,
         dy: &[f32],
         wanted: crate::Wanted,
     ) -> Gradients {
@@ -343,7 +292,7 @@ impl Kernel<'_> {
     /// Where the k² numbers of (filter, channel) start in `weight`.
     fn at(&self, filter: usize, channel: usize) -> usize {
         let g = &self.geometry;
-        let taps = g.window.kernel * g.window.kernel;
+        let taps = g.taps();
         let channels = match self.direction {
             Direction::Gather => self.weight.len() / (g.filters * taps),
             Direction::Scatter => g.channels,
@@ -362,7 +311,7 @@ impl Kernel<'_> {
     /// R: the weight without the label's part, as (G, k, k, C).
     fn as_rows(&self) -> Vec<f32> {
         let g = &self.geometry;
-        let taps = g.window.kernel * g.window.kernel;
+        let taps = g.taps();
         let mut r = vec![0f32; g.filters * g.row()];
         r.par_chunks_mut(g.row()).enumerate().for_each(|(filter, row)| {
             let from = &self.weight[self.at(filter, 0)..];
@@ -373,7 +322,7 @@ impl Kernel<'_> {
 
     /// What the output is before the input has its say: bias, and the picture of the label's
     /// planes. (classes, output), or one row without labels.
-    fn base(&self, labels: Option<Labels<'_>>) -> Vec<f32> {
+    fn base(&self, labels: Option<HostLabels<'_>>) -> Vec<f32> {
         let (_, y_len) = self.lengths();
         let channels = self.bias.len();
         let area = y_len / channels;
@@ -410,12 +359,12 @@ impl Kernel<'_> {
     fn parameter_gradients(
         &self,
         partial: Vec<Vec<f32>>,
-        labels: Option<Labels<'_>>,
+        labels: Option<HostLabels<'_>>,
         dy: &[f32],
     ) -> (Vec<f32>, Vec<f32>) {
         let g = &self.geometry;
         let (_, y_len) = self.lengths();
-        let taps = g.window.kernel * g.window.kernel;
+        let taps = g.taps();
         let mut dw = vec![0f32; self.weight.len()];
 
         let mut sums = partial.into_iter();

@@ -2,7 +2,7 @@
 //! a table: no concatenation, no multiplication by zeros.
 
 use super::matrix::{Into, Matrix, Threads, product};
-use super::{Gradients, Labels};
+use super::{Gradients, HostLabels};
 
 /// A linear layer's weights: `weight` (outputs, inputs + classes), `bias` (outputs).
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ impl Linear<'_> {
     ///
     /// # Shapes
     /// `x` (N, inputs) → (N, outputs)
-    pub fn forward(&self, x: &[f32], labels: Option<Labels<'_>>) -> Vec<f32> {
+    pub fn forward(&self, x: &[f32], labels: Option<HostLabels<'_>>) -> Vec<f32> {
         let (inputs, outputs, row) = (self.inputs, self.outputs(), self.row());
         let n = x.len() / inputs;
         let mut y = Vec::with_capacity(n * outputs);
@@ -56,7 +56,7 @@ impl Linear<'_> {
     pub fn backward(
         &self,
         x: &[f32],
-        labels: Option<Labels<'_>>,
+        labels: Option<HostLabels<'_>>,
         dy: &[f32],
         wanted: crate::Wanted,
     ) -> Gradients {

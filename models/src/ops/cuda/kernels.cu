@@ -1,0 +1,333 @@
+// Kernels for NVIDIA GPUs: what Candle lacks, or would take many launches for. All numbers are
+// float32; products are cuBLAS's.
+//
+// A kernel takes one struct: the tensors, then whole numbers, then others, in the order in which
+// mod.rs passes them. Letters: N batch, C channels, P pixels of a plane (1 for vectors), H and W
+// its sides. Loops stride over the grid, so any number of blocks computes the same.
+//
+// Without a GPU the tests compile this file as C, with emulator.h in place of CUDA.
+
+#ifdef __CUDACC__
+#define KERNEL(name, Arguments) extern "C" __global__ void name(const Arguments a)
+#else
+#include "emulator.h"
+#endif
+
+// Threads of a block, as mod.rs launches them.
+#define THREADS 256
+#define EACH(i, n) for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += gridDim.x * blockDim.x)
+
+typedef unsigned int u32;
+
+// ---- activation functions ---------------------------------------------------------------------
+
+enum { IDENTITY, RELU, LEAKY_RELU, SIGMOID, TANH };
+
+typedef struct {
+    u32 function;
+    float slope;
+} Activation;
+
+__device__ static float apply(const Activation f, float x) {
+    switch (f.function) {
+        case RELU: return fmaxf(x, 0.f);
+        case LEAKY_RELU: return x > 0.f ? x : f.slope * x;
+        case SIGMOID: return 1.f / (1.f + expf(-x));
+        case TANH: return tanhf(x);
+        default: return x;
+    }
+}
+
+// The derivative, from y = f(x): each of these functions has its slope written in its value.
+__device__ static float slope_at(const Activation f, float y) {
+    switch (f.function) {
+        case RELU: return y > 0.f ? 1.f : 0.f;
+        case LEAKY_RELU: return y > 0.f ? 1.f : f.slope;
+        case SIGMOID: return y * (1.f - y);
+        case TANH: return 1.f - y * y;
+        default: return 1.f;
+    }
+}
+
+// y = f(x)
+typedef struct {
+    float* y;
+    const float* x;
+    u32 count;
+    Activation f;
+} ActivationForward;
+
+KERNEL(activation, ActivationForward) {
+    EACH(i, a.count) a.y[i] = apply(a.f, a.x[i]);
+}
+
+// dx = dy · f′(x)
+typedef struct {
+    float* dx;
+    const float *y, *dy;
+    u32 count;
+    Activation f;
+} ActivationBack;
+
+KERNEL(activation_back, ActivationBack) {
+    EACH(i, a.count) a.dx[i] = a.dy[i] * slope_at(a.f, a.y[i]);
+}
+
+// ---- layouts around a matrix product ----------------------------------------------------------
+
+// Channels last, with the one-hot label behind them: x (N, C, P) → rows (N·P, C + classes).
+typedef struct {
+    float* rows;
+    const float* x;
+    const u32* label;
+    u32 N, C, P, classes;
+} Rows;
+
+KERNEL(rows, Rows) {
+    const u32 columns = a.C + a.classes;
+    EACH(i, a.N * a.P * columns) {
+        const u32 c = i % columns, p = i / columns % a.P, n = i / columns / a.P;
+        a.rows[i] = c < a.C ? a.x[(n * a.C + c) * a.P + p] : (float)(a.label[n] == c - a.C);
+    }
+}
+
+// Channels first, the bias added: rows (N·P, columns) → y (N, C, P); columns beyond C are dropped.
+typedef struct {
+    float* y;
+    const float *rows, *bias;
+    u32 N, C, P, columns, biased;
+} Planes;
+
+KERNEL(planes, Planes) {
+    EACH(i, a.N * a.C * a.P) {
+        const u32 p = i % a.P, c = i / a.P % a.C, n = i / a.P / a.C;
+        a.y[i] = a.rows[(n * a.P + p) * a.columns + c] + (a.biased ? a.bias[c] : 0.f);
+    }
+}
+
+// How a kernel of K×K moves over a picture of H×W, and the grid of its positions.
+typedef struct {
+    u32 H, W, K, stride, top, left, rows, columns;
+} Window;
+
+// unfold: x (N, C, H, W), with the label's constant planes behind its channels, →
+// rows (N·grid, (C + classes)·K·K). Positions outside the picture are zeros, the label's too.
+typedef struct {
+    float* rows;
+    const float* x;
+    const u32* label;
+    u32 N, C, classes;
+    Window w;
+} Unfold;
+
+KERNEL(unfold, Unfold) {
+    const Window w = a.w;
+    const u32 taps = w.K * w.K, channels = a.C + a.classes, points = w.rows * w.columns;
+    EACH(i, a.N * points * channels * taps) {
+        const u32 kx = i % w.K, ky = i / w.K % w.K, c = i / taps % channels;
+        const u32 point = i / taps / channels;
+        const u32 gx = point % w.columns, gy = point / w.columns % w.rows, n = point / points;
+        // Beyond the top or left these wrap around to huge numbers, which are outside as well.
+        const u32 y = gy * w.stride + ky - w.top, x = gx * w.stride + kx - w.left;
+        float value = 0.f;
+        if (y < w.H && x < w.W) {
+            value = c < a.C ? a.x[((n * a.C + c) * w.H + y) * w.W + x] : (float)(a.label[n] == c - a.C);
+        }
+        a.rows[i] = value;
+    }
+}
+
+// fold: rows (N·grid, row), of which the first C·K·K columns count, → y (N, C, H, W), the bias
+// added. Each pixel gathers what the positions over it hold: no atomic additions.
+typedef struct {
+    float* y;
+    const float *rows, *bias;
+    u32 N, C, row, biased;
+    Window w;
+} Fold;
+
+KERNEL(fold, Fold) {
+    const Window w = a.w;
+    EACH(i, a.N * a.C * w.H * w.W) {
+        const u32 x = i % w.W + w.left, y = i / w.W % w.H + w.top;
+        const u32 c = i / w.W / w.H % a.C, n = i / w.W / w.H / a.C;
+        float sum = a.biased ? a.bias[c] : 0.f;
+        for (u32 ky = y % w.stride; ky < w.K && ky <= y; ky += w.stride) {
+            const u32 gy = (y - ky) / w.stride;
+            if (gy >= w.rows) continue;
+            for (u32 kx = x % w.stride; kx < w.K && kx <= x; kx += w.stride) {
+                const u32 gx = (x - kx) / w.stride;
+                if (gx >= w.columns) continue;
+                sum += a.rows[((n * w.rows + gy) * w.columns + gx) * a.row + (c * w.K + ky) * w.K + kx];
+            }
+        }
+        a.y[i] = sum;
+    }
+}
+
+// ---- sums over a channel, and batch norm ------------------------------------------------------
+
+// A block sums `width` channels side by side: for vectors, whose channels are neighbours in
+// memory, 32; for planes 1. Thread t takes channel t % width, and every (THREADS / width)th number.
+
+// The sum over the block's threads of one channel. Every thread must come here.
+__device__ static float block_sum(float* scratch, float value, u32 width) {
+    const u32 t = threadIdx.x;
+    scratch[t] = value;
+    __syncthreads();
+    for (u32 half = blockDim.x / 2; half >= width; half /= 2) {
+        if (t < half) scratch[t] += scratch[t + half];
+        __syncthreads();
+    }
+    const float sum = scratch[t % width];
+    __syncthreads();
+    return sum;
+}
+
+#define CHANNEL (blockIdx.x * a.width + threadIdx.x % a.width)
+#define EACH_OF_CHANNEL(j) \
+    for (u32 j = threadIdx.x / a.width; CHANNEL < a.C && j < a.N * a.P; j += blockDim.x / a.width)
+// Number j of channel c, of N·P.
+#define AT(c, j) ((((j) / a.P) * a.C + (c)) * a.P + (j) % a.P)
+// The thread that writes a channel's sum.
+#define WRITES (threadIdx.x < a.width && CHANNEL < a.C)
+
+// Σ x over N and P: (N, C, P) → (C)
+typedef struct {
+    float* sums;
+    const float* x;
+    u32 N, C, P, width;
+} ChannelSums;
+
+KERNEL(channel_sums, ChannelSums) {
+    __shared__ float scratch[THREADS];
+    const u32 c = CHANNEL;
+    float sum = 0.f;
+    EACH_OF_CHANNEL(j) sum += a.x[AT(c, j)];
+    sum = block_sum(scratch, sum, a.width);
+    if (WRITES) a.sums[c] = sum;
+}
+
+// Mean, variance and unbiased variance over N and P: (N, C, P) → (3, C)
+typedef struct {
+    float* statistics;
+    const float* x;
+    u32 N, C, P, width;
+} Statistics;
+
+KERNEL(statistics, Statistics) {
+    __shared__ float scratch[THREADS];
+    const u32 c = CHANNEL;
+    const float count = (float)(a.N * a.P);
+    float sum = 0.f;
+    EACH_OF_CHANNEL(j) sum += a.x[AT(c, j)];
+    const float mean = block_sum(scratch, sum, a.width) / count;
+    float squares = 0.f;
+    EACH_OF_CHANNEL(j) {
+        const float d = a.x[AT(c, j)] - mean;
+        squares += d * d;
+    }
+    squares = block_sum(scratch, squares, a.width);
+    if (WRITES) {
+        a.statistics[c] = mean;
+        a.statistics[a.C + c] = squares / count;
+        a.statistics[2 * a.C + c] = squares / fmaxf(count - 1.f, 1.f);
+    }
+}
+
+// y = f(gain · (x − mean) / √(variance + ε) + offset)
+typedef struct {
+    float* y;
+    const float *x, *mean, *variance, *gain, *offset;
+    u32 N, C, P;
+    Activation f;
+    float epsilon;
+} Norm;
+
+KERNEL(norm, Norm) {
+    EACH(i, a.N * a.C * a.P) {
+        const u32 c = i / a.P % a.C;
+        const float scale = a.gain[c] / sqrtf(a.variance[c] + a.epsilon);
+        a.y[i] = apply(a.f, (a.x[i] - a.mean[c]) * scale + a.offset[c]);
+    }
+}
+
+// Σ d and Σ d·x̂, where d = dy · f′: the gradients of offset and gain, (2, C).
+typedef struct {
+    float* sums;
+    const float *x, *y, *dy, *mean, *variance;
+    u32 N, C, P, width;
+    Activation f;
+    float epsilon;
+} NormBackSums;
+
+KERNEL(norm_back_sums, NormBackSums) {
+    __shared__ float scratch[THREADS];
+    const u32 c = CHANNEL;
+    float offset = 0.f, gain = 0.f;
+    EACH_OF_CHANNEL(j) {
+        const u32 i = AT(c, j);
+        const float d = a.dy[i] * slope_at(a.f, a.y[i]);
+        offset += d;
+        gain += d * (a.x[i] - a.mean[c]);
+    }
+    offset = block_sum(scratch, offset, a.width);
+    gain = block_sum(scratch, gain, a.width);
+    if (WRITES) {
+        a.sums[c] = offset;
+        a.sums[a.C + c] = gain / sqrtf(a.variance[c] + a.epsilon);
+    }
+}
+
+// dx = gain/σ · (d − Σd/n − x̂·Σ(d·x̂)/n)
+typedef struct {
+    float* dx;
+    const float *x, *y, *dy, *mean, *variance, *gain, *sums;
+    u32 N, C, P;
+    Activation f;
+    float epsilon;
+} NormBack;
+
+KERNEL(norm_back, NormBack) {
+    const float count = (float)(a.N * a.P);
+    EACH(i, a.N * a.C * a.P) {
+        const u32 c = i / a.P % a.C;
+        const float inverse = 1.f / sqrtf(a.variance[c] + a.epsilon);
+        const float d = a.dy[i] * slope_at(a.f, a.y[i]);
+        const float normalised = (a.x[i] - a.mean[c]) * inverse;
+        a.dx[i] = a.gain[c] * inverse * (d - (a.sums[c] + normalised * a.sums[a.C + c]) / count);
+    }
+}
+
+// ---- parameters, changed in place -------------------------------------------------------------
+
+// old += take · (new − old)
+typedef struct {
+    float* old;
+    const float* target;
+    u32 count;
+    float take;
+} Blend;
+
+KERNEL(blend, Blend) {
+    EACH(i, a.count) a.old[i] += a.take * (a.target[i] - a.old[i]);
+}
+
+// One step of Adam along the sum of two gradients; of one, if `both` is 0.
+typedef struct {
+    float *p, *m, *v;
+    const float *gradient, *second;
+    u32 count, both;
+    float step, root, beta1, beta2, epsilon;
+} Adam;
+
+KERNEL(adam, Adam) {
+    EACH(i, a.count) {
+        const float g = a.gradient[i] + (a.both ? a.second[i] : 0.f);
+        const float m = a.m[i] + (1.f - a.beta1) * (g - a.m[i]);
+        const float v = a.v[i] + (1.f - a.beta2) * (g * g - a.v[i]);
+        a.m[i] = m;
+        a.v[i] = v;
+        a.p[i] -= a.step * m / (sqrtf(v) * a.root + a.epsilon);
+    }
+}

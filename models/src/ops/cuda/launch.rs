@@ -1,0 +1,154 @@
+//! How a kernel of `kernels.cu` is started.
+
+use candle_core::{DType, Device, Result, Shape, Storage, Tensor, bail};
+
+/// Threads of a block, as `kernels.cu` has them.
+const THREADS: usize = 256;
+
+/// How many blocks a kernel gets.
+#[derive(Clone, Copy, Debug)]
+pub enum Blocks {
+    /// A thread for each of so many numbers.
+    Each(usize),
+    /// A block for each `width` channels.
+    Channels {
+        /// How many there are.
+        channels: usize,
+        /// How many a block takes.
+        width: usize,
+    },
+}
+
+impl Blocks {
+    fn count(self) -> u32 {
+        // More blocks than this wait for each other anyway; the kernels' loops take the rest.
+        const MOST: usize = 1 << 16;
+        match self {
+            Blocks::Each(numbers) => numbers.div_ceil(THREADS).clamp(1, MOST) as u32,
+            Blocks::Channels { channels, width } => channels.div_ceil(width) as u32,
+        }
+    }
+}
+
+/// Room for a kernel's struct.
+type Packed = [u64; 16];
+
+/// The struct of a kernel: addresses, then whole numbers, then others.
+fn pack(addresses: &[u64], integers: &[usize], floats: &[f32]) -> Result<Packed> {
+    let mut words: Vec<u32> =
+        addresses.iter().flat_map(|address| [*address as u32, (*address >> 32) as u32]).collect();
+    for &integer in integers {
+        words.push(u32::try_from(integer).map_err(candle_core::Error::wrap)?);
+    }
+    words.extend(floats.iter().map(|float| float.to_bits()));
+    let mut packed = Packed::default();
+    if words.len() > 2 * packed.len() {
+        bail!("a kernel's arguments take {} bytes, {} fit", 4 * words.len(), size_of::<Packed>())
+    }
+    for (i, &word) in words.iter().enumerate() {
+        // Little-endian, as every machine with CUDA is.
+        packed[i / 2] |= u64::from(word) << (32 * (i % 2));
+    }
+    Ok(packed)
+}
+
+/// Runs a kernel that fills a new tensor from `inputs`.
+pub fn fill(
+    kernel: &'static str,
+    shape: impl Into<Shape>,
+    inputs: &[&Tensor],
+    integers: &[usize],
+    floats: &[f32],
+    blocks: Blocks,
+) -> Result<Tensor> {
+    let out = unfilled(shape.into(), inputs[0].device())?;
+    let tensors: Vec<&Tensor> = std::iter::once(&out).chain(inputs.iter().copied()).collect();
+    change(kernel, &tensors, integers, floats, blocks)?;
+    Ok(out)
+}
+
+/// Runs a kernel on tensors of which it changes the first ones: their storage is shared, so what
+/// shares it changes too.
+pub fn change(
+    kernel: &'static str,
+    tensors: &[&Tensor],
+    integers: &[usize],
+    floats: &[f32],
+    blocks: Blocks,
+) -> Result<()> {
+    // The kernels count in 32 bits.
+    if let Some(large) = tensors.iter().find(|t| t.elem_count() > i32::MAX as usize) {
+        bail!("{kernel}: a tensor of {:?} is too large; take a smaller batch", large.dims())
+    }
+    let addresses = tensors.iter().map(|t| address(t)).collect::<Result<Vec<u64>>>()?;
+    let packed = pack(&addresses, integers, floats)?;
+    match tensors[0].device() {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => on_gpu(device, kernel, packed, blocks.count()),
+        #[cfg(test)]
+        Device::Cpu => super::emulator::run(kernel, &packed, blocks.count(), THREADS as u32),
+        other => bail!("{kernel}: no kernel for {other:?}"),
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn on_gpu(device: &candle_core::CudaDevice, kernel: &str, packed: Packed, blocks: u32) -> Result<()> {
+    use candle_core::cuda_backend::WrapErr;
+    use candle_core::cuda_backend::cudarc::driver::{LaunchConfig, PushKernelArg};
+
+    /// `kernels.cu`, compiled by build.rs.
+    const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
+    let function = device.get_or_load_custom_func(kernel, "edgegan", PTX)?;
+    let mut launch = function.builder();
+    launch.arg(&packed);
+    let config =
+        LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 };
+    // SAFETY: `pack` lays the arguments out as the kernel's struct has them, which the tests hold it
+    // to; the kernel stays inside the tensors, whose sizes are among the arguments. The tensors
+    // outlive the launch: freeing them is queued on the same stream, behind it.
+    unsafe { launch.launch(config) }.w()?;
+    Ok(())
+}
+
+/// A tensor of f32 that a kernel will fill.
+fn unfilled(shape: Shape, device: &Device) -> Result<Tensor> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(cuda) => {
+            use candle_core::op::BackpropOp;
+
+            // SAFETY: the kernel that this is for writes every number before anyone reads one.
+            let slice = unsafe { cuda.alloc::<f32>(shape.elem_count())? };
+            let storage = candle_core::CudaStorage::wrap_cuda_slice(slice, cuda.clone());
+            Ok(Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false))
+        }
+        // What the emulated kernel leaves out shows.
+        _ => Tensor::full(f32::NAN, shape, device),
+    }
+}
+
+/// Where a contiguous tensor's numbers lie.
+fn address(tensor: &Tensor) -> Result<u64> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let Some((start, _)) = layout.contiguous_offsets() else {
+        bail!("a kernel was given a tensor that isn't contiguous: {layout:?}")
+    };
+    let first: u64 = match (&*storage, tensor.dtype()) {
+        #[cfg(feature = "cuda")]
+        (Storage::Cuda(storage), dtype) => {
+            use candle_core::cuda_backend::cudarc::driver::DevicePtr;
+
+            let stream = storage.device.cuda_stream();
+            match dtype {
+                DType::F32 => storage.as_cuda_slice::<f32>()?.device_ptr(&stream).0,
+                DType::U32 => storage.as_cuda_slice::<u32>()?.device_ptr(&stream).0,
+                other => bail!("a kernel was given a tensor of {other:?}"),
+            }
+        }
+        (Storage::Cpu(storage), DType::F32) => storage.as_slice::<f32>()?.as_ptr() as u64,
+        (Storage::Cpu(storage), DType::U32) => storage.as_slice::<u32>()?.as_ptr() as u64,
+        _ => bail!("a kernel was given a tensor of {:?} on {:?}", tensor.dtype(), tensor.device()),
+    };
+    // f32 and u32 both take four bytes.
+    Ok(first + 4 * start as u64)
+}
