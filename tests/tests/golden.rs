@@ -105,7 +105,7 @@ fn three_iterations() {
         let (want_d, want_g) = (values(&golden.0["loss.discriminator"]), values(&golden.0["loss.generator"]));
         for i in 0..ITERATIONS {
             let figures = trainer.iteration(&x, &label, &z).unwrap();
-            let (loss_d, loss_g) = (values(&figures.loss_d)[0], values(&figures.loss_g)[0]);
+            let (loss_d, loss_g) = (figures.loss_d().unwrap(), figures.loss_g().unwrap());
             assert!((loss_d - want_d[i]).abs() < 1e-6, "{dtype:?} loss D {i}: {loss_d}, want {}", want_d[i]);
             let last = want_g[2 * i + 1];
             assert!((loss_g - last).abs() < 1e-6, "{dtype:?} loss G {i}: {loss_g}, want {last}");

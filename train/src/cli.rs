@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use candle_core::Tensor;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use models::dcgan;
@@ -15,6 +14,7 @@ use serde::Serialize;
 
 use crate::batches::{self, Batches};
 use crate::data::{LabelledImages, Source, Split, mnist};
+use crate::device::Precision;
 use crate::run::{self, Config, Run};
 use crate::trainer::{Figures, Recipe, Trainer};
 use crate::{device, samples};
@@ -62,6 +62,10 @@ pub struct Cli {
     /// auto, cpu, cuda or cuda:INDEX
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: device::Choice,
+    /// Multiply with 11 bits of precision in place of 24, on a GPU's tensor cores: faster, and the
+    /// run's numbers differ
+    #[arg(long, conflicts_with = "resume")]
+    tf32: bool,
     /// Folder of the new run [default: the next number under runs/]
     #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
     out: Option<PathBuf>,
@@ -143,7 +147,6 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     .context("can't catch Ctrl-C")?;
 
     let device = cli.device.open()?;
-    let device_name = device::name(&device);
     let voice = Voice { json: cli.json, quiet: cli.quiet, bar: progress_bar(&cli)? };
 
     let (run, trainer, data) = match &cli.resume {
@@ -160,12 +163,17 @@ pub fn prepare(cli: Cli) -> Result<Job> {
                     run.config.dataset_sha256
                 );
             }
+            if device.is_cuda() {
+                run.config.precision.apply(&device)?;
+            }
             let trainer = Trainer::load(&checkpoint, run.config.recipe, &device)?;
             run.rewind_log(trainer.iterations())?;
             run.config.epochs = cli.epochs.unwrap_or(run.config.epochs);
             (run, trainer, data)
         }
         None => {
+            let precision = if cli.tf32 { Precision::Tf32 } else { Precision::Float32 };
+            precision.apply(&device)?;
             let split = cli.split.unwrap_or(Split::Train);
             let data = load(Source { folder: cli.data.clone(), mirror: cli.mirror.clone() }, split, &voice)?;
             let networks = dcgan::Config {
@@ -187,13 +195,15 @@ pub fn prepare(cli: Cli) -> Result<Job> {
                 dataset: data.name().to_string(),
                 dataset_sha256: data.digest(),
                 images: data.len(),
-                device: device_name.clone(),
+                device: precision.describe(&device),
+                precision,
             };
             let trainer = Trainer::new(&networks, config.recipe, config.seed, &device)?;
             (Run::create(cli.out.clone(), config)?, trainer, data)
         }
     };
 
+    let device_name = run.config.precision.describe(&device);
     let total = run.config.iterations();
     let first = trainer.iterations();
     if first >= total {
@@ -302,14 +312,14 @@ pub fn train(job: Job) -> Result<Outcome> {
 }
 
 fn line(figures: &Figures, iteration: u64, epoch: f64, speed: f64, time: Duration) -> Result<Line> {
-    let number = |t: &Tensor| t.to_scalar::<f32>();
+    let mean = |values: Vec<f32>| values.iter().sum::<f32>() / values.len() as f32;
     Ok(Line {
         iteration,
         epoch,
-        loss_d: number(&figures.loss_d)?,
-        loss_g: number(&figures.loss_g)?,
-        d_real: number(&figures.d_real)?,
-        d_fake: number(&figures.d_fake)?,
+        loss_d: figures.loss_d()? as f32,
+        loss_g: figures.loss_g()? as f32,
+        d_real: mean(figures.d_real()?),
+        d_fake: mean(figures.d_fake()?),
         images_per_second: speed,
         seconds: time.as_secs_f64(),
     })

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
+use serde::{Deserialize, Serialize};
 
 /// What `--device` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +40,14 @@ impl Choice {
         match self {
             Choice::Cpu => Ok(Device::Cpu),
             Choice::Auto => match cfg!(feature = "cuda") {
-                true => Ok(Device::cuda_if_available(0).unwrap_or(Device::Cpu)),
+                true => Ok(Device::cuda_if_available(0).map_or(Device::Cpu, single_stream)),
                 false => Ok(Device::Cpu),
             },
             Choice::Cuda(index) if !cfg!(feature = "cuda") => bail!(
                 "--device cuda:{index}: this program was built without CUDA; build it with \
                  `cargo build --release -p train --features cuda`, or use --device cpu"
             ),
-            Choice::Cuda(index) => Device::new_cuda(index).map_err(|error| {
+            Choice::Cuda(index) => Device::new_cuda(index).map(single_stream).map_err(|error| {
                 let reason = error.to_string();
                 let reason = reason.lines().next().unwrap_or_default().to_string();
                 anyhow::anyhow!("--device cuda:{index}: that CUDA device can't be used ({reason}); check `nvidia-smi`, or use --device cpu")
@@ -55,8 +56,51 @@ impl Choice {
     }
 }
 
+/// Spares a CUDA device the events that would keep several streams in order: training has one.
+fn single_stream(device: Device) -> Device {
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(cuda) = &device {
+        // SAFETY: all work of this process is queued on one stream, from one thread.
+        unsafe { cuda.disable_event_tracking() };
+    }
+    device
+}
+
+/// How exactly a GPU multiplies matrices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// All 24 bits of a float32's mantissa.
+    #[default]
+    Float32,
+    /// TensorFloat-32: 11 bits of it, on tensor cores.
+    Tf32,
+}
+
+impl Precision {
+    /// Makes this the precision of all matrix products on CUDA devices.
+    ///
+    /// # Errors
+    /// If TF32 is asked of another device.
+    pub fn apply(self, device: &Device) -> Result<()> {
+        if self == Precision::Tf32 && !device.is_cuda() {
+            bail!("--tf32 is for CUDA devices, and this run would be on the {}; leave it out", name(device))
+        }
+        candle_core::cuda::set_gemm_reduced_precision_f32(self == Precision::Tf32);
+        Ok(())
+    }
+
+    /// "cpu", "cuda:0" or "cuda:0 in TF32".
+    pub fn describe(self, device: &Device) -> String {
+        match self {
+            Precision::Tf32 if device.is_cuda() => format!("{} in TF32", name(device)),
+            _ => name(device),
+        }
+    }
+}
+
 /// "cpu" or "cuda:0".
-pub fn name(device: &Device) -> String {
+fn name(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => "cpu".to_string(),
         candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),

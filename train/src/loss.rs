@@ -5,38 +5,47 @@
 
 use candle_core::{Result, Tensor};
 
-/// The mean loss over the batch, and its gradient with respect to the logits.
-pub struct Loss {
-    /// One number.
-    pub value: Tensor,
-    /// (N, 1), like the logits.
-    pub gradient: Tensor,
-    /// σ(logits), the mean over the batch: what D takes for the chance of "real". One number.
-    pub probability: Tensor,
-}
-
-/// Binary cross-entropy of `logits` toward `target`, 1 for real and 0 for fake.
+/// The mean loss of `logits` toward `target`, 1 for real and 0 for fake: one number.
 ///
 /// # Shapes
 /// `logits` (N, 1)
 ///
 /// # Errors
 /// Candle's.
-pub fn binary_cross_entropy(logits: &Tensor, target: f64) -> Result<Loss> {
-    let n = logits.elem_count() as f64;
+pub fn binary_cross_entropy(logits: &Tensor, target: f64) -> Result<Tensor> {
     let softplus = ((logits.abs()?.neg()?.exp()? + 1.)?).log()?;
-    let value = ((logits.relu()? - (logits * target)?)? + softplus)?.mean_all()?;
+    ((logits.relu()? - (logits * target)?)? + softplus)?.mean_all()
+}
+
+/// The gradient of [`binary_cross_entropy`] with respect to the logits: (σ(l) − t)/N.
+///
+/// # Shapes
+/// `logits` (N, 1) → (N, 1)
+///
+/// # Errors
+/// Candle's.
+pub fn gradient(logits: &Tensor, target: f64) -> Result<Tensor> {
+    let n = logits.elem_count() as f64;
+    (probability(logits)? - target)? / n
+}
+
+/// σ(l): what D takes for the chance of "real".
+///
+/// # Shapes
+/// `logits` (N, 1) → (N, 1)
+///
+/// # Errors
+/// Candle's.
+pub fn probability(logits: &Tensor) -> Result<Tensor> {
     // σ(l) = (1 + tanh(l/2)) / 2 has no exponential to overflow.
-    let probability = (((logits * 0.5)?.tanh()? + 1.)? * 0.5)?;
-    let gradient = ((&probability - target)? / n)?;
-    Ok(Loss { value, gradient, probability: probability.mean_all()? })
+    ((logits * 0.5)?.tanh()? * 0.5)? + 0.5
 }
 
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
 
-    use super::binary_cross_entropy;
+    use super::{binary_cross_entropy, gradient};
 
     #[test]
     fn stays_finite_and_right_at_any_logit() {
@@ -49,13 +58,13 @@ mod tests {
             (-200., 1., 200.),
             (200., 1., 0.),
         ] {
-            let loss = binary_cross_entropy(&Tensor::new(&[[logit]], &Device::Cpu).unwrap(), target).unwrap();
-            let value = loss.value.to_scalar::<f64>().unwrap();
+            let logits = Tensor::new(&[[logit]], &Device::Cpu).unwrap();
+            let value = binary_cross_entropy(&logits, target).unwrap().to_scalar::<f64>().unwrap();
             assert!(
                 (value - expected).abs() < 1e-12,
                 "logit {logit} toward {target}: {value}, {expected} expected"
             );
-            let gradient = loss.gradient.to_vec2::<f64>().unwrap()[0][0];
+            let gradient = gradient(&logits, target).unwrap().to_vec2::<f64>().unwrap()[0][0];
             let sigmoid = 1. / (1. + (-logit).exp());
             assert!((gradient - (sigmoid - target)).abs() < 1e-12, "logit {logit}: gradient {gradient}");
         }

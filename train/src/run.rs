@@ -20,6 +20,7 @@ use models::dcgan;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Split;
+use crate::device::Precision;
 use crate::trainer::{Recipe, Trainer};
 
 /// Where runs go unless `--out` says otherwise.
@@ -59,6 +60,9 @@ pub struct Config {
     pub images: usize,
     /// The device that the run was started on.
     pub device: String,
+    /// How exactly it multiplies.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 impl Config {

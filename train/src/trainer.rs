@@ -1,6 +1,6 @@
 //! One iteration of the reference recipe: D once, then G twice, with the same z and labels.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use models::checkpoint::{Checkpoint, Contents};
 use models::dcgan::Config;
 use models::{Network, Parameters, Result, Wanted};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam::{self, Adam};
 use crate::average;
-use crate::loss::{Loss, binary_cross_entropy};
+use crate::loss;
 
 const PARAMETERS: Wanted = Wanted { input: false, parameters: true };
 const INPUT: Wanted = Wanted { input: true, parameters: false };
@@ -48,16 +48,51 @@ pub struct Trainer {
     iterations: u64,
 }
 
-/// What an iteration says of itself; still on the device until someone asks.
+/// What an iteration says of itself: D's logits, on the device. Whoever shows a figure computes it
+/// from them and waits for the device; an iteration that nobody asks does neither.
 pub struct Figures {
+    /// D's logits of the real pictures before its update (N, 1).
+    pub real: Tensor,
+    /// D's logits of the fake ones before its update (N, 1).
+    pub fake: Tensor,
+    /// D's logits of the fake ones in G's last update (N, 1).
+    pub judged: Tensor,
+}
+
+impl Figures {
     /// The discriminator's loss: real toward 1 plus fake toward 0.
-    pub loss_d: Tensor,
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn loss_d(&self) -> Result<f64> {
+        let sum =
+            (loss::binary_cross_entropy(&self.real, 1.)? + loss::binary_cross_entropy(&self.fake, 0.)?)?;
+        Ok(sum.to_dtype(DType::F64)?.to_scalar()?)
+    }
+
     /// The generator's loss in its last update: fake toward 1.
-    pub loss_g: Tensor,
-    /// D(x), the mean over the batch.
-    pub d_real: Tensor,
-    /// D(G(z)) before the updates, the mean over the batch.
-    pub d_fake: Tensor,
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn loss_g(&self) -> Result<f64> {
+        Ok(loss::binary_cross_entropy(&self.judged, 1.)?.to_dtype(DType::F64)?.to_scalar()?)
+    }
+
+    /// D(x) before the updates, for each picture of the batch.
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn d_real(&self) -> Result<Vec<f32>> {
+        Ok(loss::probability(&self.real)?.flatten_all()?.to_vec1()?)
+    }
+
+    /// D(G(z)) before the updates, for each picture of the batch.
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn d_fake(&self) -> Result<Vec<f32>> {
+        Ok(loss::probability(&self.fake)?.flatten_all()?.to_vec1()?)
+    }
 }
 
 impl Trainer {
@@ -150,18 +185,17 @@ impl Trainer {
         fake.update_running_averages(generator, g)?;
         let on_real = discriminator.trace(d, x, y)?; //          N, 1
         let on_fake = discriminator.trace(d, &fake.output, y)?;
-        let real = binary_cross_entropy(&on_real.output, 1.)?;
-        let Loss { value, gradient, probability } = binary_cross_entropy(&on_fake.output, 0.)?;
-        let from_real = on_real.backward(discriminator, d, &real.gradient, PARAMETERS)?;
-        let from_fake = on_fake.backward(discriminator, d, &gradient, PARAMETERS)?;
+        let toward_real = loss::gradient(&on_real.output, 1.)?;
+        let toward_fake = loss::gradient(&on_fake.output, 0.)?;
+        let from_real = on_real.backward(discriminator, d, &toward_real, PARAMETERS)?;
+        let from_fake = on_fake.backward(discriminator, d, &toward_fake, PARAMETERS)?;
         on_real.update_running_averages(discriminator, d)?;
         on_fake.update_running_averages(discriminator, d)?;
         adam_d.step(d, &from_real, Some(&from_fake))?;
-        let (loss_d, d_real, d_fake) = ((real.value + value)?, real.probability, probability);
 
         // (2) update G: fake toward 1, through D as it now is. The first update's forward pass is
         // the one above: same weights, same z. It moves the running averages again, as two would.
-        let mut loss_g = loss_d.clone();
+        let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
                 fake = generator.trace(g, z, y)?;
@@ -169,17 +203,17 @@ impl Trainer {
             fake.update_running_averages(generator, g)?;
             let judged = discriminator.trace(d, &fake.output, y)?;
             judged.update_running_averages(discriminator, d)?;
-            let Loss { value, gradient, .. } = binary_cross_entropy(&judged.output, 1.)?;
-            let through = judged.backward(discriminator, d, &gradient, INPUT)?;
+            let toward_real = loss::gradient(&judged.output, 1.)?;
+            let through = judged.backward(discriminator, d, &toward_real, INPUT)?;
             if let Some(dy) = through.input {
                 let gradients = fake.backward(generator, g, &dy, PARAMETERS)?;
                 adam_g.step(g, &gradients, None)?;
             }
-            loss_g = value;
+            logits = judged.output.detach();
         }
 
         *iterations += 1;
         average::update(average, g, recipe.average_keep, *iterations)?;
-        Ok(Figures { loss_d, loss_g, d_real, d_fake })
+        Ok(Figures { real: on_real.output.detach(), fake: on_fake.output.detach(), judged: logits })
     }
 }

@@ -196,6 +196,11 @@ fn a_folder_that_cannot_be_written_and_devices_that_are_not_there() {
     shell.fail(&arguments(&["--out", "file/run"]), 2, &["file/run", "--out"]);
     // This program is built without CUDA, or the machine that tests it has none.
     shell.fail(&arguments(&["--device", "cuda:7", "--out", "run"]), 2, &["--device cuda:7", "--device cpu"]);
+    shell.fail(
+        &arguments(&["--device", "cpu", "--tf32", "--out", "run"]),
+        2,
+        &["--tf32", "CUDA", "on the cpu"],
+    );
     shell.fail(&arguments(&["--device", "tpu"]), 2, &["tpu", "auto, cpu, cuda or cuda:INDEX"]);
     shell.fail(&["--batch-size", "1"], 2, &["--batch-size", "2..=65536"]);
 }

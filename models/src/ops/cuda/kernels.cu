@@ -244,7 +244,7 @@ typedef struct {
     float epsilon;
 } Norm;
 
-KERNEL(norm, Norm) {
+KERNEL(norm_forward, Norm) {
     EACH(i, a.N * a.C * a.P) {
         const u32 c = i / a.P % a.C;
         const float scale = a.gain[c] / sqrtf(a.variance[c] + a.epsilon);

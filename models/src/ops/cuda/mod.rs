@@ -186,7 +186,7 @@ impl Kernels for Cuda {
         let (function, slope) = code(norm.after);
         let inputs = [x, mean, variance, norm.gain, norm.offset];
         let floats = [slope, BATCH_NORM_EPSILON as f32];
-        fill("norm", x.dims(), &inputs, &[n, c, p, function], &floats, Blocks::Each(n * c * p))
+        fill("norm_forward", x.dims(), &inputs, &[n, c, p, function], &floats, Blocks::Each(n * c * p))
     }
 
     fn norm_back(
