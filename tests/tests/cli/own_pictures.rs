@@ -45,7 +45,7 @@ fn pictures_of_three_classes_become_a_model_that_draws_them_by_name() {
     // Six pictures in batches of six: one iteration.
     let said = shell.succeed(&["--data", "flowers", "--batch-size", "6", "--epochs", "1"]);
     let run = "runs/00001-flowers";
-    let summary = format!("{run} on cpu: 6 images of 6×10 in colour in 3 classes, 1 epochs");
+    let summary = format!("{run} on cpu: 6 images of 10×6 in colour in 3 classes, 1 epochs");
     assert!(said.starts_with(&summary), "{said}");
     let grid = image::open(shell.path(run).join("samples/epoch-001.png")).unwrap();
     // Three columns, eight rows, two pixels between them.

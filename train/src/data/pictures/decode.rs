@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use image::imageops;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, ImageResult, Limits, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult, Limits, Rgb, RgbImage};
 use rayon::prelude::*;
 
 use crate::data::error::DataError;
@@ -87,11 +87,19 @@ fn common_size(files: &[PathBuf]) -> Result<Size, DataError> {
             Some(_) => {}
         }
     }
-    first.map(|(_, size)| size).ok_or_else(|| DataError::folder("", "no picture was listed"))
+    first.map(|(_, size)| size).ok_or_else(|| DataError::folder(".", "no picture was listed"))
 }
 
-fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
-    DataError::Picture { path: path.to_owned(), message: error.to_string() }
+fn unreadable(path: &Path, error: &ImageError) -> DataError {
+    let message = match error {
+        ImageError::Limits(_) => format!(
+            "its header says that it has over {LARGEST_SIDE} rows or columns, or takes over {} MiB",
+            MOST_MEMORY >> 20
+        ),
+        ImageError::Unsupported(_) => "it is something else, or of a rare kind".to_string(),
+        error => error.to_string(),
+    };
+    DataError::Picture { path: path.to_owned(), message }
 }
 
 /// A decoder that has read the header, within the limits.
