@@ -5,9 +5,9 @@ use models::dcgan;
 
 use crate::data::{LabelledImages, Size};
 
-/// More parameters than the machines can train that this is for: the generator's first stages grow with
-/// the pictures. Each takes 20 bytes: itself, its average, its gradient and Adam's two moments.
-const MOST_PARAMETERS: usize = 1_000_000_000;
+/// The generator's ONNX file ends at protobuf's 2 GB, which is 500 million parameters; its tables of
+/// labels need some of that. The first stages grow with the pictures.
+const MOST_PARAMETERS: usize = 450_000_000;
 
 /// The sizes that fit the data; what the data leave open is as in the reference.
 ///
@@ -22,12 +22,13 @@ pub fn for_data(data: &LabelledImages) -> Result<dcgan::Config> {
         width: images.width(),
         ..dcgan::Config::default()
     };
-    let parameters = config.generator()?.trainable() + config.discriminator()?.trainable();
+    config.discriminator()?;
+    let parameters = config.generator()?.trainable();
     if parameters > MOST_PARAMETERS {
         let size = Size { width: images.width(), height: images.height() };
         bail!(
-            "pictures of {size} pixels need networks of {parameters} parameters, more than can be trained; \
-             have them resized with --size, such as --size {}",
+            "pictures of {size} pixels need a generator of {parameters} parameters, more than fit into an ONNX \
+             file ({MOST_PARAMETERS}); have them resized with --size, such as --size {}",
             size.suggestion()
         );
     }

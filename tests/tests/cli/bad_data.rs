@@ -92,7 +92,7 @@ fn idx_files() {
                 "large pictures",
                 &|s| write(s, IMAGES, idx(&[2051, 3, 800, 1000], &[9; 3 * 800 * 1000])),
                 &[],
-                &["1000x800 pixels", "more than can be trained", "--size 64x51"],
+                &["1000x800 pixels", "more than fit into an ONNX file", "--size 64x51"],
             ),
             (
                 "no pictures",
@@ -245,6 +245,12 @@ fn folders_of_pictures() {
                 &["the class name \"b\\te\" has control characters", "rename"],
             ),
             (
+                "blanks around a class name",
+                &|s| fs::rename(s.path("pets/bee"), s.path("pets/bee ")).unwrap(),
+                &[],
+                &["the class name \"bee \" has blanks at its ends", "rename"],
+            ),
+            (
                 "other format",
                 &|s| write(s, "pets/ant/3.GIF", ""),
                 &[],
@@ -312,7 +318,7 @@ fn folders_of_pictures() {
                 "a size too large to train",
                 &|_| (),
                 &["--size", "1024x1024"],
-                &["1024x1024 pixels", "more than can be trained", "--size 64x64"],
+                &["1024x1024 pixels", "more than fit into an ONNX file", "--size 64x64"],
             ),
             (
                 "a class that no folder is for",

@@ -25,6 +25,9 @@ pub(super) fn fault(name: &str) -> Option<String> {
     if name.trim().is_empty() {
         return Some(format!("{name:?} is empty"));
     }
+    if name != name.trim() {
+        return Some(format!("{name:?} has blanks at its ends"));
+    }
     if name.chars().any(char::is_control) {
         return Some(format!("{name:?} has control characters"));
     }
@@ -237,7 +240,7 @@ mod tests {
         for name in ["T-shirt/top", "a, b", "größer", "0", "\"quoted\""] {
             assert_eq!(fault(name), None);
         }
-        for name in ["", "  ", "a\tb", "a\nb"] {
+        for name in ["", "  ", "a ", "a\tb", "a\nb"] {
             assert!(fault(name).is_some(), "{name:?}");
         }
     }

@@ -120,3 +120,77 @@ fn given(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::{Loaded, Progress, Source, load};
+    use crate::data::{DataError, Size, Split};
+
+    /// Three pictures of 2×3 pixels with labels 2, 0 and 1, under names that start like this.
+    fn write_idx(folder: &Path, prefix: &str) {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+        let images = [words(&[2051, 3, 2, 3]), (0..18).collect()].concat();
+        fs::write(folder.join(format!("{prefix}train-images-idx3-ubyte")), images).unwrap();
+        let labels = [words(&[2049, 3]), vec![2, 0, 1]].concat();
+        fs::write(folder.join(format!("{prefix}train-labels-idx1-ubyte")), labels).unwrap();
+    }
+
+    fn given(path: PathBuf, size: Option<Size>) -> Result<Loaded, DataError> {
+        load(&Source { path: Some(path), mirror: None, size }, Split::Train, &mut |_| {})
+    }
+
+    #[test]
+    fn idx_files_of_three_named_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        write_idx(folder.path(), "");
+        let Loaded { data, notes } = given(folder.path().to_owned(), None).unwrap();
+        assert_eq!((data.class_names().join(" "), data.labels()), ("0 1 2".into(), &[2, 0, 1][..]));
+        let unnamed = data.digest();
+
+        fs::write(folder.path().join("classes.txt"), "bag\nshirt\nankle boot\n").unwrap();
+        let Loaded { data, notes: no_more } = given(folder.path().to_owned(), None).unwrap();
+        assert_eq!((data.class_names()[2].as_str(), data.labels()), ("ankle boot", &[2, 0, 1][..]));
+        assert_eq!([notes, no_more], [const { Vec::<String>::new() }; 2]);
+        assert_ne!(data.digest(), unnamed);
+    }
+
+    #[test]
+    fn a_class_without_pictures_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        write_idx(folder.path(), "emnist-tiny-");
+        let mapping = "0 48\n1 49\n2 50\n3 51\n";
+        fs::write(folder.path().join("emnist-tiny-mapping.txt"), mapping).unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("emnist-tiny")] {
+            let Loaded { data, notes } = given(path, None).unwrap();
+            assert_eq!((data.name(), data.classes(), data.images().height()), ("emnist-tiny", 4, 3));
+            assert_eq!(notes, ["no picture is of the class 3, so it will not be learned"]);
+        }
+    }
+
+    #[test]
+    fn a_size_is_given_to_all_kinds_of_data() {
+        let folder = tempfile::tempdir().unwrap();
+        write_idx(folder.path(), "");
+        let data = given(folder.path().to_owned(), Some(Size { width: 5, height: 7 })).unwrap().data;
+        assert_eq!((data.images().height(), data.images().width(), data.len()), (7, 5, 3));
+    }
+
+    #[test]
+    fn decoding_says_how_far_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("ant")).unwrap();
+        image::GrayImage::new(3, 2).save(folder.path().join("ant/1.png")).unwrap();
+        let source = Source { path: Some(folder.path().to_owned()), ..Source::default() };
+        let mut seen = Vec::new();
+        let mut progress = |progress: Progress<'_>| match progress {
+            Progress::Decode { done, total } => seen.push((done, total)),
+            Progress::Download(file) => panic!("{file:?} was fetched"),
+        };
+        // A single class can be learned, too.
+        assert_eq!(load(&source, Split::All, &mut progress).unwrap().data.class_names(), ["ant"]);
+        assert_eq!(seen, [(1, 1)]);
+    }
+}

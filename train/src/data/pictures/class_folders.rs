@@ -29,7 +29,7 @@ pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
             continue;
         }
         let class = match path.file_name().and_then(|name| name.to_str()) {
-            Some(class) => class.trim().to_string(),
+            Some(class) => class.to_string(),
             None => return Err(DataError::folder(path, "its name is not UTF-8 text; rename it")),
         };
         if let Some(fault) = classes::fault(&class) {
