@@ -16,12 +16,15 @@ use infer::{
 use serde::Serialize;
 
 use crate::{
-    report::{Drawing, SelfTest, Source},
+    report::{self, Drawing, SelfTest, Source},
     shipped::shipped,
 };
 
 /// Columns of a terminal that doesn't tell its width.
 const USUAL_COLUMNS: usize = 80;
+
+/// Characters of a file's name, before its extension.
+const LONGEST_NAME: usize = 60;
 
 /// A grid of more would be a picture that few programs open.
 const MOST_PICTURES: usize = 10_000;
@@ -33,13 +36,14 @@ Examples:
   infer --digit 3 --count 16 --out 3s.png  a grid of sixteen threes
   infer --all --count 4                    four rows of all ten digits, in digits.png
   infer --digit 8 --model generator.onnx   from a file that `cargo export` wrote
+  infer --label rose --model flowers.onnx  a class by its name, in rose.png
   infer --digit 8 --device cuda --json     on the GPU or not at all; what was done as JSON
   infer self-test                          whether this machine draws what the model promises
 
 Exit status: 0 done; 1 this machine can't (no ONNX Runtime, nothing can be written);
 2 the request can't be served (a wrong argument, model, library or device).";
 
-/// Draw labelled digits from a generator's ONNX file.
+/// Draw labelled digits, or pictures of other classes, from a generator's ONNX file.
 #[derive(Debug, Parser)]
 #[command(name = "infer", version, after_help = EXAMPLES)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
@@ -66,19 +70,23 @@ the model; 2 the request can't be served.")]
 
 #[derive(Debug, Args)]
 struct Draw {
-    /// The digit to draw, or the class by its name in a model of other things
-    #[arg(short, long, value_name = "CLASS", conflicts_with = "all", allow_negative_numbers = true)]
+    /// The digit to draw
+    #[arg(short, long, value_name = "DIGIT", conflicts_with = "all", allow_negative_numbers = true)]
     digit: Option<String>,
+    /// The class to draw, by its name, of a model of any things
+    #[arg(short, long, value_name = "NAME", conflicts_with_all = ["digit", "all"], allow_hyphen_values = true)]
+    label: Option<String>,
     /// Draw every class, one column each
     #[arg(long)]
     all: bool,
-    /// How many pictures: of one digit in a near-square grid, of all digits in rows
+    /// How many pictures: of one class in a near-square grid, of all classes in rows
     #[arg(short = 'n', long, value_name = "K", default_value = "1", value_parser = count)]
     count: usize,
     /// Seed of the pictures; without it another one each time, which is printed
     #[arg(short, long)]
     seed: Option<u64>,
-    /// The PNG file to write [default: digit-<CLASS>.png, or digits.png for --all]
+    /// The PNG file to write [default: digit-<DIGIT>.png or <NAME>.png; for --all digits.png or
+    /// classes.png]
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// How to show the picture
@@ -155,11 +163,12 @@ fn draw(request: &Draw) -> Result<()> {
             ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
             ("Model", format!("{} {}", contract.architecture, contract.dataset)),
             ("Seed", seed.to_string()),
-            ("Classes", layout.classes.join(" ")),
+            ("Classes", report::list(contract.noun(), &layout.classes)),
         ],
     )?;
 
     let drawing = Drawing {
+        noun: contract.noun(),
         file: out.display().to_string(),
         classes: &layout.classes,
         count: layout.samples.len(),
@@ -235,19 +244,25 @@ impl Layout {
                 classes: contract.classes.clone(),
             });
         }
-        let (label, classes) = match (&request.digit, contract.is_labelled()) {
-            (None, false) => (0, Vec::new()),
-            (None, true) => bail!(Error::BadInput(format!(
-                "nothing to draw was named: model {} draws {}; name one with --digit, or use --all",
+        let asked = match (&request.digit, &request.label) {
+            (Some(name), _) => Some(("--digit", name)),
+            (None, name) => name.as_ref().map(|name| ("--label", name)),
+        };
+        let (label, classes) = match asked {
+            None if !contract.is_labelled() => (0, Vec::new()),
+            None => bail!(Error::BadInput(format!(
+                "nothing to draw was named: model {} draws {}; name one with --{}, or use --all",
                 source.name(),
-                contract.describe_classes()
+                contract.describe_classes(),
+                if contract.noun() == "digit" { "digit" } else { "label" }
             ))),
-            (Some(class), _) => match contract.classes.iter().position(|name| name == class) {
-                Some(label) => (label as i64, vec![class.clone()]),
+            Some((option, name)) => match contract.label(name) {
+                Some(label) => (label, vec![name.clone()]),
                 None => bail!(Error::UnknownClass {
-                    asked: format!("--digit {class}"),
+                    asked: format!("{option} {name}"),
                     model: source.name(),
                     classes: contract.describe_classes(),
+                    nearest: contract.nearest_class(name).map(Into::into),
                 }),
             },
         };
@@ -259,14 +274,17 @@ impl Layout {
     }
 
     fn default_file(&self, contract: &Contract) -> PathBuf {
-        match self.classes.as_slice() {
-            // A class may have any name; a file may not.
-            [class] => {
-                let name = class.replace(|c: char| !c.is_alphanumeric(), "-");
-                format!("digit-{name}.png").into()
-            }
-            [] => format!("{}.png", contract.dataset.replace(|c: char| !c.is_alphanumeric(), "-")).into(),
-            _ => "digits.png".into(),
+        // A class may have any name; a file may not.
+        let safe = |name: &str| -> String {
+            let kept = |c: char| if c.is_alphanumeric() { c } else { '-' };
+            name.chars().map(kept).take(LONGEST_NAME).collect()
+        };
+        match (self.classes.as_slice(), contract.noun()) {
+            ([class], "digit") => format!("digit-{}.png", safe(class)).into(),
+            ([class], _) => format!("{}.png", safe(class)).into(),
+            ([], _) => format!("{}.png", safe(&contract.dataset)).into(),
+            (_, "digit") => "digits.png".into(),
+            _ => "classes.png".into(),
         }
     }
 }

@@ -66,7 +66,7 @@ pub enum Error {
         reason: String,
     },
     /// A class that the model doesn't know.
-    #[error("{asked} is not a class of model {model}: it draws {classes}")]
+    #[error("{asked} is not a class of model {model}: it draws {classes}{}", meant(.nearest))]
     UnknownClass {
         /// What was asked for.
         asked: String,
@@ -74,6 +74,8 @@ pub enum Error {
         model: String,
         /// The classes it has.
         classes: String,
+        /// The one that may be meant.
+        nearest: Option<String>,
     },
     /// Labels or latents of the wrong shape for the model.
     #[error("{0}")]
@@ -151,6 +153,10 @@ pub enum Error {
         /// The system's words.
         reason: String,
     },
+}
+
+fn meant(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or(String::new(), |nearest| format!("; did you mean {nearest}?"))
 }
 
 impl Error {

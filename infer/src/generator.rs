@@ -326,6 +326,7 @@ impl Generator {
                 asked: format!("label {label}"),
                 model: self.name.clone(),
                 classes: self.contract.describe_classes(),
+                nearest: None,
             }),
             None => Ok(()),
         }

@@ -44,6 +44,7 @@
 //! # }
 //! ```
 
+mod class;
 mod device;
 mod error;
 mod generator;

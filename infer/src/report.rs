@@ -8,6 +8,9 @@ use serde::Serialize;
 /// A drawn picture.
 #[derive(Debug, Serialize)]
 pub struct Drawing<'a> {
+    /// What a class is called: digit or class.
+    #[serde(skip)]
+    pub noun: &'static str,
     pub file: String,
     pub classes: &'a [String],
     pub count: usize,
@@ -45,6 +48,7 @@ pub struct Model<'a> {
     pub name: String,
     pub architecture: &'a str,
     pub dataset: &'a str,
+    pub classes: &'a [String],
 }
 
 /// The loaded ONNX Runtime.
@@ -64,6 +68,7 @@ impl<'a> Source<'a> {
                 name: source.name(),
                 architecture: &contract.architecture,
                 dataset: &contract.dataset,
+                classes: &contract.classes,
             },
             runtime: Loaded {
                 library: runtime.library().display().to_string(),
@@ -78,14 +83,17 @@ impl<'a> Source<'a> {
 
 impl fmt::Display for Drawing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { noun, file, seed, width, height, .. } = self;
         let what = match (self.classes, self.count) {
             ([], 1) => "1 picture".into(),
             ([], count) => format!("{count} pictures"),
-            ([class], 1) => format!("digit {class}"),
-            ([class], count) => format!("digit {class}, {count} times"),
-            (classes, _) => format!("digits {}", classes.join(" ")),
+            ([class], 1) => format!("{noun} {class}"),
+            ([class], count) => format!("{noun} {class}, {count} times"),
+            (classes, _) => {
+                let plural = if *noun == "digit" { "digits" } else { "classes" };
+                format!("{plural} {}", list(noun, classes))
+            }
         };
-        let Self { file, seed, width, height, .. } = self;
         writeln!(f, "{what}, seed {seed}: {file} ({width} × {height})")?;
         self.source.fmt(f)
     }
@@ -110,7 +118,7 @@ impl fmt::Display for SelfTest<'_> {
 
 impl fmt::Display for Source<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Model { name, architecture, dataset } = &self.model;
+        let Model { name, architecture, dataset, .. } = &self.model;
         writeln!(f, "model: {name} ({architecture}, {dataset})")?;
         let Loaded { library, version, execution_providers } = &self.runtime;
         writeln!(f, "ONNX Runtime {version}: {library}")?;
@@ -123,4 +131,9 @@ impl fmt::Display for Source<'_> {
         }
         (self.notes.iter()).try_for_each(|note| writeln!(f, "note: {note}"))
     }
+}
+
+/// Classes in one line; names may have blanks.
+pub fn list(noun: &str, classes: &[String]) -> String {
+    classes.join(if noun == "digit" { " " } else { ", " })
 }

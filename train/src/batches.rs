@@ -80,11 +80,13 @@ impl Batches {
     /// # Errors
     /// Candle's, if the device has no room.
     pub fn new(data: &LabelledImages, batch_size: usize, seed: u64, device: &Device) -> Result<Batches> {
-        let (n, height, width) = (data.len(), data.images().height(), data.images().width());
-        let images = Tensor::from_slice(data.images().pixels(), (n, height * width), device)?;
+        let (n, pictures) = (data.len(), data.images());
+        let dims = [pictures.channels(), pictures.height(), pictures.width()];
+        let volume: usize = dims.iter().product();
+        let images = Tensor::from_slice(pictures.pixels(), (n, volume), device)?;
         let labels = Tensor::from_iter(data.labels().iter().map(|&l| u32::from(l)), device)?;
         let order = (0, order(seed, 0, n));
-        Ok(Batches { images, labels, dims: [1, height, width], seed, batch_size, order })
+        Ok(Batches { images, labels, dims, seed, batch_size, order })
     }
 
     /// The pictures of iteration `t`, in [0, 1], and their labels.
@@ -158,6 +160,21 @@ mod tests {
             assert_eq!(sorted, [0, 1, 2, 3, 4, 5, 6]);
         }
         assert!(epochs.iter().any(|e| e != &epochs[0]), "every epoch had the same order");
+    }
+
+    #[test]
+    fn coloured_pictures_keep_their_channels() {
+        // Two pictures of three channels and 1×2 pixels.
+        let images = Images::with_channels(3, 1, 2, (0..12).collect()).unwrap();
+        let data = LabelledImages::new(images, vec![0, 1], 2, "two").unwrap();
+        let mut batches = Batches::new(&data, 2, 9, &Device::Cpu).unwrap();
+        let (x, y) = batches.batch(0).unwrap();
+        assert_eq!(x.dims(), [2, 3, 1, 2]);
+        let x = (x * 255.).unwrap().round().unwrap().flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+        for (x, y) in x.iter().zip(y.to_vec1::<u32>().unwrap()) {
+            let expected: Vec<f32> = (y * 6..y * 6 + 6).map(|byte| byte as f32).collect();
+            assert_eq!(x, &expected);
+        }
     }
 
     #[test]

@@ -9,21 +9,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use models::dcgan;
 use serde::Serialize;
 
 use crate::batches::{self, Batches};
-use crate::data::{LabelledImages, Source, Split, mnist};
+use crate::data::{self, LabelledImages, Loaded, Progress, Size, Source, Split};
 use crate::device::Precision;
 use crate::run::{self, Config, Run};
 use crate::trainer::{Figures, Recipe, Trainer};
-use crate::{device, samples};
+use crate::{device, networks, samples};
 
 /// Iterations between two lines of the log.
 const LOG_EVERY: u64 = 50;
 
-/// Trains a labelled DCGAN on MNIST. Without options: the 60,000 training images, the reference
-/// recipe, 25 epochs, on the first CUDA device if there is one, else on the CPU.
+/// Trains a labelled DCGAN on MNIST or on your own pictures. Without options: MNIST's 60,000 training
+/// images, the reference recipe, 25 epochs, on the first CUDA device if there is one, else on the CPU.
 #[derive(Debug, Parser)]
 #[command(
     name = "train",
@@ -34,8 +33,17 @@ Examples:
   train --epochs 5 --out runs/short     five epochs, into a folder of your choice
   train --resume                        go on with the newest run
   train --resume runs/short --epochs 10 go on with that run, to ten epochs in all
-  train --data my-digits                IDX files named like MNIST's, in that folder
+  train --data flowers --size 48x64     your own pictures, resized to 48 columns and 64 rows
+  train --data gzip/emnist-letters      one of the sets in EMNIST's folder
   train --device cuda:1                 the second CUDA device, or an error
+
+--data takes a folder with one of:
+  IDX files named like MNIST's (as Fashion-MNIST's and KMNIST's are) or EMNIST's, plain or .gz
+  a folder for each class, called as the class, with its PNG and JPEG pictures
+  PNG and JPEG pictures, and labels.csv: a header file,label and a line for each picture
+Of the latter two, folders train/ and test/ may hold a part each; else all pictures are the train part.
+classes.txt beside the data gives the classes' order, and IDX classes their names: one a line.
+Pictures are learned in colour if any of them has colour; what is transparent becomes black.
 
 Ctrl-C saves and says how to go on. A second Ctrl-C ends the program at once."
 )]
@@ -49,14 +57,16 @@ pub struct Cli {
     /// Key of every random number: weights, order, latents [default: 0]
     #[arg(long, value_name = "S", conflicts_with = "resume")]
     seed: Option<u64>,
-    /// Folder of the data: MNIST's four IDX files, or others named like them, plain or .gz
-    /// [default: data/mnist, fetched when missing]
+    /// Folder of the data, see below [default: data/mnist, fetched when missing]
     #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
     data: Option<PathBuf>,
+    /// Stretch all pictures to this size [default: their own, which must be one]
+    #[arg(long, value_name = "WIDTHxHEIGHT", conflicts_with = "resume")]
+    size: Option<Size>,
     /// Where MNIST is fetched from [default: two public mirrors]
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     mirror: Option<String>,
-    /// Which images to train on; with `all`, figures on the test set mean nothing [default: train]
+    /// Which part of the data to train on [default: train]
     #[arg(long, value_enum, conflicts_with = "resume")]
     split: Option<Split>,
     /// auto, cpu, cuda or cuda:INDEX
@@ -153,7 +163,8 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         Some(folder) => {
             let folder = folder.clone().map_or_else(run::newest, Ok)?;
             let (mut run, checkpoint) = Run::resume(folder)?;
-            let source = Source { folder: run.config.data.clone(), mirror: cli.mirror.clone() };
+            let Config { data, size, .. } = &run.config;
+            let source = Source { path: data.clone(), mirror: cli.mirror.clone(), size: *size };
             let data = load(source, run.config.split, &voice)?;
             if data.digest() != run.config.dataset_sha256 {
                 bail!(
@@ -175,13 +186,9 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             let precision = if cli.tf32 { Precision::Tf32 } else { Precision::Float32 };
             precision.apply(&device)?;
             let split = cli.split.unwrap_or(Split::Train);
-            let data = load(Source { folder: cli.data.clone(), mirror: cli.mirror.clone() }, split, &voice)?;
-            let networks = dcgan::Config {
-                classes: data.classes(),
-                height: data.images().height(),
-                width: data.images().width(),
-                ..dcgan::Config::default()
-            };
+            let source = Source { path: cli.data.clone(), mirror: cli.mirror.clone(), size: cli.size };
+            let data = load(source, split, &voice)?;
+            let networks = networks::for_data(&data)?;
             let config = Config {
                 version: env!("CARGO_PKG_VERSION").to_string(),
                 networks,
@@ -191,9 +198,11 @@ pub fn prepare(cli: Cli) -> Result<Job> {
                 batch_size: cli.batch_size.unwrap_or(64) as usize,
                 seed: cli.seed.unwrap_or(0),
                 data: cli.data.clone(),
+                size: cli.size,
                 split,
                 dataset: data.name().to_string(),
                 dataset_sha256: data.digest(),
+                classes: data.class_names().to_vec(),
                 images: data.len(),
                 device: precision.describe(&device),
                 precision,
@@ -214,12 +223,14 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         );
     }
     voice.say(&format!(
-        "{} on {device_name}: {} images of {}×{}, {} epochs in batches of {}, seed {}\n\
+        "{} on {device_name}: {} images of {}×{}{} in {} classes, {} epochs in batches of {}, seed {}\n\
          generator {} parameters, discriminator {}",
         run.folder.display(),
         data.len(),
-        data.images().height(),
         data.images().width(),
+        data.images().height(),
+        if data.images().channels() == 3 { " in colour" } else { "" },
+        data.classes(),
         run.config.epochs,
         run.config.batch_size,
         run.config.seed,
@@ -325,20 +336,28 @@ fn line(figures: &Figures, iteration: u64, epoch: f64, speed: f64, time: Duratio
     })
 }
 
-/// Loads the data, with a bar where MNIST has to be fetched.
+/// Loads the data, with a bar where that takes time, and says what isn't used of them.
 fn load(source: Source, split: Split, voice: &Voice) -> Result<LabelledImages> {
     let bar = match voice.quiet || voice.json || !std::io::stderr().is_terminal() {
         true => ProgressBar::hidden(),
         false => ProgressBar::new(0)
-            .with_style(ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes}, {eta} left")?),
+            .with_style(ProgressStyle::with_template("{msg} [{bar:30}] {percent} %, {eta} left")?),
     };
-    let data = mnist::load(&source, split, &mut |progress| {
-        bar.set_message(progress.file.to_string());
-        bar.set_length(progress.total);
-        bar.set_position(progress.received);
+    let loaded = data::load(&source, split, &mut |progress| {
+        let (what, done, total) = match progress {
+            Progress::Download(file) => (file.file.to_string(), file.received, file.total),
+            Progress::Decode { done, total } => (format!("{total} pictures"), done as u64, total as u64),
+        };
+        bar.set_message(what);
+        bar.set_length(total);
+        bar.set_position(done);
     });
     bar.finish_and_clear();
-    Ok(data?)
+    let Loaded { data, notes } = loaded?;
+    if !voice.quiet {
+        notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    Ok(data)
 }
 
 fn progress_bar(cli: &Cli) -> Result<ProgressBar> {

@@ -1,4 +1,4 @@
-//! Trains the labelled DCGAN on MNIST.
+//! Trains the labelled DCGAN on MNIST, or on anyone's labelled pictures.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | [`loss`] | binary cross-entropy on logits, in the stable form |
 //! | [`adam`] | the optimiser, whose state can be saved |
 //! | [`average`] | the exponential moving average of the generator |
+//! | [`networks`] | the networks' sizes for the data |
 //! | [`trainer`] | one iteration: D once, G twice |
 //! | [`samples`] | the fixed-noise grid |
 //! | [`run`] | a run's folder: settings, checkpoints, log |
@@ -21,6 +22,7 @@ pub mod data;
 pub mod device;
 pub mod loss;
 pub mod memory;
+pub mod networks;
 pub mod run;
 pub mod samples;
 pub mod trainer;

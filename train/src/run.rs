@@ -19,7 +19,7 @@ use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, P
 use models::dcgan;
 use serde::{Deserialize, Serialize};
 
-use crate::data::Split;
+use crate::data::{Size, Split};
 use crate::device::Precision;
 use crate::trainer::{Recipe, Trainer};
 
@@ -50,12 +50,18 @@ pub struct Config {
     pub seed: u64,
     /// The data's folder, if one was given.
     pub data: Option<PathBuf>,
+    /// What the pictures were resized to, if they were.
+    #[serde(default)]
+    pub size: Option<Size>,
     /// Which part of the data.
     pub split: Split,
     /// The data's name.
     pub dataset: String,
     /// SHA-256 over the images and labels.
     pub dataset_sha256: String,
+    /// The classes' names; a run of an older version has none, and its classes are their numbers.
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// How many images.
     pub images: usize,
     /// The device that the run was started on.
@@ -69,6 +75,14 @@ impl Config {
     /// Iterations that show every image `epochs` times.
     pub fn iterations(&self) -> u64 {
         (self.epochs * self.images as u64).div_ceil(self.batch_size as u64)
+    }
+
+    /// The classes' names, in the labels' order.
+    fn class_names(&self) -> Vec<String> {
+        match self.classes.is_empty() {
+            true => (0..self.networks.classes).map(|class| class.to_string()).collect(),
+            false => self.classes.clone(),
+        }
     }
 
     /// Epochs that `iterations` iterations have completed.
@@ -203,7 +217,7 @@ impl Run {
                     Split::All => "all",
                 }
                 .to_string(),
-                classes: (0..self.config.networks.classes).map(|c| c.to_string()).collect(),
+                classes: self.config.class_names(),
                 images,
                 recipe: self.config.recipe_name.clone(),
                 seed: self.config.seed,

@@ -39,20 +39,23 @@ pub fn write_grid(
 /// Pictures side by side, `columns` in a row, on black.
 ///
 /// # Shapes
-/// `images` (N, 1, H, W) in [0, 1]
-fn grid(images: &Tensor, columns: usize) -> Result<image::GrayImage> {
-    let (n, _, h, w) = images.dims4()?;
+/// `images` (N, C, H, W) in [0, 1], C 1 for grey or 3 for colour
+fn grid(images: &Tensor, columns: usize) -> Result<image::DynamicImage> {
+    let (n, c, h, w) = images.dims4()?;
     let bytes = ((images.to_device(&Device::Cpu)? * 255.)?.round()?).to_dtype(DType::U8)?;
     let bytes = bytes.flatten_all()?.to_vec1::<u8>()?;
     let (height, width) = (n.div_ceil(columns) * (h + GAP) - GAP, columns * (w + GAP) - GAP);
-    let mut picture = image::GrayImage::new(width as u32, height as u32);
-    for (i, image) in bytes.chunks(h * w).enumerate() {
+    let mut picture = image::RgbImage::new(width as u32, height as u32);
+    for (i, image) in bytes.chunks(c * h * w).enumerate() {
         let (left, top) = (i % columns * (w + GAP), i / columns * (h + GAP));
-        for (p, &byte) in image.iter().enumerate() {
-            picture.put_pixel((left + p % w) as u32, (top + p / w) as u32, image::Luma([byte]));
+        for p in 0..h * w {
+            // Grey has one plane for all three.
+            let pixel = [0, 1, 2].map(|channel| image[channel.min(c - 1) * h * w + p]);
+            picture.put_pixel((left + p % w) as u32, (top + p / w) as u32, image::Rgb(pixel));
         }
     }
-    Ok(picture)
+    let picture = image::DynamicImage::from(picture);
+    Ok(if c == 1 { picture.into_luma8().into() } else { picture })
 }
 
 #[cfg(test)]
@@ -66,6 +69,7 @@ mod tests {
         let images: Vec<f32> = greys.iter().flat_map(|&g| [g; 6]).collect();
         let images = Tensor::from_vec(images, (5, 1, 2, 3), &Device::Cpu).unwrap();
         let grid = super::grid(&images, 3).unwrap();
+        let grid = grid.as_luma8().unwrap();
         assert_eq!(grid.dimensions(), (3 * 3 + 2 * 2, 2 * 2 + 2));
         let at = |x, y| grid.get_pixel(x, y)[0];
         assert_eq!(
@@ -74,5 +78,18 @@ mod tests {
         );
         // The gaps and the place of a sixth picture are black.
         assert_eq!([at(3, 0), at(8, 5), at(0, 2), at(12, 5)], [0; 4]);
+    }
+
+    #[test]
+    fn a_grid_in_colour() {
+        // Two pictures of 1×2 pixels, one below the other.
+        let images = Tensor::arange(0u32, 12, &Device::Cpu).unwrap().reshape((2, 3, 1, 2)).unwrap();
+        let images = (images.to_dtype(candle_core::DType::F32).unwrap() / 255.).unwrap();
+        let grid = super::grid(&images, 1).unwrap();
+        let grid = grid.as_rgb8().unwrap();
+        assert_eq!(grid.dimensions(), (2, 4));
+        let at = |x, y| grid.get_pixel(x, y).0;
+        assert_eq!([at(0, 0), at(1, 0), at(0, 3), at(1, 3)], [[0, 2, 4], [1, 3, 5], [6, 8, 10], [7, 9, 11]]);
+        assert_eq!(at(1, 1), [0; 3]);
     }
 }

@@ -1,6 +1,8 @@
 //! The programs from end to end, as users run them.
 #![cfg(test)]
 
+mod bad_data;
 mod export;
 mod infer;
+mod own_pictures;
 mod train;

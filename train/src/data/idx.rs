@@ -20,6 +20,7 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 pub use self::error::IdxError;
+use super::images::Images;
 
 const IMAGES_MAGIC: u32 = 2051;
 const LABELS_MAGIC: u32 = 2049;
@@ -70,74 +71,19 @@ impl Kind {
     }
 }
 
-/// Grey pictures of one size: at least one, each at least 1×1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Images {
-    height: usize,
-    width: usize,
-    pixels: Vec<u8>,
-}
-
-impl Images {
-    /// Takes pictures from memory.
-    ///
-    /// # Shapes
-    /// `pixels`: count × `height` × `width`, row by row.
-    ///
-    /// # Errors
-    /// [`IdxError::Pixels`] if the pixels make up no picture, or not a whole number of them.
-    pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Result<Self, IdxError> {
-        let area = height.checked_mul(width).filter(|&area| area > 0);
-        match area {
-            Some(area) if !pixels.is_empty() && pixels.len().is_multiple_of(area) => {
-                Ok(Self { height, width, pixels })
-            }
-            _ => Err(IdxError::Pixels { found: pixels.len(), height, width }),
-        }
+/// Feeds the uncompressed IDX file that holds these pictures into a hash. Coloured pictures have one
+/// dimension more, and the magic number that says so.
+pub(super) fn hash_images_idx(images: &Images, hash: &mut Sha256) {
+    let [count, channels, height, width] =
+        [images.count(), images.channels(), images.height(), images.width()].map(|size| size as u32);
+    let header = match channels {
+        1 => vec![IMAGES_MAGIC, count, height, width],
+        _ => vec![IMAGES_MAGIC + 1, count, channels, height, width],
+    };
+    for word in header {
+        hash.update(word.to_be_bytes());
     }
-
-    /// Number of pictures.
-    pub fn count(&self) -> usize {
-        self.pixels.len() / (self.height * self.width)
-    }
-
-    /// Rows of a picture.
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// Columns of a picture.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Every pixel, count × height × width, from 0 (background) to 255 (ink).
-    pub fn pixels(&self) -> &[u8] {
-        &self.pixels
-    }
-
-    /// The pixels of picture `index`, height × width, row by row.
-    ///
-    /// # Panics
-    /// If there is no such picture.
-    pub fn image(&self, index: usize) -> &[u8] {
-        let area = self.height * self.width;
-        &self.pixels[index * area..][..area]
-    }
-
-    /// Appends other pictures, whose size is the same: [`super::LabelledImages`] has checked that.
-    pub(super) fn append(&mut self, other: &Images) {
-        debug_assert_eq!((self.height, self.width), (other.height, other.width));
-        self.pixels.extend_from_slice(&other.pixels);
-    }
-
-    /// Feeds the uncompressed IDX file that holds these pictures into a hash.
-    pub(super) fn hash_idx(&self, hash: &mut Sha256) {
-        for word in [IMAGES_MAGIC, self.count() as u32, self.height as u32, self.width as u32] {
-            hash.update(word.to_be_bytes());
-        }
-        hash.update(&self.pixels);
-    }
+    hash.update(images.pixels());
 }
 
 /// Feeds the uncompressed IDX file that holds these labels into a hash.
@@ -154,7 +100,7 @@ pub(super) fn hash_labels_idx(labels: &[u8], hash: &mut Sha256) {
 /// If the file can't be read, isn't an IDX images file, or is shorter or longer than its header says.
 pub fn read_images(path: &Path) -> Result<Images, IdxError> {
     let (sizes, pixels) = read(path, Kind::Images)?;
-    Ok(Images { height: sizes[1] as usize, width: sizes[2] as usize, pixels })
+    Images::new(sizes[1] as usize, sizes[2] as usize, pixels)
 }
 
 /// Reads an IDX labels file, plain or gzip.

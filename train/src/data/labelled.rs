@@ -4,19 +4,23 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::idx::{IdxError, Images, hash_labels_idx, read_images, read_labels};
+use super::idx::{IdxError, hash_images_idx, hash_labels_idx, read_images, read_labels};
+use super::images::Images;
+use super::size::Size;
 
-/// Pictures with one label each. Every label is below the number of classes.
+/// Pictures with one label each. Every label is below the number of classes, and every class has a
+/// name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledImages {
     images: Images,
     labels: Vec<u8>,
-    classes: usize,
+    class_names: Vec<String>,
     name: String,
 }
 
 impl LabelledImages {
-    /// Puts pictures and labels together; `name` is the dataset's.
+    /// Puts pictures and labels together; `name` is the dataset's. The classes are called by their
+    /// numbers.
     ///
     /// # Errors
     /// If there aren't as many labels as pictures, or a label isn't below `classes`.
@@ -26,9 +30,22 @@ impl LabelledImages {
         classes: usize,
         name: impl Into<String>,
     ) -> Result<Self, IdxError> {
+        Self::with_class_names(images, labels, numbers(classes), name)
+    }
+
+    /// Puts pictures and labels together, with a name for each class, in the labels' order.
+    ///
+    /// # Errors
+    /// If there aren't as many labels as pictures, or a label has no name.
+    pub fn with_class_names(
+        images: Images,
+        labels: Vec<u8>,
+        class_names: Vec<String>,
+        name: impl Into<String>,
+    ) -> Result<Self, IdxError> {
         let name = name.into();
-        check(&images, &name, &labels, &name, classes)?;
-        Ok(Self { images, labels, classes, name })
+        check(&images, &name, &labels, &name, class_names.len())?;
+        Ok(Self { images, labels, class_names, name })
     }
 
     /// Reads an images and a labels file, each plain or gzip.
@@ -45,7 +62,7 @@ impl LabelledImages {
         let labels = read_labels(labels_path)?;
         let [images_name, labels_name] = [images_path, labels_path].map(|p| p.display().to_string());
         check(&images, &images_name, &labels, &labels_name, classes)?;
-        Ok(Self { images, labels, classes, name: name.into() })
+        Ok(Self { images, labels, class_names: numbers(classes), name: name.into() })
     }
 
     /// This set followed by `other`, under this set's name.
@@ -64,7 +81,9 @@ impl LabelledImages {
         }
         self.images.append(&other.images);
         self.labels.extend_from_slice(&other.labels);
-        self.classes = self.classes.max(other.classes);
+        if self.classes() < other.classes() {
+            self.class_names.clone_from(&other.class_names);
+        }
         Ok(self)
     }
 
@@ -72,10 +91,43 @@ impl LabelledImages {
         Self { name: name.into(), ..self }
     }
 
+    /// The same pictures in other classes: `classes` pairs each one's label as it is now with its name;
+    /// its place there becomes its label.
+    ///
+    /// # Errors
+    /// [`IdxError::Label`] if a label is none of them.
+    pub(super) fn relabelled(mut self, classes: Vec<(u8, String)>) -> Result<Self, IdxError> {
+        let mut place = [None; 256];
+        for (index, (label, _)) in classes.iter().enumerate() {
+            place[usize::from(*label)] = u8::try_from(index).ok();
+        }
+        for (index, label) in self.labels.iter_mut().enumerate() {
+            let (labels, classes) = (&self.name, classes.len());
+            *label = place[usize::from(*label)].ok_or_else(|| IdxError::Label {
+                labels: labels.clone(),
+                index,
+                found: *label,
+                classes,
+            })?;
+        }
+        self.class_names = classes.into_iter().map(|(_, name)| name).collect();
+        Ok(self)
+    }
+
+    /// The same pictures upright, if they were stored column by column.
+    pub(super) fn transposed(self) -> Self {
+        Self { images: self.images.transposed(), ..self }
+    }
+
+    /// The same pictures in another size.
+    pub(super) fn resized(self, size: Size) -> Self {
+        Self { images: self.images.resized(size), ..self }
+    }
+
     /// SHA-256 of the uncompressed images file and of the labels file.
     pub(super) fn file_digests(&self) -> [String; 2] {
         let (mut images, mut labels) = (Sha256::new(), Sha256::new());
-        self.images.hash_idx(&mut images);
+        hash_images_idx(&self.images, &mut images);
         hash_labels_idx(&self.labels, &mut labels);
         [images, labels].map(|hash| format!("{:x}", hash.finalize()))
     }
@@ -98,7 +150,12 @@ impl LabelledImages {
 
     /// Number of classes.
     pub fn classes(&self) -> usize {
-        self.classes
+        self.class_names.len()
+    }
+
+    /// The classes' names, in the labels' order.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
     }
 
     /// The dataset's name.
@@ -107,13 +164,22 @@ impl LabelledImages {
     }
 
     /// SHA-256, in hexadecimal, of the set's uncompressed IDX files, images before labels. For MNIST's
-    /// training images it is `cat train-images-idx3-ubyte train-labels-idx1-ubyte | sha256sum`.
+    /// training images it is `cat train-images-idx3-ubyte train-labels-idx1-ubyte | sha256sum`. Where the
+    /// classes have names that aren't their numbers, the names follow, one a line.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        self.images.hash_idx(&mut hash);
+        hash_images_idx(&self.images, &mut hash);
         hash_labels_idx(&self.labels, &mut hash);
+        if self.class_names != numbers(self.classes()) {
+            self.class_names.iter().for_each(|name| hash.update(format!("{name}\n")));
+        }
         format!("{:x}", hash.finalize())
     }
+}
+
+/// The names of classes that have no others: "0", "1", …
+fn numbers(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| class.to_string()).collect()
 }
 
 fn check(

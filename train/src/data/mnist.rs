@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use self::files::{Files, MNIST, MnistFile};
+use super::error::DataError;
 use super::idx::IdxError;
 use super::labelled::LabelledImages;
+use super::{classes, idx_folder, name};
 
 /// Digits.
-const CLASSES: usize = 10;
+const CLASSES: u8 = 10;
 
 /// Where MNIST lives when no folder is given; `make setup` and the download put it there.
 const DEFAULT_FOLDER: &str = "data/mnist";
@@ -25,16 +27,16 @@ const DEFAULT_FOLDER: &str = "data/mnist";
 const MIRRORS: [&str; 2] =
     ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
 
-/// Which part of MNIST.
+/// Which part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// The 60,000 training images.
+    /// The training part: of MNIST, 60,000 images. Of data that have no test part, all
     #[default]
     Train,
-    /// The 10,000 test images.
+    /// The test part: of MNIST, 10,000 images
     Test,
-    /// Both. No figure measured on the test images then says anything.
+    /// Both. No figure measured on the test images then says anything
     All,
 }
 
@@ -144,7 +146,7 @@ pub fn load(
     source: &Source,
     split: Split,
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<LabelledImages, MnistError> {
+) -> Result<LabelledImages, DataError> {
     if let Some(folder) = &source.folder {
         return load_given(folder, &MNIST, split);
     }
@@ -152,14 +154,26 @@ pub fn load(
         Some(mirror) => vec![mirror.as_str()],
         None => MIRRORS.to_vec(),
     };
-    load_fetched(Path::new(DEFAULT_FOLDER), &MNIST, split, &mirrors, progress)
+    Ok(load_fetched(Path::new(DEFAULT_FOLDER), &MNIST, split, &mirrors, progress)?)
 }
 
-/// From a folder of the user's, whatever pictures it holds.
-fn load_given(folder: &Path, files: &Files, split: Split) -> Result<LabelledImages, MnistError> {
+/// Whether a folder has any file of MNIST's names.
+pub(super) fn is_in(folder: &Path) -> bool {
+    MNIST.of(Split::All).iter().any(|file| file.find(folder).is_some())
+}
+
+/// From a folder of the user's, whatever pictures it holds, of whatever classes.
+fn load_given(folder: &Path, files: &Files, split: Split) -> Result<LabelledImages, DataError> {
     let (set, wrong) = read(folder, files, split)?;
-    let name = if wrong.is_none() { "mnist".to_owned() } else { folder_name(folder) };
-    Ok(set.renamed(name))
+    let (name, numbers) = match wrong {
+        None => ("mnist".to_owned(), (0..CLASSES).collect()),
+        Some(_) => {
+            let numbers = idx_folder::numbers(folder, [files.train[1].name, files.test[1].name])?;
+            (name::of_folder(folder), numbers)
+        }
+    };
+    let classes = classes::numbered(&numbers, None, folder)?;
+    Ok(set.relabelled(classes)?.renamed(name))
 }
 
 /// From the default folder, which holds MNIST itself; what is missing there is downloaded first.
@@ -174,7 +188,10 @@ fn load_fetched(
     missing.retain(|file| file.find(folder).is_none());
     download::fetch(folder, missing, mirrors, progress)?;
     match read(folder, files, split)? {
-        (set, None) => Ok(set.renamed("mnist")),
+        (set, None) => {
+            let digits = (0..CLASSES).map(|digit| (digit, digit.to_string())).collect();
+            Ok(set.relabelled(digits)?.renamed("mnist"))
+        }
         (_, Some(wrong)) => Err(wrong.into()),
     }
 }
@@ -205,11 +222,11 @@ fn read_half(
         file.find(folder).ok_or_else(|| MnistError::Missing {
             folder: folder.to_owned(),
             name: file.name,
-            dotted: file.dotted(),
+            dotted: idx_folder::dotted(file.name),
         })
     };
     let paths = [find(half[0])?, find(half[1])?];
-    let set = LabelledImages::read(&paths[0], &paths[1], CLASSES, paths[0].display().to_string())?;
+    let set = idx_folder::read_half(&paths)?;
     let wrong = half
         .iter()
         .zip(paths)
@@ -217,14 +234,4 @@ fn read_half(
         .find(|((file, _), found)| found != file.sha256)
         .map(|((file, path), found)| NotGenuine { path, name: file.name, found, expected: file.sha256 });
     Ok((set, wrong))
-}
-
-/// What to call a dataset that isn't MNIST. A folder called mnist doesn't make it so.
-fn folder_name(folder: &Path) -> String {
-    let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    match full.file_name().map(|name| name.to_string_lossy().into_owned()) {
-        Some(name) if name.eq_ignore_ascii_case("mnist") => "mnist-like".to_owned(),
-        Some(name) => name,
-        None => "unnamed".to_owned(),
-    }
 }

@@ -1,9 +1,33 @@
-//! The training data: labelled pictures from IDX files, and how MNIST gets here.
+//! The training data: labelled pictures of whatever kind, and how MNIST gets here.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`source`] | which kind of data a folder holds |
+//! | [`idx`] | IDX files, the form of MNIST, Fashion-MNIST, KMNIST and EMNIST |
+//! | [`mnist`] | MNIST's own files, and fetching them |
+//! | `emnist` | EMNIST's names, mapping and sideways pictures |
+//! | `pictures` | PNG and JPEG files, in a folder per class or listed in a table |
+//! | `classes` | what the classes are called, and their order |
+//! | [`size`] | the size of pictures |
 
+mod classes;
+mod emnist;
+mod error;
 pub mod idx;
+mod idx_folder;
+mod images;
 mod labelled;
 pub mod mnist;
+mod name;
+mod natural;
+mod pictures;
+pub mod size;
+pub mod source;
 
-pub use idx::{IdxError, Images, read_images, read_labels};
+pub use error::DataError;
+pub use idx::{IdxError, read_images, read_labels};
+pub use images::Images;
 pub use labelled::LabelledImages;
-pub use mnist::{MnistError, Progress, Source, Split};
+pub use mnist::{MnistError, Split};
+pub use size::Size;
+pub use source::{Loaded, Progress, Source, load};

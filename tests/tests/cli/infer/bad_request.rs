@@ -17,9 +17,32 @@ fn a_digit_that_the_model_does_not_draw() {
 }
 
 #[test]
+fn a_class_that_the_model_does_not_draw() {
+    let shell = shell();
+    shell.write("tiny.onnx", TinyModel::default().bytes());
+    let draws = "draws the classes short, middle and long";
+    for (name, meant) in
+        [("midle", "; did you mean middle?"), ("Long", "; did you mean long?"), ("5", "long\n")]
+    {
+        let asked = format!("--label {name} is not a class of model tiny.onnx");
+        shell.fail(&["--label", name, "--model", "tiny.onnx"], 2, &[&asked, draws, meant]);
+    }
+    shell.fail(&["--label", "five"], 2, &["--label five is not a class", "0, 1, 2"]);
+    for twice in [&["--label", "5", "--digit", "5"][..], &["--label", "5", "--all"]] {
+        assert_eq!(shell.run(twice).status.code(), Some(2), "{twice:?}");
+    }
+}
+
+#[test]
 fn nothing_named_to_draw() {
     let shell = shell();
     shell.fail(&["--seed", "3"], 2, &["nothing to draw", "--digit", "--all"]);
+    shell.write("tiny.onnx", TinyModel::default().bytes());
+    shell.fail(
+        &["--model", "tiny.onnx"],
+        2,
+        &["nothing to draw", "short, middle and long", "--label", "--all"],
+    );
 }
 
 #[test]

@@ -180,10 +180,18 @@ fn a_reader_that_goes_away_is_no_error() {
 fn a_model_of_other_classes_draws_them_by_name() {
     let shell = shell();
     shell.write("tiny.onnx", TinyModel::default().bytes());
-    shell.succeed(&["--digit", "middle", "--model", "tiny.onnx"]);
-    assert_eq!(shell.files(), ["digit-middle.png", "tiny.onnx"]);
-    let picture = Picture::read(&shell.path("digit-middle.png"));
+    let said = shell.succeed(&["--label", "middle", "--seed", "7", "--model", "tiny.onnx"]);
+    assert!(said.starts_with("class middle, seed 7: middle.png (3 × 2)\n"), "{said}");
+    assert_eq!(shell.files(), ["middle.png", "tiny.onnx"]);
+    let picture = Picture::read(&shell.path("middle.png"));
     assert_eq!((picture.width, picture.height), (3, 2));
+    // A name is a name, whichever option says it.
+    shell.succeed(&["--digit", "middle", "--seed", "7", "--model", "tiny.onnx", "--out", "again.png"]);
+    assert_eq!(Picture::read(&shell.path("again.png")), picture);
+
+    shell.succeed(&["--label", "5", "--seed", "7", "--out", "label.png"]);
+    shell.succeed(&["--digit", "5", "--seed", "7", "--out", "digit.png"]);
+    assert_eq!(Picture::read(&shell.path("label.png")), Picture::read(&shell.path("digit.png")));
 }
 
 #[test]
@@ -192,8 +200,9 @@ fn pixels_are_those_that_the_graph_describes() {
     // Without weights, an image is the sigmoid of its class's row of the table.
     let model = TinyModel { weight: 0.0, ..TinyModel::default() };
     shell.write("tiny.onnx", model.bytes());
-    shell.succeed(&["--all", "--model", "tiny.onnx"]);
-    let picture = Picture::read(&shell.path("digits.png"));
+    let said = shell.succeed(&["--all", "--seed", "7", "--model", "tiny.onnx"]);
+    assert!(said.starts_with("classes short, middle, long, seed 7: classes.png (9 × 2)\n"), "{said}");
+    let picture = Picture::read(&shell.path("classes.png"));
     for class in 0..3 {
         let expected: Vec<u8> = (class * 6..class * 6 + 6)
             .map(|i| {

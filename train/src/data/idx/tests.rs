@@ -6,8 +6,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use super::{IdxError, Images, read_images, read_labels};
-use crate::data::LabelledImages;
+use super::{IdxError, read_images, read_labels};
+use crate::data::{Images, LabelledImages};
 
 /// An IDX file, written independently of the reader.
 fn idx(words: &[u32], body: &[u8]) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Split;
+use crate::data::idx_folder;
 
 /// One of the files.
 #[derive(Debug, Clone, Copy)]
@@ -61,17 +62,8 @@ impl Files {
 }
 
 impl MnistFile {
-    /// The other spelling of the name, with a dot: `train-images.idx3-ubyte`.
-    pub fn dotted(&self) -> String {
-        self.name.replace("-idx", ".idx")
-    }
-
     /// The file in a folder, under any of its names.
     pub fn find(&self, folder: &Path) -> Option<PathBuf> {
-        let dotted = self.dotted();
-        [self.name.to_owned(), format!("{}.gz", self.name), format!("{dotted}.gz"), dotted]
-            .into_iter()
-            .map(|name| folder.join(name))
-            .find(|path| path.is_file())
+        idx_folder::find(folder, self.name)
     }
 }

@@ -174,7 +174,12 @@ fn other_data_is_called_after_its_folder() {
         let folder = parent.path().join(folder);
         fs::create_dir(&folder).unwrap();
         tiny.write(&folder, str::to_owned);
-        assert_eq!(load_given(&folder, &tiny.files, Split::All).unwrap().name(), name);
+        let set = load_given(&folder, &tiny.files, Split::All).unwrap();
+        assert_eq!(set.name(), name);
+        // The digits that are there are the classes, of whichever half.
+        assert_eq!((set.class_names().join(" "), set.labels()), ("0 2 4 5 7".into(), &[3, 0, 2, 4, 1][..]));
+        let half = load_given(&folder, &tiny.files, Split::Train).unwrap();
+        assert_eq!((half.classes(), half.labels()), (5, &[3, 0, 2][..]));
         // The half that is genuine keeps its name.
         assert_eq!(load_given(&folder, &tiny.files, Split::Test).unwrap().name(), "mnist");
     }

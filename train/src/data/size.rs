@@ -1,0 +1,80 @@
+//! The size that pictures have, or are to have.
+
+use std::fmt;
+use std::str::FromStr;
+
+use image::imageops::FilterType;
+use serde::{Deserialize, Serialize};
+
+/// How pictures are resized: bicubic, which averages where it shrinks. Sharper filters draw rings around
+/// edges, and the generator would learn them.
+pub(super) const FILTER: FilterType = FilterType::CatmullRom;
+
+/// The most rows or columns that can be asked for.
+const LARGEST_SIDE: usize = 1024;
+/// The longer side of a size that is suggested: what such networks learn well and soon.
+const SUGGESTED_SIDE: usize = 64;
+
+/// Width and height in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Size {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl Size {
+    /// A small size of the same shape, to suggest.
+    pub fn suggestion(self) -> Size {
+        let longest = self.width.max(self.height).max(1);
+        let shrink = |side: usize| match longest {
+            0..=SUGGESTED_SIDE => side,
+            _ => ((side as f64 * SUGGESTED_SIDE as f64 / longest as f64).round() as usize).max(1),
+        };
+        Size { width: shrink(self.width), height: shrink(self.height) }
+    }
+}
+
+/// As on the command line: `64x48`.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        let side = |text: &str| text.parse().ok().filter(|side| (1..=LARGEST_SIDE).contains(side));
+        text.split_once(['x', 'X', '×'])
+            .and_then(|(width, height)| Some(Size { width: side(width)?, height: side(height)? }))
+            .ok_or_else(|| {
+                format!("expected WIDTHxHEIGHT, each from 1 to {LARGEST_SIDE}, such as {SUGGESTED_SIDE}x48")
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Size;
+
+    #[test]
+    fn a_size_is_width_before_height() {
+        for text in ["64x48", "64X48", "64×48"] {
+            assert_eq!(text.parse(), Ok(Size { width: 64, height: 48 }));
+        }
+        assert_eq!(Size { width: 64, height: 48 }.to_string(), "64x48");
+        for text in ["", "64", "64x", "x48", "0x5", "5x0", "-1x5", "64x48x3", "abc", "1025x5", "6 4x48"] {
+            assert!(text.parse::<Size>().is_err_and(|e| e.contains("WIDTHxHEIGHT")), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_suggestion_keeps_the_shape() {
+        assert_eq!(Size { width: 4000, height: 3000 }.suggestion().to_string(), "64x48");
+        assert_eq!(Size { width: 20, height: 12 }.suggestion().to_string(), "20x12");
+        assert_eq!(Size { width: 60_000, height: 2 }.suggestion().to_string(), "64x1");
+    }
+}

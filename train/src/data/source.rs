@@ -1,0 +1,196 @@
+//! Which data to learn from: MNIST, or whatever lies in a folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::DataError;
+use super::labelled::LabelledImages;
+use super::mnist::{self, Split};
+use super::size::Size;
+use super::{emnist, pictures};
+
+/// What a folder may hold.
+const EXPECTED: &str = "expected IDX files named like MNIST's or EMNIST's, a folder for each class with PNG \
+                        or JPEG pictures, or pictures and a labels.csv";
+
+/// Where to take pictures from.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// A folder in any of the layouts, or an EMNIST set in a folder: `folder/emnist-letters`. None:
+    /// MNIST in `data/mnist`, downloaded if need be.
+    pub path: Option<PathBuf>,
+    /// The one mirror to download MNIST from. None: the public ones, in turn.
+    pub mirror: Option<String>,
+    /// What all pictures are stretched to. None: their own size, which must be one.
+    pub size: Option<Size>,
+}
+
+/// How far loading is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// A file of MNIST arrives.
+    Download(mnist::Progress<'a>),
+    /// Pictures are decoded.
+    Decode {
+        /// So many are done.
+        done: usize,
+        /// Of so many.
+        total: usize,
+    },
+}
+
+/// Data, and what a user should know about them.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The pictures and their labels.
+    pub data: LabelledImages,
+    /// A sentence about each thing that may not be meant: files left out, classes without pictures.
+    pub notes: Vec<String>,
+}
+
+/// Loads a part of the data.
+///
+/// `progress` is called as it goes on.
+///
+/// # Errors
+/// [`DataError`] says what is wrong and what to do.
+pub fn load(
+    source: &Source,
+    split: Split,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Loaded, DataError> {
+    let (data, mut notes) = match &source.path {
+        None => {
+            let mnist = mnist::Source { folder: None, mirror: source.mirror.clone() };
+            let progress = &mut |download: mnist::Progress<'_>| progress(Progress::Download(download));
+            (mnist::load(&mnist, split, progress)?, Vec::new())
+        }
+        Some(path) => given(path, split, source.size, progress)?,
+    };
+    for (label, class) in data.class_names().iter().enumerate() {
+        if !data.labels().iter().any(|&other| usize::from(other) == label) {
+            notes.push(format!("no picture is of the class {class}, so it will not be learned"));
+        }
+    }
+    let data = match source.size {
+        Some(size) => data.resized(size),
+        None => data,
+    };
+    Ok(Loaded { data, notes })
+}
+
+/// What a path of the user's holds.
+fn given(
+    path: &Path,
+    split: Split,
+    size: Option<Size>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(LabelledImages, Vec<String>), DataError> {
+    let names: Vec<String> = match fs::read_dir(path) {
+        Ok(entries) => {
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        }
+        Err(error) => {
+            return match emnist::named_set(path) {
+                Some((folder, set)) => Ok((emnist::load(&folder, &set, split)?, Vec::new())),
+                None if path.is_file() => Err(DataError::folder(path, "this is a file; name its folder")),
+                None => Err(DataError::folder(path, format!("can't be read: {error}; {EXPECTED}"))),
+            };
+        }
+    };
+    if mnist::is_in(path) {
+        let mnist = mnist::Source { folder: Some(path.to_owned()), mirror: None };
+        return Ok((mnist::load(&mnist, split, &mut |_| {})?, Vec::new()));
+    }
+    let sets = Vec::from_iter(emnist::sets(&names));
+    match sets.as_slice() {
+        [] if pictures::are_in(path) => {
+            pictures::load(path, split, size, &mut |done, total| progress(Progress::Decode { done, total }))
+        }
+        [] if names.is_empty() => Err(DataError::folder(path, format!("the folder is empty; {EXPECTED}"))),
+        [] => Err(DataError::folder(path, format!("has no data that are known here; {EXPECTED}"))),
+        [set] => Ok((emnist::load(path, set, split)?, Vec::new())),
+        [first, ..] => Err(DataError::folder(
+            path,
+            format!(
+                "holds several sets of EMNIST ({}); name one of them, such as --data {}",
+                sets.join(", "),
+                path.join(format!("emnist-{first}")).display()
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::{Loaded, Progress, Source, load};
+    use crate::data::{DataError, Size, Split};
+
+    /// Three pictures of 2×3 pixels with labels 2, 0 and 1, under names that start like this.
+    fn write_idx(folder: &Path, prefix: &str) {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+        let images = [words(&[2051, 3, 2, 3]), (0..18).collect()].concat();
+        fs::write(folder.join(format!("{prefix}train-images-idx3-ubyte")), images).unwrap();
+        let labels = [words(&[2049, 3]), vec![2, 0, 1]].concat();
+        fs::write(folder.join(format!("{prefix}train-labels-idx1-ubyte")), labels).unwrap();
+    }
+
+    fn given(path: PathBuf, size: Option<Size>) -> Result<Loaded, DataError> {
+        load(&Source { path: Some(path), mirror: None, size }, Split::Train, &mut |_| {})
+    }
+
+    #[test]
+    fn idx_files_of_three_named_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        write_idx(folder.path(), "");
+        let Loaded { data, notes } = given(folder.path().to_owned(), None).unwrap();
+        assert_eq!((data.class_names().join(" "), data.labels()), ("0 1 2".into(), &[2, 0, 1][..]));
+        let unnamed = data.digest();
+
+        fs::write(folder.path().join("classes.txt"), "bag\nshirt\nankle boot\n").unwrap();
+        let Loaded { data, notes: no_more } = given(folder.path().to_owned(), None).unwrap();
+        assert_eq!((data.class_names()[2].as_str(), data.labels()), ("ankle boot", &[2, 0, 1][..]));
+        assert_eq!([notes, no_more], [const { Vec::<String>::new() }; 2]);
+        assert_ne!(data.digest(), unnamed);
+    }
+
+    #[test]
+    fn a_class_without_pictures_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        write_idx(folder.path(), "emnist-tiny-");
+        let mapping = "0 48\n1 49\n2 50\n3 51\n";
+        fs::write(folder.path().join("emnist-tiny-mapping.txt"), mapping).unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("emnist-tiny")] {
+            let Loaded { data, notes } = given(path, None).unwrap();
+            assert_eq!((data.name(), data.classes(), data.images().height()), ("emnist-tiny", 4, 3));
+            assert_eq!(notes, ["no picture is of the class 3, so it will not be learned"]);
+        }
+    }
+
+    #[test]
+    fn a_size_is_given_to_all_kinds_of_data() {
+        let folder = tempfile::tempdir().unwrap();
+        write_idx(folder.path(), "");
+        let data = given(folder.path().to_owned(), Some(Size { width: 5, height: 7 })).unwrap().data;
+        assert_eq!((data.images().height(), data.images().width(), data.len()), (7, 5, 3));
+    }
+
+    #[test]
+    fn decoding_says_how_far_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("ant")).unwrap();
+        image::GrayImage::new(3, 2).save(folder.path().join("ant/1.png")).unwrap();
+        let source = Source { path: Some(folder.path().to_owned()), ..Source::default() };
+        let mut seen = Vec::new();
+        let mut progress = |progress: Progress<'_>| match progress {
+            Progress::Decode { done, total } => seen.push((done, total)),
+            Progress::Download(file) => panic!("{file:?} was fetched"),
+        };
+        // A single class can be learned, too.
+        assert_eq!(load(&source, Split::All, &mut progress).unwrap().data.class_names(), ["ant"]);
+        assert_eq!(seen, [(1, 1)]);
+    }
+}

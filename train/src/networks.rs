@@ -1,0 +1,61 @@
+//! The networks' sizes for the data that they are to learn.
+
+use anyhow::{Result, bail};
+use models::dcgan;
+
+use crate::data::{LabelledImages, Size};
+
+/// The generator's ONNX file ends at protobuf's 2 GB, which is 500 million parameters; its tables of
+/// labels need some of that. The first stages grow with the pictures.
+const MOST_PARAMETERS: usize = 450_000_000;
+
+/// The sizes that fit the data; what the data leave open is as in the reference.
+///
+/// # Errors
+/// If the pictures are of a size that no network has.
+pub fn for_data(data: &LabelledImages) -> Result<dcgan::Config> {
+    let images = data.images();
+    let config = dcgan::Config {
+        classes: data.classes(),
+        channels: images.channels(),
+        height: images.height(),
+        width: images.width(),
+        ..dcgan::Config::default()
+    };
+    config.discriminator()?;
+    let parameters = config.generator()?.trainable();
+    if parameters > MOST_PARAMETERS {
+        let size = Size { width: images.width(), height: images.height() };
+        bail!(
+            "pictures of {size} pixels need a generator of {parameters} parameters, more than fit into an ONNX \
+             file ({MOST_PARAMETERS}); have them resized with --size, such as --size {}",
+            size.suggestion()
+        );
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::{Images, LabelledImages};
+
+    fn data(channels: usize, height: usize, width: usize) -> LabelledImages {
+        let pixels = vec![0; channels * height * width];
+        let images = Images::with_channels(channels, height, width, pixels).unwrap();
+        LabelledImages::new(images, vec![0], 3, "data").unwrap()
+    }
+
+    #[test]
+    fn the_networks_fit_the_data() {
+        let config = super::for_data(&data(3, 8, 12)).unwrap();
+        assert_eq!((config.classes, config.channels, config.height, config.width), (3, 3, 8, 12));
+        // The smallest that there is.
+        assert!(super::for_data(&data(1, 1, 1)).is_ok());
+    }
+
+    #[test]
+    fn pictures_that_are_too_large_are_refused_before_memory_is_asked_for() {
+        let error = super::for_data(&data(1, 600, 800)).unwrap_err().to_string();
+        assert!(error.contains("800x600") && error.contains("--size 64x48"), "{error}");
+    }
+}
