@@ -11,7 +11,7 @@ pub struct Loss {
     pub value: Tensor,
     /// (N, 1), like the logits.
     pub gradient: Tensor,
-    /// σ(logits), the mean over the batch: what D takes for the chance of "real". One number.
+    /// σ(logits), (N, 1): what D takes for each picture's chance to be real.
     pub probability: Tensor,
 }
 
@@ -29,7 +29,7 @@ pub fn binary_cross_entropy(logits: &Tensor, target: f64) -> Result<Loss> {
     // σ(l) = (1 + tanh(l/2)) / 2 has no exponential to overflow.
     let probability = (((logits * 0.5)?.tanh()? + 1.)? * 0.5)?;
     let gradient = ((&probability - target)? / n)?;
-    Ok(Loss { value, gradient, probability: probability.mean_all()? })
+    Ok(Loss { value, gradient, probability })
 }
 
 #[cfg(test)]

@@ -54,9 +54,9 @@ pub struct Figures {
     pub loss_d: Tensor,
     /// The generator's loss in its last update: fake toward 1.
     pub loss_g: Tensor,
-    /// D(x), the mean over the batch.
+    /// D(x) of each picture, (N, 1).
     pub d_real: Tensor,
-    /// D(G(z)) before the updates, the mean over the batch.
+    /// D(G(z)) of each picture before the updates, (N, 1).
     pub d_fake: Tensor,
 }
 
