@@ -3,4 +3,5 @@
 
 mod export;
 mod infer;
+mod tensorboard;
 mod train;
