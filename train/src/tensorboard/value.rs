@@ -9,7 +9,7 @@ use image::{ImageDecoder, codecs::png::PngDecoder};
 use super::event::{Datum, Histogram, Image, Value};
 
 /// Equal parts of [0, 1] that probabilities are counted in.
-const BUCKETS: usize = 30;
+const BUCKETS: usize = 100;
 
 /// A point of a curve.
 pub fn scalar(tag: &str, value: f32) -> Value {
@@ -30,7 +30,9 @@ pub fn image(tag: &str, path: &Path) -> Result<Value> {
     Ok(Value { tag: tag.to_string(), datum: Some(Datum::Image(image)) })
 }
 
-/// The distribution of probabilities.
+/// The distribution of probabilities, without the empty buckets at both ends: readers take the
+/// smallest value for the lower end of the first bucket and the largest for the upper end of the
+/// last, so an empty one there would run backwards.
 pub fn histogram(tag: &str, probabilities: &[f32]) -> Value {
     let bucket_limit: Vec<f64> = (1..=BUCKETS).map(|i| i as f64 / BUCKETS as f64).collect();
     let mut bucket = vec![0.; BUCKETS];
@@ -39,14 +41,16 @@ pub fn histogram(tag: &str, probabilities: &[f32]) -> Value {
         // 1 itself belongs to the last bucket.
         bucket[bucket_limit.partition_point(|&limit| limit <= value).min(BUCKETS - 1)] += 1.;
     }
+    let first = bucket.iter().position(|&count| count > 0.).unwrap_or(0);
+    let end = bucket.iter().rposition(|&count| count > 0.).map_or(0, |last| last + 1);
     let histogram = Histogram {
         min: values().reduce(f64::min).unwrap_or(0.),
         max: values().reduce(f64::max).unwrap_or(0.),
         num: probabilities.len() as f64,
         sum: values().sum(),
         sum_squares: values().map(|v| v * v).sum(),
-        bucket_limit,
-        bucket,
+        bucket_limit: bucket_limit[first..end].to_vec(),
+        bucket: bucket[first..end].to_vec(),
     };
     Value { tag: tag.to_string(), datum: Some(Datum::Histogram(histogram)) }
 }
@@ -58,14 +62,21 @@ mod tests {
 
     #[test]
     fn probabilities_are_counted_where_they_lie() {
-        let value = histogram("d", &[0., 0.01, 0.5, 0.75, 1.]);
-        let Some(Datum::Histogram(h)) = value.datum else { panic!("{value:?}") };
+        let count = |probabilities: &[f32]| match histogram("d", probabilities).datum {
+            Some(Datum::Histogram(histogram)) => histogram,
+            other => panic!("{other:?}"),
+        };
+        let h = count(&[0., 0.005, 0.5, 0.75, 1.]);
         assert_eq!((h.min, h.max, h.num), (0., 1., 5.));
-        assert!((h.sum - 2.26).abs() < 1e-6 && (h.sum_squares - 1.8126).abs() < 1e-6, "{h:?}");
-        let filled: Vec<_> = (0..30).filter(|&i| h.bucket[i] > 0.).map(|i| (i, h.bucket[i])).collect();
-        // 0.5 is the limit of bucket 14, so it lies in the next.
-        assert_eq!(filled, [(0, 2.), (15, 1.), (22, 1.), (29, 1.)]);
-        assert_eq!((h.bucket_limit[14], h.bucket_limit[29]), (0.5, 1.));
+        assert!((h.sum - 2.255).abs() < 1e-6 && (h.sum_squares - 1.812525).abs() < 1e-6, "{h:?}");
+        let filled: Vec<_> = (0..100).filter(|&i| h.bucket[i] > 0.).map(|i| (i, h.bucket[i])).collect();
+        // 0.5 is the limit of bucket 49, so it lies in the next; 1 is in the last all the same.
+        assert_eq!(filled, [(0, 2.), (50, 1.), (75, 1.), (99, 1.)]);
+        assert_eq!((h.bucket_limit[49], h.bucket_limit[99]), (0.5, 1.));
+
+        let h = count(&[0.255, 0.225, 0.251]);
+        assert_eq!((h.bucket_limit, h.bucket), (vec![0.23, 0.24, 0.25, 0.26], vec![1., 0., 0., 2.]));
+        assert!(count(&[]).bucket.is_empty());
     }
 
     #[test]
