@@ -255,7 +255,7 @@ pub fn train(job: Job) -> Result<Outcome> {
                 samples::write_grid(&trainer.generator, &trainer.average, seed, networks.latent_dim, &grid)?;
                 board.epoch(done, &grid, &figures)?;
                 run.save(&trainer, &device_name)?;
-                animation::write(&run.grids()?, &run.animation())?;
+                animation::write(&run.grids(epoch.max(1))?, &run.animation())?;
                 if voice.json {
                     print_line(&serde_json::to_string(&line)?);
                 }

@@ -187,11 +187,11 @@ impl Run {
         self.folder.join(SAMPLES).join(format!("epoch-{epoch:03}.png"))
     }
 
-    /// The grids that are there, in the order of their epochs.
+    /// The grids up to `last`, in the order of their epochs. Later ones are of work that was lost.
     ///
     /// # Errors
     /// If their folder can't be read.
-    pub fn grids(&self) -> Result<Vec<PathBuf>> {
+    pub fn grids(&self, last: u64) -> Result<Vec<PathBuf>> {
         let folder = self.folder.join(SAMPLES);
         let entries = fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))?;
         let epoch = |path: &Path| -> Option<u64> {
@@ -199,6 +199,7 @@ impl Run {
         };
         let paths = entries.flatten().map(|entry| entry.path());
         let mut grids: Vec<_> = paths.filter_map(|path| Some((epoch(&path)?, path))).collect();
+        grids.retain(|(epoch, _)| *epoch <= last);
         grids.sort();
         Ok(grids.into_iter().map(|(_, path)| path).collect())
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use tests::Shell;
 
-use super::train::{GRID, arguments, shell};
+use super::train::{GRID, arguments, frames, shell};
 
 /// Tags of scalars, and the metrics that they show.
 const SCALARS: [(&str, &str); 5] = [
@@ -131,6 +131,9 @@ fn what_a_killed_run_did_after_its_checkpoint_is_shown_once() {
     assert_scalars_are_the_metrics(&found, &metrics);
     assert_images_are_the_grids(&found, &shell, &[3, 6]);
     assert_histograms_fit_the_metrics(&found, &metrics, &[3, 6]);
+    // The third epoch's grid is still there, but not in the animation.
+    assert!(shell.path("run/samples/epoch-003.png").exists());
+    assert_eq!(frames(&shell, "run").len(), 2);
     // Time goes on from the last line that was kept.
     let elapsed = metrics.iter().map(|line| line["elapsed_seconds"].as_f64().unwrap());
     assert!(elapsed.is_sorted(), "{metrics:?}");

@@ -50,7 +50,7 @@ fn picture_bytes(shell: &Shell, run: &str, epoch: u64) -> Vec<u8> {
 }
 
 /// The greys of each frame of the run's animation.
-fn frames(shell: &Shell, run: &str) -> Vec<Vec<u8>> {
+pub(crate) fn frames(shell: &Shell, run: &str) -> Vec<Vec<u8>> {
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::RGBA);
     let file = File::open(shell.path(run).join("samples.gif")).unwrap();
