@@ -182,6 +182,17 @@ pub fn oldest_runtime_library() -> PathBuf {
     library_in("runtime/1.17")
 }
 
+/// The Python of `.venv/`, with the packages that `scripts/setup.sh test` installs.
+///
+/// # Panics
+///
+/// If it isn't there.
+pub fn python() -> PathBuf {
+    let python = checkout().join(".venv/bin/python");
+    assert!(python.exists(), "no {}: get it with `scripts/setup.sh test`", python.display());
+    python
+}
+
 fn library_in(folder: &str) -> PathBuf {
     let folder = checkout().join(folder);
     (fs::read_dir(&folder).into_iter().flatten().flatten())

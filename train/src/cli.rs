@@ -4,21 +4,22 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
 
 use crate::batches::{self, Batches};
 use crate::data::{self, LabelledImages, Loaded, Progress, Size, Source, Split};
 use crate::device::Precision;
+use crate::metrics::Metrics;
 use crate::run::{self, Config, Run};
-use crate::trainer::{Figures, Recipe, Trainer};
-use crate::{device, networks, samples};
+use crate::tensorboard::Board;
+use crate::trainer::{Recipe, Trainer};
+use crate::{animation, device, networks, samples};
 
-/// Iterations between two lines of the log.
+/// Iterations between two lines of the metrics.
 const LOG_EVERY: u64 = 50;
 
 /// Trains a labelled DCGAN on MNIST or on your own pictures. Without options: MNIST's 60,000 training
@@ -88,19 +89,6 @@ pub struct Cli {
     /// Nothing but errors
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
-}
-
-/// A line of the log, and with `--json` of the output.
-#[derive(Debug, Serialize)]
-struct Line {
-    iteration: u64,
-    epoch: f64,
-    loss_d: f32,
-    loss_g: f32,
-    d_real: f32,
-    d_fake: f32,
-    images_per_second: f64,
-    seconds: f64,
 }
 
 /// What is said, and where.
@@ -178,7 +166,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
                 run.config.precision.apply(&device)?;
             }
             let trainer = Trainer::load(&checkpoint, run.config.recipe, &device)?;
-            run.rewind_log(trainer.iterations())?;
+            run.rewind(trainer.iterations())?;
             run.config.epochs = cli.epochs.unwrap_or(run.config.epochs);
             (run, trainer, data)
         }
@@ -251,6 +239,7 @@ pub fn train(job: Job) -> Result<Outcome> {
     let total = run.config.iterations();
     let first = trainer.iterations();
     let device = trainer.g.device().clone();
+    let mut board = Board::open(&run.folder, first)?;
     let mut batches = Batches::new(&data, batch_size, seed, &device)?;
     let started = Instant::now();
     let mut last_line = (started, first);
@@ -267,7 +256,8 @@ pub fn train(job: Job) -> Result<Outcome> {
         if done % LOG_EVERY == 0 || ended || done == first + 1 {
             let speed = (done - last_line.1) as f64 * batch_size as f64 / last_line.0.elapsed().as_secs_f64();
             last_line = (Instant::now(), done);
-            let line = line(&figures, done, run.config.epochs_done(done), speed, started.elapsed())?;
+            let at = (done, run.config.epochs_done(done));
+            let line = Metrics::read(&figures, at, speed, run.trained + started.elapsed())?;
             if !(line.loss_d.is_finite() && line.loss_g.is_finite()) {
                 bail!(
                     "training came to losses that are no numbers at iteration {done} (loss_d {}, loss_g {}); the last checkpoint in {} is intact",
@@ -277,6 +267,7 @@ pub fn train(job: Job) -> Result<Outcome> {
                 );
             }
             run.log(&line)?;
+            board.scalars(&line)?;
             voice.bar.set_message(format!(
                 "{speed:.0} images/s  loss D {:.3} G {:.3}  D(x) {:.2} D(G(z)) {:.2}",
                 line.loss_d, line.loss_g, line.d_real, line.d_fake
@@ -284,7 +275,9 @@ pub fn train(job: Job) -> Result<Outcome> {
             if ended {
                 let grid = run.grid(epoch.max(1));
                 samples::write_grid(&trainer.generator, &trainer.average, seed, networks.latent_dim, &grid)?;
+                board.epoch(done, &grid, &figures)?;
                 run.save(&trainer, &device_name)?;
+                animation::write(&run.grids(epoch.max(1))?, &run.animation())?;
                 if voice.json {
                     print_line(&serde_json::to_string(&line)?);
                 }
@@ -294,7 +287,7 @@ pub fn train(job: Job) -> Result<Outcome> {
                     line.loss_g,
                     line.d_real,
                     line.d_fake,
-                    line.seconds,
+                    line.elapsed_seconds,
                     grid.display()
                 ));
             }
@@ -320,20 +313,6 @@ pub fn train(job: Job) -> Result<Outcome> {
         run.folder.display()
     ));
     Ok(Outcome::Done)
-}
-
-fn line(figures: &Figures, iteration: u64, epoch: f64, speed: f64, time: Duration) -> Result<Line> {
-    let mean = |values: Vec<f32>| values.iter().sum::<f32>() / values.len() as f32;
-    Ok(Line {
-        iteration,
-        epoch,
-        loss_d: figures.loss_d()? as f32,
-        loss_g: figures.loss_g()? as f32,
-        d_real: mean(figures.d_real()?),
-        d_fake: mean(figures.d_fake()?),
-        images_per_second: speed,
-        seconds: time.as_secs_f64(),
-    })
 }
 
 /// Loads the data, with a bar where that takes time, and says what isn't used of them.

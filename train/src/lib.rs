@@ -10,11 +10,15 @@
 //! | [`networks`] | the networks' sizes for the data |
 //! | [`trainer`] | one iteration: D once, G twice |
 //! | [`samples`] | the fixed-noise grid |
-//! | [`run`] | a run's folder: settings, checkpoints, log |
+//! | [`animation`] | the grids of all epochs as a GIF |
+//! | [`metrics`] | what is measured every few iterations |
+//! | [`tensorboard`] | the same, the grids and histograms for TensorBoard |
+//! | [`run`] | a run's folder: settings, checkpoints, metrics |
 //! | [`memory`] | the allocator: freed memory is kept for the next iteration |
 //! | [`cli`] | the command line, and the loop over iterations |
 
 pub mod adam;
+pub mod animation;
 pub mod average;
 pub mod batches;
 pub mod cli;
@@ -22,7 +26,9 @@ pub mod data;
 pub mod device;
 pub mod loss;
 pub mod memory;
+pub mod metrics;
 pub mod networks;
 pub mod run;
 pub mod samples;
+pub mod tensorboard;
 pub mod trainer;

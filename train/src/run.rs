@@ -3,8 +3,10 @@
 //! ```text
 //! runs/00001-mnist/
 //!   config.json             what the run was started with
-//!   log.jsonl               a line of losses every few iterations
+//!   metrics.jsonl           a line of losses every few iterations
+//!   events.out.tfevents.…   the same for TensorBoard, one file a session
 //!   samples/epoch-001.png   the fixed-noise grid
+//!   samples.gif             the grids of all epochs, of long runs 100
 //!   generator.safetensors   the generator: `average` and `raw`; what `export` reads
 //!   state.safetensors       everything that `--resume` needs
 //! ```
@@ -12,7 +14,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
@@ -21,13 +23,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Size, Split};
 use crate::device::Precision;
+use crate::metrics::Metrics;
 use crate::trainer::{Recipe, Trainer};
 
 /// Where runs go unless `--out` says otherwise.
 pub const RUNS: &str = "runs";
 
 const CONFIG: &str = "config.json";
-const LOG: &str = "log.jsonl";
+const METRICS: &str = "metrics.jsonl";
+const SAMPLES: &str = "samples";
+const ANIMATION: &str = "samples.gif";
 const GENERATOR: &str = "generator.safetensors";
 const STATE: &str = "state.safetensors";
 
@@ -97,7 +102,9 @@ pub struct Run {
     pub folder: PathBuf,
     /// What it was started with.
     pub config: Config,
-    log: File,
+    /// How long earlier sessions have trained, up to the last line that [`Run::rewind`] kept.
+    pub trained: Duration,
+    metrics: File,
 }
 
 impl Run {
@@ -118,13 +125,13 @@ impl Run {
             }
             None => Path::new(RUNS).join(format!("{:05}-{}", next_number(), config.dataset)),
         };
-        fs::create_dir_all(folder.join("samples")).with_context(|| {
+        fs::create_dir_all(folder.join(SAMPLES)).with_context(|| {
             format!("can't write the run's folder {}; choose another with --out", folder.display())
         })?;
         let mut json = serde_json::to_string_pretty(&config)?;
         json.push('\n');
         models::files::write_atomically(&folder.join(CONFIG), |file| file.write_all(json.as_bytes()))?;
-        Run::open_log(folder, config)
+        Run::open(folder, config)
     }
 
     /// A run that goes on, with its state.
@@ -149,51 +156,75 @@ impl Run {
         if checkpoint.header.config != config.networks {
             bail!("{} is of another architecture than {}", state.display(), path.display());
         }
-        Ok((Run::open_log(folder, config)?, checkpoint))
+        Ok((Run::open(folder, config)?, checkpoint))
     }
 
-    fn open_log(folder: PathBuf, config: Config) -> Result<Run> {
-        let path = folder.join(LOG);
-        let log = File::options().create(true).append(true).open(&path);
-        let log = log.with_context(|| format!("can't write {}", path.display()))?;
-        Ok(Run { folder, config, log })
+    fn open(folder: PathBuf, config: Config) -> Result<Run> {
+        let path = folder.join(METRICS);
+        let metrics = File::options().create(true).append(true).open(&path);
+        let metrics = metrics.with_context(|| format!("can't write {}", path.display()))?;
+        Ok(Run { folder, config, trained: Duration::ZERO, metrics })
     }
 
-    /// Adds a line to the log.
+    /// Adds a line to the metrics.
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn log(&mut self, line: &impl Serialize) -> Result<()> {
-        let mut text = serde_json::to_string(line)?;
+    pub fn log(&mut self, metrics: &Metrics) -> Result<()> {
+        let mut text = serde_json::to_string(metrics)?;
         text.push('\n');
-        let written = self.log.write_all(text.as_bytes());
-        written.with_context(|| format!("can't write {}", self.folder.join(LOG).display()))
+        let written = self.metrics.write_all(text.as_bytes());
+        written.with_context(|| format!("can't write {}", self.folder.join(METRICS).display()))
     }
 
-    /// Drops the log's lines after iteration `iterations`: those of work that was lost.
+    /// Drops the metrics after iteration `iterations`: those of work that was lost.
     ///
     /// # Errors
-    /// If the log can't be read or written.
-    pub fn rewind_log(&mut self, iterations: u64) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Line {
-            iteration: u64,
-        }
-        let path = self.folder.join(LOG);
+    /// If the metrics can't be read or written.
+    pub fn rewind(&mut self, iterations: u64) -> Result<()> {
+        let path = self.folder.join(METRICS);
         let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-        let kept = text
-            .lines()
-            .filter(|line| serde_json::from_str::<Line>(line).is_ok_and(|line| line.iteration <= iterations));
-        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
+        let mut kept = String::new();
+        for line in text.lines() {
+            match serde_json::from_str::<Metrics>(line) {
+                Ok(metrics) if metrics.iteration <= iterations => {
+                    kept.extend([line, "\n"]);
+                    self.trained = Duration::try_from_secs_f64(metrics.elapsed_seconds).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
         models::files::write_atomically(&path, |file| file.write_all(kept.as_bytes()))?;
         // The old handle is that of the file before the rename.
-        self.log = File::options().append(true).open(&path)?;
+        self.metrics = File::options().append(true).open(&path)?;
         Ok(())
     }
 
     /// Where the grid after `epoch` goes.
     pub fn grid(&self, epoch: u64) -> PathBuf {
-        self.folder.join("samples").join(format!("epoch-{epoch:03}.png"))
+        self.folder.join(SAMPLES).join(format!("epoch-{epoch:03}.png"))
+    }
+
+    /// The grids up to `last`, in the order of their epochs. Later ones are of work that was lost.
+    ///
+    /// # Errors
+    /// If their folder can't be read.
+    pub fn grids(&self, last: u64) -> Result<Vec<PathBuf>> {
+        let folder = self.folder.join(SAMPLES);
+        let entries = fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))?;
+        let epoch = |path: &Path| -> Option<u64> {
+            path.file_name()?.to_str()?.strip_prefix("epoch-")?.strip_suffix(".png")?.parse().ok()
+        };
+        let paths = entries.flatten().map(|entry| entry.path());
+        let mut grids: Vec<_> = paths.filter_map(|path| Some((epoch(&path)?, path))).collect();
+        grids.retain(|(epoch, _)| *epoch <= last);
+        grids.sort();
+        Ok(grids.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// Where the grids of all epochs go.
+    pub fn animation(&self) -> PathBuf {
+        self.folder.join(ANIMATION)
     }
 
     /// Writes both checkpoints, each whole or not at all.

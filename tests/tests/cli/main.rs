@@ -5,4 +5,5 @@ mod bad_data;
 mod export;
 mod infer;
 mod own_pictures;
+mod tensorboard;
 mod train;

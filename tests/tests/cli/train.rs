@@ -1,6 +1,6 @@
 //! `train`: what a run leaves, and what it says to bad input.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -26,7 +26,7 @@ fn write_digits(shell: &Shell, folder: &str) -> PathBuf {
 }
 
 /// A shell with data in `digits/`.
-fn shell() -> Shell {
+pub(crate) fn shell() -> Shell {
     let shell = Shell::new("train");
     write_digits(&shell, "digits");
     shell
@@ -34,30 +34,52 @@ fn shell() -> Shell {
 
 const RUN: [&str; 6] = ["--data", "digits", "--batch-size", "4", "--seed", "3"];
 
-fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
     RUN.iter().copied().chain(more.iter().copied()).collect()
 }
 
+/// Ten columns of 12 and eight rows of 8 pixels, two between them.
+pub(crate) const GRID: (u32, u32) = (10 * 14 - 2, 8 * 10 - 2);
+
+/// The greys of an epoch's grid.
+fn picture_bytes(shell: &Shell, run: &str, epoch: u64) -> Vec<u8> {
+    image::open(shell.path(run).join(format!("samples/epoch-{epoch:03}.png")))
+        .unwrap()
+        .into_luma8()
+        .into_raw()
+}
+
+/// The greys of each frame of the run's animation.
+pub(crate) fn frames(shell: &Shell, run: &str) -> Vec<Vec<u8>> {
+    let mut options = gif::DecodeOptions::new();
+    options.set_color_output(gif::ColorOutput::RGBA);
+    let file = File::open(shell.path(run).join("samples.gif")).unwrap();
+    let frames = options.read_info(file).unwrap().into_iter();
+    frames.map(|frame| frame.unwrap().buffer.chunks(4).map(|pixel| pixel[0]).collect()).collect()
+}
+
 #[test]
-fn a_run_leaves_checkpoints_a_log_and_pictures() {
+fn a_run_leaves_checkpoints_metrics_and_pictures() {
     let shell = shell();
     let stdout = shell.succeed(&arguments(&["--epochs", "2", "--out", "run", "--json"]));
     let lines: Vec<serde_json::Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     // 22 pictures in batches of 4: the first epoch ends in iteration 3, the second in iteration 6.
     assert_eq!(lines.iter().map(|l| l["iteration"].as_u64().unwrap()).collect::<Vec<_>>(), [3, 6]);
     for line in &lines {
-        for figure in ["loss_d", "loss_g", "d_real", "d_fake", "images_per_second"] {
+        for figure in
+            ["epoch", "loss_d", "loss_g", "d_real", "d_fake", "images_per_second", "elapsed_seconds"]
+        {
             assert!(line[figure].as_f64().unwrap() > 0., "{figure} in {line}");
         }
     }
 
-    let log = fs::read_to_string(shell.path("run/log.jsonl")).unwrap();
-    assert_eq!(log.lines().last(), stdout.lines().last());
+    let metrics = fs::read_to_string(shell.path("run/metrics.jsonl")).unwrap();
+    assert_eq!(metrics.lines().last(), stdout.lines().last());
     for epoch in 1..=2 {
         let picture = image::open(shell.path(format!("run/samples/epoch-00{epoch}.png"))).unwrap();
-        // Ten columns of 12 and eight rows of 8 pixels, two between them.
-        assert_eq!((picture.width(), picture.height()), (10 * 14 - 2, 8 * 10 - 2));
+        assert_eq!((picture.width(), picture.height()), GRID);
     }
+    assert_eq!(frames(&shell, "run"), [picture_bytes(&shell, "run", 1), picture_bytes(&shell, "run", 2)]);
 
     let checkpoint = Checkpoint::load(&shell.path("run/generator.safetensors")).unwrap();
     let provenance = &checkpoint.header.provenance;
@@ -87,6 +109,9 @@ fn a_resumed_run_ends_with_the_files_of_an_unbroken_one() {
     shell.succeed(&arguments(&["--epochs", "1", "--out", "broken", "--quiet"]));
     shell.succeed(&["--resume", "broken", "--epochs", "3", "--quiet"]);
     assert!(results(&shell, "unbroken", 3) == results(&shell, "broken", 3));
+    // The animation shows the epochs before the break too.
+    assert_eq!(frames(&shell, "broken").len(), 3);
+    assert!(frames(&shell, "unbroken") == frames(&shell, "broken"));
 }
 
 #[test]
@@ -94,8 +119,8 @@ fn ctrl_c_saves_and_nothing_is_lost() {
     let shell = shell();
     let endless = arguments(&["--epochs", "1000000", "--out", "broken"]);
     let train = shell.command(&endless).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let log = shell.path("broken/log.jsonl");
-    while fs::read_to_string(&log).unwrap_or_default().lines().count() < 3 {
+    let metrics = shell.path("broken/metrics.jsonl");
+    while fs::read_to_string(&metrics).unwrap_or_default().lines().count() < 3 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert!(Command::new("kill").args(["-INT", &train.id().to_string()]).status().unwrap().success());

@@ -1,0 +1,71 @@
+//! What TensorBoard shows of a run: event files in the run's folder.
+//!
+//! | tag | what | when |
+//! |---|---|---|
+//! | `loss/d`, `loss/g` | scalars | as often as a line of metrics |
+//! | `probability/d_real`, `probability/d_fake` | D(x) and D(G(z)), means over the batch | the same |
+//! | `speed/images_per_second` | scalar | the same |
+//! | `probabilities/d_real`, `probabilities/d_fake` | histograms over the batch | each epoch |
+//! | `samples` | the sample grid | each epoch |
+//!
+//! The step is the iteration. Each session of a run writes a file of its own and says in it from
+//! which step on it counts, so that TensorBoard drops what a resumed run does anew.
+
+mod event;
+mod file;
+mod record;
+mod value;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use self::file::EventFile;
+use self::value::{histogram, image, scalar};
+use crate::metrics::Metrics;
+use crate::trainer::Figures;
+
+/// The event file of one session.
+pub struct Board {
+    events: EventFile,
+}
+
+impl Board {
+    /// A file in the run's `folder` for what follows `iterations` iterations.
+    ///
+    /// # Errors
+    /// If the folder can't be read or written.
+    pub fn open(folder: &Path, iterations: u64) -> Result<Board> {
+        Ok(Board { events: EventFile::create(folder, iterations + 1)? })
+    }
+
+    /// The scalars of an iteration.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn scalars(&mut self, metrics: &Metrics) -> Result<()> {
+        let Metrics { iteration, loss_d, loss_g, d_real, d_fake, images_per_second, .. } = *metrics;
+        let values = vec![
+            scalar("loss/d", loss_d),
+            scalar("loss/g", loss_g),
+            scalar("probability/d_real", d_real),
+            scalar("probability/d_fake", d_fake),
+            scalar("speed/images_per_second", images_per_second as f32),
+        ];
+        self.events.write(iteration, values)
+    }
+
+    /// What an epoch that ended in `iteration` leaves: its grid, a PNG, and the last batch's
+    /// probabilities.
+    ///
+    /// # Errors
+    /// If the grid can't be read or the file can't be written; Candle's.
+    pub fn epoch(&mut self, iteration: u64, grid: &Path, figures: &Figures) -> Result<()> {
+        let values = vec![
+            image("samples", grid)?,
+            histogram("probabilities/d_real", &figures.d_real()?),
+            histogram("probabilities/d_fake", &figures.d_fake()?),
+        ];
+        self.events.write(iteration, values)
+    }
+}
