@@ -13,21 +13,41 @@ const ITERATIONS: usize = 3;
 
 struct Golden(HashMap<String, Tensor>);
 
+/// A precision, and where it is computed.
+type Place = (DType, Device);
+
+/// Double precision is Candle's own operations, single precision the kernels': the CPU's, and on a
+/// GPU the CUDA ones, if this program was built with the feature `cuda`.
+fn places() -> Vec<Place> {
+    let mut places = vec![(DType::F64, Device::Cpu), (DType::F32, Device::Cpu)];
+    if let (true, Ok(gpu)) = (cfg!(feature = "cuda"), Device::new_cuda(0)) {
+        eprintln!("on the GPU too");
+        places.push((DType::F32, gpu));
+    }
+    places
+}
+
 impl Golden {
     fn load() -> Golden {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/dcgan.safetensors");
+        // Where the checkout is now, which need not be where this was compiled.
+        let package = std::env::var("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").to_string());
+        let path = Path::new(&package).join("golden/dcgan.safetensors");
         Golden(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
     }
 
-    fn get(&self, name: &str, dtype: DType) -> Tensor {
-        self.0[name].to_dtype(dtype).unwrap()
+    fn get(&self, name: &str, (dtype, device): &Place) -> Tensor {
+        self.0[name].to_dtype(*dtype).unwrap().to_device(device).unwrap()
     }
 
-    fn weights(&self, group: &str, network: &Network, dtype: DType) -> Parameters {
+    fn labels(&self, (_, device): &Place) -> Tensor {
+        self.get("label", &(DType::U32, device.clone()))
+    }
+
+    fn weights(&self, group: &str, network: &Network, (dtype, device): &Place) -> Parameters {
         let prefix = format!("{group}.{}.", network.name());
         let under = self.0.iter().filter_map(|(name, t)| Some((name.strip_prefix(&prefix)?, t)));
-        let weights = under.map(|(name, t)| (name.to_string(), t.to_dtype(dtype).unwrap())).collect();
-        network.with_weights(weights, &Device::Cpu).unwrap()
+        let weights = under.map(|(name, t)| (name.to_string(), t.to_dtype(*dtype).unwrap())).collect();
+        network.with_weights(weights, device).unwrap()
     }
 }
 
@@ -43,6 +63,7 @@ fn networks() -> (Network, Network) {
 }
 
 fn values(t: &Tensor) -> Vec<f64> {
+    let t = t.to_device(&Device::Cpu).unwrap();
     t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -70,45 +91,45 @@ fn moved_by_noise(name: &str) -> bool {
 fn forward_passes() {
     let golden = Golden::load();
     let (generator, discriminator) = networks();
-    for dtype in [DType::F32, DType::F64] {
-        let label = golden.get("label", DType::U32);
-        let (x, z) = (golden.get("x", dtype), golden.get("z", dtype));
+    for place in &places() {
+        let label = golden.labels(place);
+        let (x, z) = (golden.get("x", place), golden.get("z", place));
         for (network, input, train, eval) in
             [(&generator, &z, "train.image", "eval.image"), (&discriminator, &x, "train.logit", "eval.logit")]
         {
             let name = network.name();
-            let p = golden.weights("init", network, dtype);
+            let p = golden.weights("init", network, place);
             let traced = network.trace(&p, input, Some(&label)).unwrap().output;
             assert_close(&format!("{name} by kernels"), &traced, &golden.0[train], 1e-5, 0.);
             let composed = network.forward(&p, input, Some(&label), Mode::Train).unwrap();
             assert_close(&format!("{name} in Candle"), &composed, &golden.0[train], 1e-5, 0.);
-            let after = golden.weights("after", network, dtype);
+            let after = golden.weights("after", network, place);
             let sampled = network.sample(&after, input, Some(&label)).unwrap();
             assert_close(&format!("{name} sampling"), &sampled, &golden.0[eval], 1e-5, 0.);
         }
     }
 }
 
-/// Three iterations of the whole recipe: in double precision by Candle's own operations, in
-/// single precision by the kernels.
+/// Three iterations of the whole recipe.
 #[test]
 fn three_iterations() {
     let golden = Golden::load();
-    for dtype in [DType::F64, DType::F32] {
+    for place in &places() {
+        let dtype = place.0;
         let (generator, discriminator) = networks();
-        let g = golden.weights("init", &generator, dtype);
-        let d = golden.weights("init", &discriminator, dtype);
+        let g = golden.weights("init", &generator, place);
+        let d = golden.weights("init", &discriminator, place);
         let mut trainer =
             Trainer::with_weights((generator, g), (discriminator, d), Recipe::default()).unwrap();
-        let label = golden.get("label", DType::U32);
-        let (x, z) = (golden.get("x", dtype), golden.get("z", dtype));
+        let label = golden.labels(place);
+        let (x, z) = (golden.get("x", place), golden.get("z", place));
         let (want_d, want_g) = (values(&golden.0["loss.discriminator"]), values(&golden.0["loss.generator"]));
         for i in 0..ITERATIONS {
             let figures = trainer.iteration(&x, &label, &z).unwrap();
             let (loss_d, loss_g) = (figures.loss_d().unwrap(), figures.loss_g().unwrap());
-            assert!((loss_d - want_d[i]).abs() < 1e-6, "{dtype:?} loss D {i}: {loss_d}, want {}", want_d[i]);
+            assert!((loss_d - want_d[i]).abs() < 1e-6, "{place:?} loss D {i}: {loss_d}, want {}", want_d[i]);
             let last = want_g[2 * i + 1];
-            assert!((loss_g - last).abs() < 1e-6, "{dtype:?} loss G {i}: {loss_g}, want {last}");
+            assert!((loss_g - last).abs() < 1e-6, "{place:?} loss G {i}: {loss_g}, want {last}");
         }
         for (network, p) in [(&trainer.generator, &trainer.g), (&trainer.discriminator, &trainer.d)] {
             for (name, got) in p.iter() {
@@ -120,7 +141,7 @@ fn three_iterations() {
                     (_, false) => 1e-4 * largest,
                     (_, true) => 2e-4,
                 };
-                assert_close(&format!("{dtype:?} {full}"), got, want, absolute, 1e-6);
+                assert_close(&format!("{place:?} {full}"), got, want, absolute, 1e-6);
             }
         }
     }

@@ -1,21 +1,24 @@
 //! One iteration of training and its parts, beside PyTorch in the same run.
 //!
 //! ```text
-//! cargo bench -p train                    # or: make bench
-//! PYTHON=.venv/bin/python cargo bench …   # the Python that has torch
+//! make bench                                        CPU, two threads
+//! PYTHON=.venv/bin/python make bench                the Python that has torch
+//! cargo bench -p train --features cuda -- --device cuda
 //! ```
 //!
-//! Each figure is the median of 20 iterations after a warm-up. Both sides do the same work on two
-//! threads: one update of D, two of G, batch 64 or 256. Where no Python has torch, ours is printed
-//! alone.
+//! Times are medians of 20 iterations after a warm-up. Both sides do the same work: one update of
+//! D, two of G, on pictures that are on the device already. Where no Python has torch, ours is
+//! printed alone; instructions are counted where the processor lets itself be asked.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use clap::Parser;
 use models::dcgan::Config;
 use models::{Result, Wanted};
 use train::batches::latents;
+use train::device::{Choice, Precision};
 use train::memory;
 use train::trainer::{Recipe, Trainer};
 
@@ -23,36 +26,82 @@ use train::trainer::{Recipe, Trainer};
 static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 const ITERATIONS: usize = 20;
-const WARMUP: usize = 3;
+const WARMUP: usize = 5;
 const THREADS: usize = 2;
+
+/// Measures one iteration of training and its parts, beside PyTorch.
+#[derive(Parser)]
+struct Cli {
+    /// auto, cpu, cuda or cuda:INDEX
+    #[arg(long, default_value = "cpu")]
+    device: Choice,
+    /// Added by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What an iteration costs.
+struct Cost {
+    /// Milliseconds until its results are there.
+    time: f64,
+    /// Milliseconds until the call returns: on a GPU the work is only queued then.
+    queued: f64,
+}
 
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }
 
-/// Median milliseconds of `work`.
-fn time(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
-    let mut times = Vec::new();
+/// Medians of `work`.
+fn measure(device: &Device, mut work: impl FnMut() -> Result<()>) -> Result<Cost> {
+    let (mut times, mut queued) = (Vec::new(), Vec::new());
     for i in 0..WARMUP + ITERATIONS {
+        device.synchronize()?;
         let start = Instant::now();
         work()?;
+        let returned = start.elapsed().as_secs_f64() * 1e3;
+        device.synchronize()?;
         if i >= WARMUP {
             times.push(start.elapsed().as_secs_f64() * 1e3);
+            queued.push(returned);
         }
     }
-    Ok(median(times))
+    Ok(Cost { time: median(times), queued: median(queued) })
 }
 
-/// Median milliseconds of PyTorch's iteration, if a Python has torch.
-fn torch(batch: usize, compile: bool) -> Option<f64> {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_string());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/torch_iteration.py");
-    let numbers = [batch, THREADS, WARMUP, ITERATIONS].map(|n| n.to_string());
-    let mut command = Command::new(python);
-    command.arg(script).args(numbers).args(compile.then_some("--compile")).stderr(Stdio::null());
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+/// A way for PyTorch to do it.
+#[derive(Clone, Copy)]
+struct Torch {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    /// Whom it is compared with.
+    precision: Precision,
+}
+
+const EAGER: Torch = Torch { name: "PyTorch, eager", arguments: &[], precision: Precision::Float32 };
+const COMPILED: Torch =
+    Torch { name: "PyTorch, torch.compile", arguments: &["--compile"], precision: Precision::Float32 };
+const TF32: Torch =
+    Torch { name: "PyTorch, eager, TF32", arguments: &["--tf32"], precision: Precision::Tf32 };
+const COMPILED_TF32: Torch =
+    Torch { name: "PyTorch, compile, TF32", arguments: &["--compile", "--tf32"], precision: Precision::Tf32 };
+
+impl Torch {
+    /// Median milliseconds of PyTorch's iteration, and the process's peak memory in MB.
+    fn run(self, batch: usize, device: &Device) -> Option<(f64, f64)> {
+        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_string());
+        // Beside the sources, wherever the checkout is now.
+        let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| "train".to_string());
+        let numbers = [batch, THREADS, WARMUP, ITERATIONS].map(|n| n.to_string());
+        let mut command = Command::new(python);
+        command.arg(format!("{folder}/benches/torch_iteration.py")).args(numbers).args(self.arguments);
+        let output = command.args(device.is_cuda().then_some("--cuda")).stderr(Stdio::null()).output();
+        let output = output.ok().filter(|output| output.status.success())?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let mut numbers = text.split_whitespace().map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    }
 }
 
 /// The largest memory that this process has had, in MB.
@@ -62,44 +111,126 @@ fn peak_memory() -> Option<f64> {
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1e3)
 }
 
-/// What it is, how often an iteration does it, and the work itself.
-type Part<'a> = (&'a str, usize, &'a dyn Fn() -> Result<()>);
+/// Instructions of all threads started after it, where the processor counts them.
+#[cfg(target_os = "linux")]
+fn instructions() -> Option<perf_event::Counter> {
+    use perf_event::events::Hardware;
+
+    let mut counter = perf_event::Builder::new(Hardware::INSTRUCTIONS).inherit(true).build().ok()?;
+    counter.enable().ok()?;
+    Some(counter)
+}
+
+/// A pair of networks with a batch that stays the same.
+struct Setting {
+    trainer: Trainer,
+    x: Tensor,
+    y: Tensor,
+    batch: usize,
+    t: u64,
+}
+
+impl Setting {
+    fn new(batch: usize, device: &Device) -> Result<Setting> {
+        let trainer = Trainer::new(&Config::default(), Recipe::default(), 0, device)?;
+        let x = Tensor::rand(0f32, 1., (batch, 1, 28, 28), device)?;
+        let y = Tensor::from_iter((0..batch as u32).map(|i| i % 10), device)?;
+        Ok(Setting { trainer, x, y, batch, t: 0 })
+    }
+
+    fn iteration(&mut self) -> Result<()> {
+        self.t += 1;
+        let z = latents(0, self.t, self.batch, 100, self.x.device())?;
+        self.trainer.iteration(&self.x, &self.y, &z).map(|_| ())
+    }
+}
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let cli = Cli::parse();
+    let device = cli.device.open()?;
     memory::keep_freed();
+    #[cfg(target_os = "linux")]
+    let mut counter = instructions();
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
-    println!("median of {ITERATIONS}, {THREADS} threads, CPU, float32\n");
-    println!("batch                                    ms    images/s  edgegan is faster by");
+
+    println!(
+        "medians of {ITERATIONS}, {}\n",
+        match device.is_cuda() {
+            true => Precision::Float32.describe(&device),
+            false => format!("CPU, {THREADS} threads, float32"),
+        }
+    );
+    println!("batch                             ms  images/s      faster by   peak MB");
     for batch in [64, 256] {
-        let mut trainer = Trainer::new(&Config::default(), Recipe::default(), 0, &Device::Cpu)?;
-        let x = Tensor::rand(0f32, 1., (batch, 1, 28, 28), &Device::Cpu)?;
-        let y = Tensor::from_iter((0..batch as u32).map(|i| i % 10), &Device::Cpu)?;
-        let mut t = 0;
-        let ours = time(|| {
-            t += 1;
-            let z = latents(0, t, batch, 100, &Device::Cpu)?;
-            trainer.iteration(&x, &y, &z).map(|_| ())
-        })?;
-        let speed = |ms: f64| batch as f64 / ms * 1e3;
-        println!("{batch:>5}  {:>24}  {ours:>10.1}  {:>10.0}", "edgegan", speed(ours));
-        for (name, compile) in [("PyTorch, eager", false), ("PyTorch, torch.compile", true)] {
-            if let Some(theirs) = torch(batch, compile) {
-                let ratio = theirs / ours;
-                println!("{batch:>5}  {name:>24}  {theirs:>10.1}  {:>10.0}  {ratio:>5.2}×", speed(theirs));
+        let precisions: &[Precision] = match device.is_cuda() {
+            true => &[Precision::Float32, Precision::Tf32],
+            false => &[Precision::Float32],
+        };
+        for &precision in precisions {
+            precision.apply(&device)?;
+            let mut setting = Setting::new(batch, &device)?;
+            #[cfg(target_os = "linux")]
+            let before = counter.as_mut().and_then(|counter| counter.read().ok());
+            let ours = measure(&device, || setting.iteration())?;
+            #[cfg(target_os = "linux")]
+            let after = counter.as_mut().and_then(|counter| counter.read().ok());
+            let (memory, speed) = (peak_memory().unwrap_or(f64::NAN), |ms: f64| batch as f64 / ms * 1e3);
+            let name = match precision {
+                Precision::Float32 => "edgegan",
+                Precision::Tf32 => "edgegan, TF32",
+            };
+            println!(
+                "{batch:>5}  {name:>22}  {:>7.2}  {:>8.0}  {:>21.0}",
+                ours.time,
+                speed(ours.time),
+                memory
+            );
+            if device.is_cuda() {
+                println!(
+                    "       of which {:.2} ms until all is queued: the rest waits for nothing",
+                    ours.queued
+                );
+            }
+            #[cfg(target_os = "linux")]
+            match (before, after) {
+                (Some(before), Some(after)) => {
+                    let each = (after - before) as f64 / (WARMUP + ITERATIONS) as f64;
+                    println!("       {:.2} billion instructions an iteration", each / 1e9);
+                }
+                _ => println!("       instructions: this processor doesn't let itself be asked"),
+            }
+            for torch in [EAGER, COMPILED, TF32, COMPILED_TF32] {
+                if torch.precision != precision {
+                    continue;
+                }
+                if let Some((theirs, their_memory)) = torch.run(batch, &device) {
+                    let ratio = theirs / ours.time;
+                    println!(
+                        "{batch:>5}  {:>22}  {theirs:>7.2}  {:>8.0}  {ratio:>12.2}×  {their_memory:>7.0}",
+                        torch.name,
+                        speed(theirs)
+                    );
+                }
             }
         }
     }
+    Precision::Float32.apply(&device)?;
+    parts(&device)
+}
 
-    println!("\nparts of an iteration, batch 64");
-    let trainer = Trainer::new(&Config::default(), Recipe::default(), 0, &Device::Cpu)?;
+/// Times the parts of an iteration.
+fn parts(device: &Device) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    println!("\nparts of an iteration, batch 64           ms");
+    let Setting { trainer, y, .. } = Setting::new(64, device)?;
     let Trainer { generator, discriminator, g, d, .. } = &trainer;
-    let y = Tensor::from_iter((0..64u32).map(|i| i % 10), &Device::Cpu)?;
-    let z = latents(0, 0, 64, 100, &Device::Cpu)?;
+    let z = latents(0, 0, 64, 100, device)?;
     let fake = generator.trace(g, &z, Some(&y))?;
     let judged = discriminator.trace(d, &fake.output, Some(&y))?;
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);
     let parameters = Wanted { input: false, parameters: true };
     let input = Wanted { input: true, parameters: false };
+    /// What it is, how often an iteration does it, and the work itself.
+    type Part<'a> = (&'a str, usize, &'a dyn Fn() -> Result<()>);
     let parts: [Part<'_>; 5] = [
         ("generator, forward", 2, &|| generator.trace(g, &z, Some(&y)).map(|_| ())),
         ("generator, back", 2, &|| fake.backward(generator, g, &dx, parameters).map(|_| ())),
@@ -108,10 +239,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         ("back to the picture", 2, &|| judged.backward(discriminator, d, &dl, input).map(|_| ())),
     ];
     for (name, times, part) in parts {
-        println!("{:>31}  {:>10.1}  × {times}", name, time(part)?);
-    }
-    if let Some(peak) = peak_memory() {
-        println!("\npeak memory {peak:.0} MB");
+        println!("{:>31}  {:>10.2}  × {times}", name, measure(device, part)?.time);
     }
     Ok(())
 }

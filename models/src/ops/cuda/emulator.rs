@@ -2,7 +2,6 @@
 //! thread.
 
 use std::ffi::c_void;
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -16,14 +15,15 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 fn library() -> Result<&'static Library> {
     static LIBRARY: OnceLock<Result<Library>> = OnceLock::new();
     let library = LIBRARY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops/cuda/kernels.cu");
         let folder = tempfile::tempdir()?;
-        let library = folder.path().join("libkernels.so");
+        let [source, library] = ["kernels.cu", "libkernels.so"].map(|name| folder.path().join(name));
+        std::fs::write(&source, include_str!("kernels.cu"))?;
+        std::fs::write(folder.path().join("emulator.h"), include_str!("emulator.h"))?;
         let mut cc = Command::new("cc");
         cc.args(["-O1", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-x", "c"]);
         let output = cc.arg(&source).arg("-o").arg(&library).arg("-lm").output()?;
         if !output.status.success() {
-            bail!("cc can't compile {}: {}", source.display(), String::from_utf8_lossy(&output.stderr))
+            bail!("cc can't compile kernels.cu: {}", String::from_utf8_lossy(&output.stderr))
         }
         // SAFETY: our own library, without initialisers.
         unsafe { Library::new(&library) }.map_err(candle_core::Error::wrap)

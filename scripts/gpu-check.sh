@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Everything that only a GPU can tell, in one go; prints what passed and ends with 1 if anything failed.
+#
+#   scripts/gpu-check.sh                 on a machine with a GPU, Rust and the CUDA toolkit
+#   scripts/gpu-check.sh --pack FOLDER   builds for another machine: all it needs, into FOLDER
+#   scripts/gpu-check.sh --from FOLDER   on that machine, which then needs no Rust and no toolkit
+#
+# Options for the run: --out FOLDER (logs, the run and its figures; default gpu-check/), --epochs E of the
+# timed run (default 25). PYTHON names a Python with torch, to be measured beside; without one, ours is
+# measured alone. MNIST is read from data/mnist (scripts/setup.sh mnist).
+#
+#   1 kernels      the CUDA kernels against Candle's operations in double precision, forward and back
+#   2 golden       forward passes, losses and three iterations against PyTorch's numbers
+#   3 resume       a run that is stopped and resumed
+#   4 iteration    one iteration and its parts beside PyTorch: eager, compiled, and both in TF32
+#   5 run          the reference recipe, timed; memory of the GPU after the first epoch and at the end
+#   6 tf32         one epoch in TF32
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() { sed -n '2,12p' "$0" | cut -c3- >&2; exit 2; }
+pack='' from='' out=gpu-check epochs=25
+while (($#)); do
+  (($# >= 2)) || usage
+  case $1 in
+    --pack) pack=$2 ;;
+    --from) from=$2 ;;
+    --out) out=$2 ;;
+    --epochs) epochs=$2 ;;
+    *) usage ;;
+  esac
+  shift 2
+done
+
+# Builds the programs and the test programs with CUDA, and links them by plain names into folder $1.
+build() {
+  local folder=$1 line name path
+  mkdir -p "$folder"
+  cargo build --locked --release -p train --features cuda --message-format json >"$folder/built.json"
+  cargo test --locked --release -p models --lib --features cuda --no-run --message-format json >>"$folder/built.json"
+  cargo test --locked --release -p tests --test golden --features cuda --no-run --message-format json >>"$folder/built.json"
+  cargo bench --locked -p train --bench iteration --features cuda --no-run --message-format json >>"$folder/built.json"
+  while IFS=$'\t' read -r name path; do
+    install -s "$path" "$folder/$name"
+  done < <(python3 - "$folder/built.json" <<'PY'
+import json, sys
+wanted = {("train", "bin"): "train", ("models", "lib"): "kernels", ("golden", "test"): "golden", ("iteration", "bench"): "iteration"}
+found = {}
+for line in open(sys.argv[1]):
+    message = json.loads(line)
+    if message.get("executable"):
+        target = message["target"]
+        name = wanted.get((target["name"], target["kind"][0]))
+        if name:
+            found[name] = message["executable"]
+for name, path in found.items():
+    print(name, path, sep="\t")
+PY
+  )
+  rm "$folder/built.json"
+  for name in train kernels golden iteration; do
+    [[ -x $folder/$name ]] || { echo "gpu-check: cargo built no $name" >&2; exit 1; }
+  done
+}
+
+if [[ -n $pack ]]; then
+  build "$pack"
+  gzip -9 -c data/mnist/train-images-idx3-ubyte >"$pack/train-images-idx3-ubyte.gz"
+  gzip -9 -c data/mnist/train-labels-idx1-ubyte >"$pack/train-labels-idx1-ubyte.gz"
+  gzip -9 -c data/mnist/t10k-images-idx3-ubyte >"$pack/t10k-images-idx3-ubyte.gz"
+  gzip -9 -c data/mnist/t10k-labels-idx1-ubyte >"$pack/t10k-labels-idx1-ubyte.gz"
+  du -sh "$pack"
+  echo "gpu-check: carry the checkout and $pack to the other machine; there: scripts/gpu-check.sh --from $pack"
+  exit 0
+fi
+
+data=data/mnist
+if [[ -n $from ]]; then
+  programs=$from data=$from
+else
+  programs=$out/programs
+  build "$programs"
+fi
+mkdir -p "$out"
+programs=$(realpath "$programs")
+export PYTHON=${PYTHON:-python3}
+# The CUDA libraries that come with PyTorch serve where no toolkit is installed.
+libraries=$("$PYTHON" -c 'import nvidia; print(":".join(f"{path}/cu13/lib" for path in nvidia.__path__))' 2>/dev/null || true)
+export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}${libraries:+:$libraries}
+device=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1)
+memory() { nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits | head -1; }
+
+failed=0
+# Runs a check, shows its output, keeps it, and says whether it passed. Inside a check `set -e` doesn't
+# hold: its commands are chained.
+check() {
+  local name=$1
+  shift
+  echo "== $name"
+  if "$@" 2>&1 | tee "$out/$name.log"; then
+    echo "passed: $name" | tee -a "$out/summary.txt"
+  else
+    echo "FAILED: $name" | tee -a "$out/summary.txt"
+    failed=1
+  fi
+}
+
+kernels() {
+  # Without the line that grep looks for the tests ran, but on the CPU alone.
+  "$programs/kernels" --nocapture 2>&1 | tee "$out/kernels.txt" && grep -q 'on a GPU' "$out/kernels.txt"
+}
+
+golden() {
+  CARGO_MANIFEST_DIR=$PWD/tests "$programs/golden" --nocapture 2>&1 | tee "$out/golden.txt" &&
+    grep -q 'on the GPU' "$out/golden.txt"
+}
+
+resume() {
+  local epochs status=0
+  rm -rf "$out/stopped"
+  timeout --signal INT 20 "$programs/train" --data "$data" --device cuda --epochs 1000 --out "$out/stopped" || status=$?
+  # 124: stopped by timeout, which doesn't say how the program took it; the next lines do.
+  ((status == 124 || status == 130)) || return 1
+  epochs=$("$PYTHON" -c "import json; print(int(json.loads(open('$out/stopped/metrics.jsonl').read().splitlines()[-1])['epoch']) + 2)") &&
+    "$programs/train" --resume "$out/stopped" --device cuda --epochs "$epochs" && rm -rf "$out/stopped"
+}
+
+iteration() { CARGO_MANIFEST_DIR=$PWD/train "$programs/iteration" --device cuda; }
+
+run() {
+  rm -rf "$out/run"
+  "$programs/train" --data "$data" --device cuda --epochs "$epochs" --out "$out/run" --json &
+  local training=$! first='' now='' largest=0
+  while kill -0 "$training" 2>/dev/null; do
+    sleep 1
+    now=$(memory)
+    [[ -z $first && -e $out/run/samples/epoch-001.png ]] && first=$now
+    ((now > largest)) && largest=$now
+  done
+  wait "$training" || return 1
+  echo "memory of the GPU: ${first:-?} MiB after the first epoch, $largest MiB at most"
+}
+
+tf32() {
+  rm -rf "$out/tf32"
+  "$programs/train" --data "$data" --device cuda --tf32 --epochs 1 --out "$out/tf32" --json
+}
+
+echo "$device" | tee "$out/summary.txt"
+check kernels kernels
+check golden golden
+check resume resume
+check iteration iteration
+check run run
+check tf32 tf32
+echo "== summary"
+cat "$out/summary.txt"
+exit "$failed"
