@@ -35,11 +35,11 @@ done
 # Builds the programs and the test programs with CUDA, and links them by plain names into folder $1.
 build() {
   local folder=$1 line name path
+  # The same packages and features each time, or cargo builds Candle's kernels twice.
+  local packages=(--locked --release -p models -p train -p tests --features models/cuda,train/cuda,tests/cuda)
   mkdir -p "$folder"
-  cargo build --locked --release -p train --features cuda --message-format json >"$folder/built.json"
-  cargo test --locked --release -p models --lib --features cuda --no-run --message-format json >>"$folder/built.json"
-  cargo test --locked --release -p tests --test golden --features cuda --no-run --message-format json >>"$folder/built.json"
-  cargo bench --locked -p train --bench iteration --features cuda --no-run --message-format json >>"$folder/built.json"
+  cargo build "${packages[@]}" --bin train --test golden --bench iteration --message-format json >"$folder/built.json"
+  cargo test "${packages[@]}" --lib --no-run --message-format json >>"$folder/built.json"
   while IFS=$'\t' read -r name path; do
     install -s "$path" "$folder/$name"
   done < <(python3 - "$folder/built.json" <<'PY'
@@ -64,25 +64,26 @@ PY
 }
 
 if [[ -n $pack ]]; then
-  build "$pack"
-  gzip -9 -c data/mnist/train-images-idx3-ubyte >"$pack/train-images-idx3-ubyte.gz"
-  gzip -9 -c data/mnist/train-labels-idx1-ubyte >"$pack/train-labels-idx1-ubyte.gz"
-  gzip -9 -c data/mnist/t10k-images-idx3-ubyte >"$pack/t10k-images-idx3-ubyte.gz"
-  gzip -9 -c data/mnist/t10k-labels-idx1-ubyte >"$pack/t10k-labels-idx1-ubyte.gz"
+  build "$pack/programs"
+  tar -C "$pack" -czf "$pack/programs.tar.gz" programs
+  rm -r "$pack/programs"
+  for file in data/mnist/*-ubyte; do
+    gzip -9 -c "$file" >"$pack/$(basename "$file").gz"
+  done
   du -sh "$pack"
   echo "gpu-check: carry the checkout and $pack to the other machine; there: scripts/gpu-check.sh --from $pack"
   exit 0
 fi
 
 data=data/mnist
-if [[ -n $from ]]; then
-  programs=$from data=$from
-else
-  programs=$out/programs
-  build "$programs"
-fi
 mkdir -p "$out"
-programs=$(realpath "$programs")
+if [[ -n $from ]]; then
+  data=$from
+  tar -C "$out" -xzf "$from/programs.tar.gz"
+else
+  build "$out/programs"
+fi
+programs=$(realpath "$out/programs")
 export PYTHON=${PYTHON:-python3}
 # The CUDA libraries that come with PyTorch serve where no toolkit is installed.
 libraries=$("$PYTHON" -c 'import nvidia; print(":".join(f"{path}/cu13/lib" for path in nvidia.__path__))' 2>/dev/null || true)
