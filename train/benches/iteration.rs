@@ -17,7 +17,8 @@ use models::dcgan::Config;
 use models::{Result, Wanted};
 use train::batches::latents;
 use train::memory;
-use train::trainer::{Recipe, Trainer};
+use train::recipe::Recipe;
+use train::trainer::Trainer;
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -77,7 +78,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let mut t = 0;
         let ours = time(|| {
             t += 1;
-            let z = latents(0, t, batch, 100, &Device::Cpu)?;
+            let z = latents(0, t, batch, &Config::default(), &Device::Cpu)?;
             trainer.iteration(&x, &y, &z).map(|_| ())
         })?;
         let speed = |ms: f64| batch as f64 / ms * 1e3;
@@ -94,7 +95,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let trainer = Trainer::new(&Config::default(), Recipe::default(), 0, &Device::Cpu)?;
     let Trainer { generator, discriminator, g, d, .. } = &trainer;
     let y = Tensor::from_iter((0..64u32).map(|i| i % 10), &Device::Cpu)?;
-    let z = latents(0, 0, 64, 100, &Device::Cpu)?;
+    let z = latents(0, 0, 64, &Config::default(), &Device::Cpu)?;
     let fake = generator.trace(g, &z, Some(&y))?;
     let judged = discriminator.trace(d, &fake.output, Some(&y))?;
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);
