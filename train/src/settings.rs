@@ -281,8 +281,8 @@ impl Layer {
 
     fn parse(text: &str, name: &str) -> Result<Layer> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let line =
-                error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
             anyhow!(
                 "{name}: line {line} is not TOML ({}); expected lines such as epochs = 25",
                 one_line(error.message())

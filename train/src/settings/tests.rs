@@ -1,7 +1,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser};
 use models::dcgan;
 
-use super::{Flags, Kind, Layer, SETTINGS, Settings, Value, resolve};
+use super::{Flags, Kind, SETTINGS, Settings, Value, default, resolve};
 use crate::cli::Cli;
 use crate::recipe::{RECIPES, Recipe};
 use crate::schedule::Decay;
@@ -95,15 +95,15 @@ fn every_word_of_a_choice_means_something() {
 fn the_flags_are_sound() {
     Cli::command().debug_assert();
     assert!(Cli::try_parse_from(["train", "--resume", "--epochs", "5"]).is_ok());
-    for setting in SETTINGS.iter().filter(|setting| !["epochs", "tf32"].contains(&setting.key)) {
-        let value = Layer::of_recipe("reference").unwrap();
-        let value = value.get(setting.key).map_or("64x48".to_string(), |v| v.to_string().replace('"', ""));
-        let flag = format!("--{}={value}", setting.key);
-        // The size of a picture is a folder's name, too, but no rate.
-        let error = match setting.key {
-            "learning-rate" => Cli::try_parse_from(["train", "--resume", "run", "--learning-rate=1"]),
-            _ => Cli::try_parse_from(["train", "--resume", "run", &flag]),
+    for setting in SETTINGS.iter().filter(|setting| setting.key != "epochs") {
+        let value = match setting.key {
+            "recipe" => "reference".to_string(),
+            "data" | "size" => "64x48".to_string(),
+            "learning-rate" => "1".to_string(),
+            key => default(key).unwrap(),
         };
-        assert_eq!(error.unwrap_err().kind(), clap::error::ErrorKind::ArgumentConflict, "{flag}");
+        let flag = format!("--{}={value}", setting.key);
+        let error = Cli::try_parse_from(["train", "--resume", "run", &flag]).unwrap_err();
+        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flag}");
     }
 }
