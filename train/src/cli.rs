@@ -43,8 +43,8 @@ Examples:
   train --dry-run > run.toml            what the run would be, as a file for --config
   train --config run.toml --seed 1      the settings of a file, but for the seed
 
-A file for --config has a line for each setting: the flag's name without its dashes, =, and a number, a
-word in quotes, or true or false:
+A file for --config has a line for each setting: the flag's name without its dashes, =, and a
+number, a word in quotes, or true or false:
   epochs = 10
   decay = \"linear\"
 A flag goes before the file, the file before the recipe. A resumed run keeps the settings it has.

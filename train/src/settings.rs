@@ -125,7 +125,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(DATA, "data", "FOLDER", Kind::Folder, "Folder of the data, see below"),
     setting(DATA, "size", "WIDTHxHEIGHT", Kind::Size, "Stretch all pictures to this size"),
-    setting(DATA, "split", "PART", Kind::Choice(splits), "Which part of the data to train on"),
+    setting(
+        DATA,
+        "split",
+        "PART",
+        Kind::Choice(splits),
+        "Which part of the data to train on; after all of them, no figure on the test images says anything",
+    ),
     setting(
         LEARNING,
         "generator-updates",
@@ -424,10 +430,14 @@ impl Setting {
             "tf32" => None,
             key => default(key),
         };
-        let help = match default {
-            Some(default) => format!("{} [default: {default}]", self.help),
-            None => self.help.to_string(),
-        };
+        let mut help = self.help.to_string();
+        if self.key == "recipe" {
+            let recipes = RECIPES.iter().map(|recipe| format!("{}, {}", recipe.name, recipe.about));
+            help = format!("{help}: {}", recipes.collect::<Vec<_>>().join("; "));
+        }
+        if let Some(default) = default {
+            help = format!("{help} [default: {default}]");
+        }
         let arg = Arg::new(self.key).long(self.key).value_name(self.value_name).help(help);
         let arg = arg.help_heading(self.heading).allow_negative_numbers(true);
         // A resumed run has its settings already.
