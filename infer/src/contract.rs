@@ -425,6 +425,7 @@ mod tests {
             training: Training::default(),
             quality: Map::new(),
             golden: None,
+            latent_distribution: LatentDistribution::Normal,
             pixel_range: PixelRange::ZeroToOne,
             ..contract()
         };
@@ -445,7 +446,7 @@ mod tests {
             ("latent_dim", None, "no edgegan.latent_dim"),
             ("latent_dim", Some("0"), "edgegan.latent_dim is 0"),
             ("latent_dim", Some("many"), "edgegan.latent_dim is \"many\""),
-            ("latent_distribution", Some("normal(0,1)"), "normal(0,1)"),
+            ("latent_distribution", Some("normal(0,2)"), "normal(0,2)"),
             ("pixel_range", Some("0,255"), "0,255"),
             ("epochs", Some("-1"), "edgegan.epochs is \"-1\""),
             ("golden", Some("{}"), "edgegan.golden can't be read"),
