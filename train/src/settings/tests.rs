@@ -99,7 +99,7 @@ fn the_flags_are_sound() {
         let value = match setting.key {
             "recipe" => "reference".to_string(),
             "data" | "size" => "64x48".to_string(),
-            "learning-rate" => "1".to_string(),
+            "learning-rate" | "learning-rate-g" | "learning-rate-d" => "1".to_string(),
             key => default(key).unwrap(),
         };
         let flag = format!("--{}={value}", setting.key);
