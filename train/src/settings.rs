@@ -202,8 +202,8 @@ impl fmt::Display for Kind {
                 let words: Vec<String> = words().iter().map(|word| format!("{word:?}")).collect();
                 f.write_str(&words.join(" or "))
             }
-            Kind::Size => f.write_str("\"WIDTHxHEIGHT\", each from 1 to 1024, such as \"64x48\""),
-            Kind::Folder => f.write_str("the path of a folder in quotes"),
+            Kind::Size => f.write_str("WIDTHxHEIGHT, each from 1 to 1024, such as 64x48"),
+            Kind::Folder => f.write_str("the path of a folder, such as \"flowers\""),
             Kind::Switch => f.write_str("true or false"),
         }
     }
