@@ -7,6 +7,7 @@ use candle_core::Device;
 use infer::contract::{Contract, Golden, LatentDistribution, PixelRange, Training, tensor};
 use infer::{Generator, ModelSource};
 use models::checkpoint::{Checkpoint, Header};
+use models::dcgan::Latent;
 use models::{Activation, Layer, Network, Parameters, Shape};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -278,7 +279,10 @@ fn contract(header: &Header, sha256: String, network: &Network) -> std::result::
         dataset: provenance.dataset.clone(),
         classes: provenance.classes.clone(),
         latent_dim,
-        latent_distribution: LatentDistribution::Uniform,
+        latent_distribution: match header.config.latent {
+            Latent::Uniform => LatentDistribution::Uniform,
+            Latent::Normal => LatentDistribution::Normal,
+        },
         pixel_range,
         training: Training {
             // Those that were finished.

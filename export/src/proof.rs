@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 use infer::Generator;
+use infer::contract::LatentDistribution;
 use infer::latent::latent_batch;
 use models::{Mode, Network, Parameters};
 use ndarray::{Array2, s};
@@ -57,7 +58,7 @@ impl Difference {
     }
 }
 
-/// Draws every label, from latents of the contract's streams and from extreme ones, in Candle and in
+/// Draws every label, from uniform latents of the contract's streams and from extreme ones, in Candle and in
 /// each of `generators`: one file, loaded in different ways. In ONNX Runtime each image is drawn in
 /// batches of each size of [`BATCHES`].
 ///
@@ -93,7 +94,7 @@ fn cases(latent_dim: usize, classes: Option<usize>) -> (Array2<f32>, Vec<i64>) {
     let kinds = classes.unwrap_or(1).max(1);
     let count = BATCHES.into_iter().fold(kinds * (1 + EXTREMES.len()), usize::max);
     let indices: Vec<u64> = (0..count as u64).collect();
-    let mut z = latent_batch(SEED, &indices, latent_dim);
+    let mut z = latent_batch(LatentDistribution::Uniform, SEED, &indices, latent_dim);
     for (round, extreme) in (1..).zip(EXTREMES) {
         z.slice_mut(s![round * kinds..(round + 1) * kinds, ..]).fill(extreme);
     }

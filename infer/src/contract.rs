@@ -16,7 +16,7 @@
 //! | **`edgegan.dataset`** | such as `mnist` |
 //! | `edgegan.classes` | JSON array of class names in the label's order; absent or `[]`: unlabelled |
 //! | **`edgegan.latent_dim`** | a whole number |
-//! | **`edgegan.latent_distribution`** | `uniform(-1,1)`, drawn as [`latents`](crate::latent::latents) does |
+//! | **`edgegan.latent_distribution`** | `uniform(-1,1)` or `normal(0,1)`, drawn as [`latents`](crate::latent::latents) and [`normal_latents`](crate::latent::normal_latents) do |
 //! | **`edgegan.pixel_range`** | `0,1` or `-1,1`: the values of black and white |
 //! | `edgegan.epochs`, `edgegan.iterations`, `edgegan.seed` | whole numbers |
 //! | `edgegan.recipe`, `edgegan.checkpoint_sha256` | text |
@@ -90,12 +90,15 @@ pub struct Training {
 pub enum LatentDistribution {
     /// U(−1, 1), as [`latents`](crate::latent::latents) draws it.
     Uniform,
+    /// N(0, 1), as [`normal_latents`](crate::latent::normal_latents) draws it.
+    Normal,
 }
 
 impl fmt::Display for LatentDistribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uniform => f.write_str("uniform(-1,1)"),
+            Self::Normal => f.write_str("normal(0,1)"),
         }
     }
 }
@@ -287,9 +290,11 @@ impl Contract {
             },
             latent_distribution: match metadata.required("latent_distribution")? {
                 "uniform(-1,1)" => LatentDistribution::Uniform,
+                "normal(0,1)" => LatentDistribution::Normal,
                 other => {
                     return Err(format!(
-                        "its edgegan.latent_distribution is {other:?}, expected \"uniform(-1,1)\""
+                        "its edgegan.latent_distribution is {other:?}, expected \"uniform(-1,1)\" or \
+                         \"normal(0,1)\""
                     ));
                 }
             },
@@ -420,6 +425,7 @@ mod tests {
             training: Training::default(),
             quality: Map::new(),
             golden: None,
+            latent_distribution: LatentDistribution::Normal,
             pixel_range: PixelRange::ZeroToOne,
             ..contract()
         };
@@ -440,7 +446,7 @@ mod tests {
             ("latent_dim", None, "no edgegan.latent_dim"),
             ("latent_dim", Some("0"), "edgegan.latent_dim is 0"),
             ("latent_dim", Some("many"), "edgegan.latent_dim is \"many\""),
-            ("latent_distribution", Some("normal(0,1)"), "normal(0,1)"),
+            ("latent_distribution", Some("normal(0,2)"), "normal(0,2)"),
             ("pixel_range", Some("0,255"), "0,255"),
             ("epochs", Some("-1"), "edgegan.epochs is \"-1\""),
             ("golden", Some("{}"), "edgegan.golden can't be read"),

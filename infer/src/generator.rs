@@ -295,7 +295,7 @@ impl Generator {
                 true => batch.iter().map(|sample| sample.label).collect(),
                 false => Vec::new(),
             };
-            let z = latent_batch(seed, &indices, self.contract.latent_dim);
+            let z = latent_batch(self.contract.latent_distribution, seed, &indices, self.contract.latent_dim);
             let images = self.run(z.view(), &labels)?;
             batches.push(self.contract.pixel_range.quantize(&images));
         }

@@ -5,6 +5,8 @@ use ndarray::{Array2, ArrayView1};
 use rand::RngCore;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
+use crate::contract::LatentDistribution;
+
 /// The latents of one image: a pure function of the seed and the image's index.
 ///
 /// The numbers are those of a ChaCha8 stream: its key is the seed as 8 little-endian bytes and 24
@@ -21,11 +23,46 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 /// assert_ne!(whole, infer::latent::latents(7, 4, 100));
 /// ```
 pub fn latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
+    let mut stream = stream(seed, image);
+    (0..latent_dim).map(|_| (stream.next_u32() >> 8) as f32 * 2f32.powi(-24) * 2.0 - 1.0).collect()
+}
+
+/// The latents of one image of a model whose latents are N(0, 1): a pure function of the seed and the
+/// image's index.
+///
+/// The u32s are those of [`latents`], taken in pairs (Box and Muller 1958). The pair `a`, `b` gives
+/// the latents 2k and 2k + 1: with the radius `r = √(−2 ln((a + 1) · 2⁻³²))` and the angle
+/// `φ = 2π · b · 2⁻³²`, they are `r cos φ` and `r sin φ`. All of it is float64, with π the float64
+/// nearest to it, and the result is rounded to float32. Logarithm, sine and cosine are those of the
+/// `libm` crate, whose bits are the same on every machine.
+///
+/// # Shapes
+///
+/// Returns `latent_dim` numbers, none further from 0 than 6.67.
+///
+/// ```
+/// let whole = infer::latent::normal_latents(7, 3, 100);
+/// assert_eq!(whole[..3], infer::latent::normal_latents(7, 3, 3));
+/// ```
+pub fn normal_latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
+    let mut stream = stream(seed, image);
+    let mut unit = |offset: f64| (f64::from(stream.next_u32()) + offset) * 2f64.powi(-32);
+    let pairs = (0..latent_dim.div_ceil(2)).flat_map(|_| {
+        // Above 0, so that it has a logarithm.
+        let radius = (-2.0 * libm::log(unit(1.0))).sqrt();
+        let (sine, cosine) = libm::sincos(2.0 * std::f64::consts::PI * unit(0.0));
+        [(radius * cosine) as f32, (radius * sine) as f32]
+    });
+    pairs.take(latent_dim).collect()
+}
+
+/// The random numbers of one image.
+fn stream(seed: u64, image: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     let mut stream = ChaCha8Rng::from_seed(key);
     stream.set_stream(image);
-    (0..latent_dim).map(|_| (stream.next_u32() >> 8) as f32 * 2f32.powi(-24) * 2.0 - 1.0).collect()
+    stream
 }
 
 /// The latents of several images, one per row.
@@ -33,10 +70,19 @@ pub fn latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
 /// # Shapes
 ///
 /// Returns `(N, latent_dim)` for N indices.
-pub fn latent_batch(seed: u64, images: &[u64], latent_dim: usize) -> Array2<f32> {
+pub fn latent_batch(
+    distribution: LatentDistribution,
+    seed: u64,
+    images: &[u64],
+    latent_dim: usize,
+) -> Array2<f32> {
+    let draw = match distribution {
+        LatentDistribution::Uniform => latents,
+        LatentDistribution::Normal => normal_latents,
+    };
     let mut batch = Array2::zeros((images.len(), latent_dim));
     for (mut row, image) in batch.rows_mut().into_iter().zip(images) {
-        row.assign(&ArrayView1::from(&latents(seed, *image, latent_dim)));
+        row.assign(&ArrayView1::from(&draw(seed, *image, latent_dim)));
     }
     batch
 }

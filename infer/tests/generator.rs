@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use infer::contract::LatentDistribution;
 use infer::{Device, Error, Generator, ModelSource, Options, Runtime, Sample, latent::latent_batch};
 use ndarray::Array2;
 
@@ -18,7 +19,7 @@ fn load(expected_images: usize) -> Generator {
 #[test]
 fn weights_that_are_lent_draw_what_loaded_ones_draw() {
     let labels = [3, 1, 4, 1, 5];
-    let z = latent_batch(7, &[0, 1, 2, 3, 1 << 33], 100);
+    let z = latent_batch(LatentDistribution::Uniform, 7, &[0, 1, 2, 3, 1 << 33], 100);
     let expected = load(usize::MAX).run(z.view(), &labels).unwrap();
 
     let lent = load(1).run(z.view(), &labels).unwrap();

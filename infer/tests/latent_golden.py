@@ -7,6 +7,7 @@ State words: 0-3 "expand 32-byte k", 4-11 the key, 12-13 the 64-bit block counte
 stream number. Key: the seed as 8 little-endian bytes, then 24 zero bytes. Image i reads stream i.
 """
 
+import math
 import struct
 
 
@@ -32,15 +33,32 @@ def block(key, counter, stream):
     return [(a + b) & 0xFFFFFFFF for a, b in zip(x, state)]
 
 
+def words(seed, image, count):
+    """The first `count` u32s of one image's stream."""
+    key = struct.pack("<Q", seed) + bytes(24)
+    return [word for counter in range((count + 15) // 16) for word in block(key, counter, image)][:count]
+
+
 def latents(seed, image, count):
     """The first `count` latents of one image: each u32 gives ((u >> 8) * 2^-24) * 2 - 1, exact in float32."""
-    key = struct.pack("<Q", seed) + bytes(24)
-    words = [word for counter in range((count + 15) // 16) for word in block(key, counter, image)]
-    return [(word >> 8) * 2.0**-24 * 2.0 - 1.0 for word in words[:count]]
+    return [(word >> 8) * 2.0**-24 * 2.0 - 1.0 for word in words(seed, image, count)]
+
+
+def normal_latents(seed, image, count):
+    """The first `count` (an even number) normal latents: Box-Muller on pairs of u32s, to float32."""
+    drawn = words(seed, image, count)
+    values = []
+    for a, b in zip(drawn[::2], drawn[1::2]):
+        radius = math.sqrt(-2 * math.log((a + 1) * 2.0**-32))
+        angle = 2 * math.pi * b * 2.0**-32
+        values += [radius * math.cos(angle), radius * math.sin(angle)]
+    return [struct.unpack("<f", struct.pack("<f", value))[0] for value in values]
 
 
 if __name__ == "__main__":
-    for seed, image in ((0, 0), (7, 3), (2**63 + 5, 2**40)):
-        values = latents(seed, image, 100)
-        picked = {i: values[i] for i in (0, 1, 2, 15, 16, 99)}
-        print(f"seed {seed}, image {image}:", ", ".join(f"[{i}] {v!r}" for i, v in picked.items()))
+    for draw in (latents, normal_latents):
+        print(draw.__name__)
+        for seed, image in ((0, 0), (7, 3), (2**63 + 5, 2**40)):
+            values = draw(seed, image, 100)
+            picked = {i: values[i] for i in (0, 1, 2, 15, 16, 99)}
+            print(f"seed {seed}, image {image}:", ", ".join(f"[{i}] {v!r}" for i, v in picked.items()))

@@ -50,13 +50,13 @@ pub struct Provenance {
     pub classes: Vec<String>,
     /// Images of one epoch.
     pub images: usize,
-    /// "reference", …
+    /// "reference", …, and after a colon what the run has otherwise.
     pub recipe: String,
     /// Key of every random number.
     pub seed: u64,
     /// N
     pub batch_size: usize,
-    /// Iterations done: one update of D and two of G each.
+    /// Iterations done: one update of D each, and as many of G as the recipe has.
     pub iterations: u64,
     /// Passes over the data done.
     pub epochs: f64,

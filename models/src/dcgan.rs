@@ -22,12 +22,26 @@ const STRIDE: usize = 2;
 /// LeakyReLU's slope for negative numbers.
 const SLOPE: f32 = 0.2;
 
+/// The distribution of the latents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Latent {
+    /// U(−1, 1), as in DCGAN.
+    #[default]
+    Uniform,
+    /// N(0, 1).
+    Normal,
+}
+
 /// The sizes of both networks; the default is labelled MNIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Numbers in the latent z, each U(−1, 1).
+    /// Numbers in the latent z.
     pub latent_dim: usize,
+    /// How each of them is drawn; what was trained before there was a choice has U(−1, 1).
+    #[serde(default)]
+    pub latent: Latent,
     /// Classes of the label y.
     pub classes: usize,
     /// Channels of the pictures.
@@ -50,6 +64,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             latent_dim: 100,
+            latent: Latent::Uniform,
             classes: 10,
             channels: 1,
             height: 28,

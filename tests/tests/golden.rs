@@ -7,7 +7,8 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use models::dcgan::Config;
 use models::{Mode, Network, Parameters};
-use train::trainer::{Recipe, Trainer};
+use train::recipe::Recipe;
+use train::trainer::Trainer;
 
 const ITERATIONS: usize = 3;
 

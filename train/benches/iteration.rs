@@ -20,7 +20,8 @@ use models::{Result, Wanted};
 use train::batches::latents;
 use train::device::{Choice, Precision};
 use train::memory;
-use train::trainer::{Recipe, Trainer};
+use train::recipe::Recipe;
+use train::trainer::Trainer;
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -140,7 +141,7 @@ impl Setting {
 
     fn iteration(&mut self) -> Result<()> {
         self.t += 1;
-        let z = latents(0, self.t, self.batch, 100, self.x.device())?;
+        let z = latents(0, self.t, self.batch, &Config::default(), self.x.device())?;
         self.trainer.iteration(&self.x, &self.y, &z).map(|_| ())
     }
 }
@@ -223,7 +224,7 @@ fn parts(device: &Device) -> std::result::Result<(), Box<dyn std::error::Error>>
     println!("\nparts of an iteration, batch 64           ms");
     let Setting { trainer, y, .. } = Setting::new(64, device)?;
     let Trainer { generator, discriminator, g, d, .. } = &trainer;
-    let z = latents(0, 0, 64, 100, device)?;
+    let z = latents(0, 0, 64, &Config::default(), device)?;
     let fake = generator.trace(g, &z, Some(&y))?;
     let judged = discriminator.trace(d, &fake.output, Some(&y))?;
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);

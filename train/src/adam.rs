@@ -30,7 +30,7 @@ pub struct Adam {
     config: Config,
     steps: u64,
     /// First and second moment of each trainable parameter, in the list's order.
-    moments: Vec<(Var, Var)>,
+    pub(crate) moments: Vec<(Var, Var)>,
 }
 
 impl Adam {
@@ -45,6 +45,7 @@ impl Adam {
     }
 
     /// One step along a gradient, or the sum of two: those of the real and of the fake images, say.
+    /// `pace` multiplies the learning rate.
     ///
     /// # Errors
     /// Candle's.
@@ -53,9 +54,10 @@ impl Adam {
         parameters: &Parameters,
         gradients: &Gradients,
         second: Option<&Gradients>,
+        pace: f64,
     ) -> models::Result<()> {
         self.steps += 1;
-        let step = self.corrected();
+        let step = self.corrected(pace);
         for (i, ((_, parameter), (m, v))) in parameters.trainable().zip(&self.moments).enumerate() {
             let gradient = &gradients.parameters[i];
             let second = second.map(|second| &second.parameters[i]);
@@ -64,38 +66,18 @@ impl Adam {
                     let moved = Moved { parameter, first: m, second: v };
                     kernels.adam(moved, gradient, second, step)?;
                 }
-                None => self.step_candle(parameter, (m, v), gradient, second)?,
+                None => step_candle(parameter, (m, v), gradient, second, step)?,
             }
         }
         Ok(())
     }
 
     /// The step's numbers, with the bias corrections of this many steps.
-    fn corrected(&self) -> AdamStep {
+    fn corrected(&self, pace: f64) -> AdamStep {
         let Config { learning_rate, beta1, beta2, epsilon } = self.config;
         let t = self.steps as f64;
-        let step = learning_rate / (1. - beta1.powf(t));
+        let step = learning_rate * pace / (1. - beta1.powf(t));
         AdamStep { step, root: 1. / (1. - beta2.powf(t)).sqrt(), beta1, beta2, epsilon }
-    }
-
-    /// In Candle's own operations, on any device.
-    fn step_candle(
-        &self,
-        p: &Var,
-        (first, second_moment): (&Var, &Var),
-        gradient: &Tensor,
-        second: Option<&Tensor>,
-    ) -> models::Result<()> {
-        let AdamStep { step, root, beta1, beta2, epsilon } = self.corrected();
-        let g = match second {
-            Some(second) => (gradient + second)?,
-            None => gradient.clone(),
-        };
-        first.set(&((first.as_tensor() * beta1)? + (&g * (1. - beta1))?)?)?;
-        second_moment.set(&((second_moment.as_tensor() * beta2)? + (g.sqr()? * (1. - beta2))?)?)?;
-        let scale = ((second_moment.sqrt()? * root)? + epsilon)?;
-        p.set(&(p.as_tensor() - ((first.as_tensor() * step)? / scale)?)?)?;
-        Ok(())
     }
 
     /// Adds the state to a checkpoint, as `<group>.first.<parameter>` and `<group>.second.…`.
@@ -130,4 +112,23 @@ impl Adam {
         }
         Ok(Adam { steps, ..adam })
     }
+}
+
+/// In Candle's own operations, on any device.
+fn step_candle(
+    p: &Var,
+    (first, second_moment): (&Var, &Var),
+    gradient: &Tensor,
+    second: Option<&Tensor>,
+    AdamStep { step, root, beta1, beta2, epsilon }: AdamStep,
+) -> models::Result<()> {
+    let g = match second {
+        Some(second) => (gradient + second)?,
+        None => gradient.clone(),
+    };
+    first.set(&((first.as_tensor() * beta1)? + (&g * (1. - beta1))?)?)?;
+    second_moment.set(&((second_moment.as_tensor() * beta2)? + (g.sqr()? * (1. - beta2))?)?)?;
+    let scale = ((second_moment.sqrt()? * root)? + epsilon)?;
+    p.set(&(p.as_tensor() - ((first.as_tensor() * step)? / scale)?)?)?;
+    Ok(())
 }

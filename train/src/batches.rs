@@ -8,10 +8,12 @@
 //! epoch, and no batch is short where N doesn't divide the number of pictures.
 
 use candle_core::{DType, Device, Result, Tensor};
+use models::dcgan::{self, Latent};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use rand_distr::StandardNormal;
 
 use crate::data::LabelledImages;
 
@@ -32,9 +34,14 @@ fn random(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
     random
 }
 
-/// U(−1, 1)
-fn uniform(random: &mut ChaCha8Rng, n: usize) -> Vec<f32> {
-    (0..n).map(|_| random.random_range(-1f32..1.)).collect()
+/// `n` latents as the generator takes them.
+fn draw(mut random: ChaCha8Rng, n: usize, networks: &dcgan::Config, device: &Device) -> Result<Tensor> {
+    let numbers = 0..n * networks.latent_dim;
+    let z: Vec<f32> = match networks.latent {
+        Latent::Uniform => numbers.map(|_| random.random_range(-1f32..1.)).collect(),
+        Latent::Normal => numbers.map(|_| random.sample(StandardNormal)).collect(),
+    };
+    Tensor::from_vec(z, (n, networks.latent_dim), device)
 }
 
 /// z of an iteration.
@@ -44,9 +51,14 @@ fn uniform(random: &mut ChaCha8Rng, n: usize) -> Vec<f32> {
 ///
 /// # Errors
 /// Candle's.
-pub fn latents(seed: u64, iteration: u64, n: usize, latent_dim: usize, device: &Device) -> Result<Tensor> {
-    let mut random = random(seed, Purpose::Latent, iteration);
-    Tensor::from_vec(uniform(&mut random, n * latent_dim), (n, latent_dim), device)
+pub fn latents(
+    seed: u64,
+    iteration: u64,
+    n: usize,
+    networks: &dcgan::Config,
+    device: &Device,
+) -> Result<Tensor> {
+    draw(random(seed, Purpose::Latent, iteration), n, networks, device)
 }
 
 /// z of the sample grid, the same all through a run.
@@ -56,9 +68,8 @@ pub fn latents(seed: u64, iteration: u64, n: usize, latent_dim: usize, device: &
 ///
 /// # Errors
 /// Candle's.
-pub fn fixed_noise(seed: u64, n: usize, latent_dim: usize, device: &Device) -> Result<Tensor> {
-    let mut random = random(seed, Purpose::FixedNoise, 0);
-    Tensor::from_vec(uniform(&mut random, n * latent_dim), (n, latent_dim), device)
+pub fn fixed_noise(seed: u64, n: usize, networks: &dcgan::Config, device: &Device) -> Result<Tensor> {
+    draw(random(seed, Purpose::FixedNoise, 0), n, networks, device)
 }
 
 /// The training pictures on the device, as bytes, and their order.
@@ -125,6 +136,7 @@ fn order(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
+    use models::dcgan::{Config, Latent};
 
     use super::{Batches, latents};
     use crate::data::{Images, LabelledImages};
@@ -182,7 +194,8 @@ mod tests {
         let values = |seed, t| {
             let mut batches = Batches::new(&seven(), 4, seed, &Device::Cpu).unwrap();
             let (x, _) = batches.batch(t).unwrap();
-            let z = latents(seed, t, 4, 5, &Device::Cpu).unwrap();
+            let networks = Config { latent_dim: 5, ..Config::default() };
+            let z = latents(seed, t, 4, &networks, &Device::Cpu).unwrap();
             (
                 x.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
                 z.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
@@ -198,5 +211,17 @@ mod tests {
         );
         assert_ne!(values(1, 5), values(2, 5));
         assert!(values(1, 5).1.iter().all(|z| (-1. ..1.).contains(z)));
+    }
+
+    #[test]
+    fn normal_latents_have_mean_0_and_variance_1() {
+        let networks = Config { latent: Latent::Normal, ..Config::default() };
+        let z = latents(3, 1, 200, &networks, &Device::Cpu).unwrap();
+        assert_eq!(z.dims(), [200, 100]);
+        let z = z.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let mean = z.iter().sum::<f32>() / 2e4;
+        let variance = z.iter().map(|z| z * z).sum::<f32>() / 2e4;
+        // Standard errors 0.0071 and 0.01; five of them.
+        assert!(mean.abs() < 0.036 && (variance - 1.).abs() < 0.05, "{mean} {variance}");
     }
 }

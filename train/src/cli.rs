@@ -7,16 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use candle_core::Device;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::batches::{self, Batches};
-use crate::data::{self, LabelledImages, Loaded, Progress, Size, Source, Split};
-use crate::device::Precision;
+use crate::data::{self, LabelledImages, Loaded, Progress, Source, Split};
 use crate::metrics::Metrics;
+use crate::plan::Plan;
 use crate::run::{self, Config, Run};
+use crate::settings::{self, Flags, Settings};
 use crate::tensorboard::Board;
-use crate::trainer::{Recipe, Trainer};
+use crate::trainer::Trainer;
+use crate::watch::{OnCollapse, Watch};
 use crate::{animation, device, networks, samples};
 
 /// Iterations between two lines of the metrics.
@@ -37,6 +40,14 @@ Examples:
   train --data flowers --size 48x64     your own pictures, resized to 48 columns and 64 rows
   train --data gzip/emnist-letters      one of the sets in EMNIST's folder
   train --device cuda:1                 the second CUDA device, or an error
+  train --dry-run > run.toml            what the run would be, as a file for --config
+  train --config run.toml --seed 1      the settings of a file, but for the seed
+
+A file for --config has a line for each setting: the flag's name without its dashes, =, and a
+number, a word in quotes, or true or false:
+  epochs = 10
+  decay = \"linear\"
+A flag goes before the file, the file before the recipe. A resumed run keeps the settings it has.
 
 --data takes a folder with one of:
   IDX files named like MNIST's (as Fashion-MNIST's and KMNIST's are) or EMNIST's, plain or .gz
@@ -49,40 +60,29 @@ Pictures are learned in colour if any of them has colour; what is transparent be
 Ctrl-C saves and says how to go on. A second Ctrl-C ends the program at once."
 )]
 pub struct Cli {
-    /// Passes over the data [default: 25, or the resumed run's]
-    #[arg(long, value_name = "E", value_parser = clap::value_parser!(u64).range(1..))]
-    epochs: Option<u64>,
-    /// Images of one iteration [default: 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=65536), conflicts_with = "resume")]
-    batch_size: Option<u32>,
-    /// Key of every random number: weights, order, latents [default: 0]
-    #[arg(long, value_name = "S", conflicts_with = "resume")]
-    seed: Option<u64>,
-    /// Folder of the data, see below [default: data/mnist, fetched when missing]
-    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
-    data: Option<PathBuf>,
-    /// Stretch all pictures to this size [default: their own, which must be one]
-    #[arg(long, value_name = "WIDTHxHEIGHT", conflicts_with = "resume")]
-    size: Option<Size>,
-    /// Where MNIST is fetched from [default: two public mirrors]
-    #[arg(long, value_name = "URL", conflicts_with = "data")]
-    mirror: Option<String>,
-    /// Which part of the data to train on [default: train]
-    #[arg(long, value_enum, conflicts_with = "resume")]
-    split: Option<Split>,
-    /// auto, cpu, cuda or cuda:INDEX
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: device::Choice,
-    /// Multiply with 11 bits of precision in place of 24, on a GPU's tensor cores: faster, and the
-    /// run's numbers differ
-    #[arg(long, conflicts_with = "resume")]
-    tf32: bool,
+    #[command(flatten)]
+    flags: Flags,
+    /// A file with settings, over which flags go
+    #[arg(long, value_name = "FILE", conflicts_with = "resume", help_heading = settings::RUN)]
+    config: Option<PathBuf>,
     /// Folder of the new run [default: the next number under runs/]
-    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume", help_heading = settings::RUN)]
     out: Option<PathBuf>,
     /// Go on with a run, by default the newest
-    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, help_heading = settings::RUN)]
     resume: Option<Option<PathBuf>>,
+    /// auto, cpu, cuda or cuda:INDEX
+    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = settings::RUN)]
+    device: device::Choice,
+    /// What a collapse of training does. Losses that are no numbers always end the run
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t, help_heading = settings::RUN)]
+    watch: OnCollapse,
+    /// Say what the run would be: settings, networks, memory, time. Writes nothing
+    #[arg(long, conflicts_with_all = ["resume", "out", "mirror"], help_heading = settings::RUN)]
+    dry_run: bool,
+    /// Where MNIST is fetched from [default: two public mirrors]
+    #[arg(long, value_name = "URL", conflicts_with = "data", help_heading = settings::DATA)]
+    mirror: Option<String>,
     /// One line of JSON an epoch on standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -99,6 +99,12 @@ struct Voice {
 }
 
 impl Voice {
+    fn warn(&self, warning: Option<String>) {
+        if let Some(warning) = warning.filter(|_| !self.quiet) {
+            self.bar.suspend(|| eprintln!("warning: {warning}"));
+        }
+    }
+
     fn say(&self, text: &str) {
         if !self.quiet && !self.json {
             self.bar.suspend(|| print_line(text));
@@ -111,6 +117,13 @@ fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+impl Cli {
+    /// Whether nothing is to be trained.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+}
+
 /// A run that is ready to train.
 pub struct Job {
     run: Run,
@@ -118,6 +131,7 @@ pub struct Job {
     data: LabelledImages,
     device_name: String,
     voice: Voice,
+    watch: OnCollapse,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -147,7 +161,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     let device = cli.device.open()?;
     let voice = Voice { json: cli.json, quiet: cli.quiet, bar: progress_bar(&cli)? };
 
-    let (run, trainer, data) = match &cli.resume {
+    let (run, mut trainer, data) = match &cli.resume {
         Some(folder) => {
             let folder = folder.clone().map_or_else(run::newest, Ok)?;
             let (mut run, checkpoint) = Run::resume(folder)?;
@@ -167,40 +181,23 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             }
             let trainer = Trainer::load(&checkpoint, run.config.recipe, &device)?;
             run.rewind(trainer.iterations())?;
-            run.config.epochs = cli.epochs.unwrap_or(run.config.epochs);
+            run.config.epochs = cli.flags.epochs().unwrap_or(run.config.epochs);
             (run, trainer, data)
         }
         None => {
-            let precision = if cli.tf32 { Precision::Tf32 } else { Precision::Float32 };
-            precision.apply(&device)?;
-            let split = cli.split.unwrap_or(Split::Train);
-            let source = Source { path: cli.data.clone(), mirror: cli.mirror.clone(), size: cli.size };
-            let data = load(source, split, &voice)?;
-            let networks = networks::for_data(&data)?;
-            let config = Config {
-                version: env!("CARGO_PKG_VERSION").to_string(),
-                networks,
-                recipe_name: "reference".to_string(),
-                recipe: Recipe::default(),
-                epochs: cli.epochs.unwrap_or(25),
-                batch_size: cli.batch_size.unwrap_or(64) as usize,
-                seed: cli.seed.unwrap_or(0),
-                data: cli.data.clone(),
-                size: cli.size,
-                split,
-                dataset: data.name().to_string(),
-                dataset_sha256: data.digest(),
-                classes: data.class_names().to_vec(),
-                images: data.len(),
-                device: precision.describe(&device),
-                precision,
-            };
-            let trainer = Trainer::new(&networks, config.recipe, config.seed, &device)?;
+            let settings = settings::resolve(&cli.flags, cli.config.as_deref())?;
+            settings.precision.apply(&device)?;
+            let source =
+                Source { path: settings.data.clone(), mirror: cli.mirror.clone(), size: settings.size };
+            let data = load(source, settings.split, &voice)?;
+            let config = configure(settings, &data, &device)?;
+            let trainer = Trainer::new(&config.networks, config.recipe, config.seed, &device)?;
             (Run::create(cli.out.clone(), config)?, trainer, data)
         }
     };
 
     let device_name = run.config.precision.describe(&device);
+    trainer.schedule = run.config.schedule();
     let total = run.config.iterations();
     let first = trainer.iterations();
     if first >= total {
@@ -226,7 +223,56 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         trainer.discriminator.trainable(),
     ));
     voice.bar.set_length(total - first);
-    Ok(Job { run, trainer, data, device_name, voice, interrupted })
+    Ok(Job { run, trainer, data, device_name, voice, watch: cli.watch, interrupted })
+}
+
+/// A new run's configuration.
+fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Result<Config> {
+    Ok(Config {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        networks: networks::for_data(data, settings.networks)?,
+        recipe_name: settings.recipe_name,
+        recipe: settings.recipe,
+        epochs: settings.epochs,
+        batch_size: settings.batch_size,
+        seed: settings.seed,
+        data: settings.data,
+        size: settings.size,
+        split: settings.split,
+        dataset: data.name().to_string(),
+        dataset_sha256: data.digest(),
+        classes: data.class_names().to_vec(),
+        images: data.len(),
+        device: settings.precision.describe(device),
+        precision: settings.precision,
+    })
+}
+
+/// Says what a new run would be. Writes no file.
+///
+/// # Errors
+/// As [`prepare`]; also if MNIST would have to be fetched.
+pub fn plan(cli: &Cli) -> Result<()> {
+    let device = cli.device.open()?;
+    let voice = Voice { json: cli.json, quiet: cli.quiet, bar: ProgressBar::hidden() };
+    let settings = settings::resolve(&cli.flags, cli.config.as_deref())?;
+    settings.precision.apply(&device)?;
+    let mnist = || PathBuf::from(data::mnist::DEFAULT_FOLDER);
+    let source =
+        Source { path: Some(settings.data.clone().unwrap_or_else(mnist)), mirror: None, size: settings.size };
+    let data = load(source, settings.split, &voice);
+    let data = match settings.data {
+        Some(_) => data?,
+        None => data.context("a dry run fetches nothing, and MNIST isn't here; get it with `make setup`")?,
+    };
+    let values = settings.values.clone();
+    let config = configure(settings, &data, &device)?;
+    let plan = Plan::new(values, &config, &data, &device)?;
+    match cli.json {
+        true => print_line(&serde_json::to_string(&plan)?),
+        false => print_line(plan.to_string().trim_end()),
+    }
+    Ok(())
 }
 
 /// The loop over iterations.
@@ -234,8 +280,9 @@ pub fn prepare(cli: Cli) -> Result<Job> {
 /// # Errors
 /// If a file can't be written, or the losses are no longer numbers; the last checkpoint is intact.
 pub fn train(job: Job) -> Result<Outcome> {
-    let Job { mut run, mut trainer, data, device_name, voice, interrupted } = job;
+    let Job { mut run, mut trainer, data, device_name, voice, watch, interrupted } = job;
     let Config { batch_size, seed, networks, images, .. } = run.config;
+    let mut watch = Watch::new(watch, &run.config.recipe);
     let total = run.config.iterations();
     let first = trainer.iterations();
     let device = trainer.g.device().clone();
@@ -245,7 +292,7 @@ pub fn train(job: Job) -> Result<Outcome> {
     let mut last_line = (started, first);
     for t in first..total {
         let (x, y) = batches.batch(t)?;
-        let z = batches::latents(seed, t, batch_size, networks.latent_dim, &device)?;
+        let z = batches::latents(seed, t, batch_size, &networks, &device)?;
         let figures = trainer.iteration(&x, &y, &z)?;
         voice.bar.inc(1);
 
@@ -258,14 +305,7 @@ pub fn train(job: Job) -> Result<Outcome> {
             last_line = (Instant::now(), done);
             let at = (done, run.config.epochs_done(done));
             let line = Metrics::read(&figures, at, speed, run.trained + started.elapsed())?;
-            if !(line.loss_d.is_finite() && line.loss_g.is_finite()) {
-                bail!(
-                    "training came to losses that are no numbers at iteration {done} (loss_d {}, loss_g {}); the last checkpoint in {} is intact",
-                    line.loss_d,
-                    line.loss_g,
-                    run.folder.display()
-                );
-            }
+            voice.warn(watch.losses(&line, &run.last_checkpoint())?);
             run.log(&line)?;
             board.scalars(&line)?;
             voice.bar.set_message(format!(
@@ -274,7 +314,11 @@ pub fn train(job: Job) -> Result<Outcome> {
             ));
             if ended {
                 let grid = run.grid(epoch.max(1));
-                samples::write_grid(&trainer.generator, &trainer.average, seed, networks.latent_dim, &grid)?;
+                let images = samples::draw(&trainer.generator, &trainer.average, seed, &networks)?;
+                samples::write_grid(&images, networks.classes, &grid)?;
+                let variety = samples::variety(&images, networks.classes)?;
+                let at = (data.class_names(), grid.as_path());
+                voice.warn(watch.samples(done, &variety, at, &run.last_checkpoint())?);
                 board.epoch(done, &grid, &figures)?;
                 run.save(&trainer, &device_name)?;
                 animation::write(&run.grids(epoch.max(1))?, &run.animation())?;

@@ -3,17 +3,22 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`data`] | reads labelled pictures; fetches MNIST |
+//! | [`settings`] | what a run can be told: flags, the keys of a file, ranges |
+//! | [`recipe`] | the named sets of settings |
 //! | [`batches`] | which pictures each iteration sees, and its latents |
 //! | [`loss`] | binary cross-entropy on logits, in the stable form |
 //! | [`adam`] | the optimiser, whose state can be saved |
 //! | [`average`] | the exponential moving average of the generator |
+//! | [`schedule`] | how the learning rates change over a run |
 //! | [`networks`] | the networks' sizes for the data |
-//! | [`trainer`] | one iteration: D once, G twice |
+//! | [`trainer`] | one iteration: D once, then G |
 //! | [`samples`] | the fixed-noise grid |
 //! | [`animation`] | the grids of all epochs as a GIF |
 //! | [`metrics`] | what is measured every few iterations |
+//! | [`watch`] | notices training that has gone wrong |
 //! | [`tensorboard`] | the same, the grids and histograms for TensorBoard |
 //! | [`run`] | a run's folder: settings, checkpoints, metrics |
+//! | [`plan`] | what a run would be, without starting it |
 //! | [`memory`] | the allocator: freed memory is kept for the next iteration |
 //! | [`cli`] | the command line, and the loop over iterations |
 
@@ -28,7 +33,12 @@ pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod networks;
+pub mod plan;
+pub mod recipe;
 pub mod run;
 pub mod samples;
+pub mod schedule;
+pub mod settings;
 pub mod tensorboard;
 pub mod trainer;
+pub mod watch;

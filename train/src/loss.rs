@@ -69,4 +69,24 @@ mod tests {
             assert!((gradient - (sigmoid - target)).abs() < 1e-12, "logit {logit}: gradient {gradient}");
         }
     }
+
+    #[test]
+    fn the_gradient_is_the_loss_s_slope_toward_smoothed_labels_too() {
+        let logits = [-4., -0.3, 0.2, 2.1, 7.];
+        let loss = |logits: [f64; 5], target| {
+            let logits = Tensor::new(&logits, &Device::Cpu).unwrap().reshape((5, 1)).unwrap();
+            binary_cross_entropy(&logits, target).unwrap().to_scalar::<f64>().unwrap()
+        };
+        for target in [1., 0.9, 0.5, 0.] {
+            let whole = Tensor::new(&logits, &Device::Cpu).unwrap().reshape((5, 1)).unwrap();
+            let gradient = gradient(&whole, target).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            for i in 0..logits.len() {
+                let (mut above, mut below) = (logits, logits);
+                above[i] += 1e-5;
+                below[i] -= 1e-5;
+                let slope = (loss(above, target) - loss(below, target)) / 2e-5;
+                assert!((slope - gradient[i]).abs() < 1e-9, "toward {target}, {i}: {slope}, {}", gradient[i]);
+            }
+        }
+    }
 }

@@ -17,7 +17,14 @@ fn main() -> ExitCode {
     };
     // 2 for a request that can't be served, as for wrong arguments; 1 for a failure on the way; 130
     // after Ctrl-C.
-    match cli::prepare(Cli::parse()) {
+    let cli = Cli::parse();
+    if cli.is_dry_run() {
+        return match cli::plan(&cli) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(error, 2),
+        };
+    }
+    match cli::prepare(cli) {
         Err(error) => failed(error, 2),
         Ok(job) => match cli::train(job) {
             Ok(Outcome::Done) => ExitCode::SUCCESS,

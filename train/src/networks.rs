@@ -9,26 +9,27 @@ use crate::data::{LabelledImages, Size};
 /// labels need some of that. The first stages grow with the pictures.
 const MOST_PARAMETERS: usize = 450_000_000;
 
-/// The sizes that fit the data; what the data leave open is as in the reference.
+/// The sizes that fit the data; what the data leave open is as `wanted`.
 ///
 /// # Errors
 /// If the pictures are of a size that no network has.
-pub fn for_data(data: &LabelledImages) -> Result<dcgan::Config> {
+pub fn for_data(data: &LabelledImages, wanted: dcgan::Config) -> Result<dcgan::Config> {
     let images = data.images();
     let config = dcgan::Config {
         classes: data.classes(),
         channels: images.channels(),
         height: images.height(),
         width: images.width(),
-        ..dcgan::Config::default()
+        ..wanted
     };
     config.discriminator()?;
     let parameters = config.generator()?.trainable();
     if parameters > MOST_PARAMETERS {
         let size = Size { width: images.width(), height: images.height() };
         bail!(
-            "pictures of {size} pixels need a generator of {parameters} parameters, more than fit into an ONNX \
-             file ({MOST_PARAMETERS}); have them resized with --size, such as --size {}",
+            "pictures of {size} pixels and these widths need a generator of {parameters} parameters, more than \
+             fit into an ONNX file ({MOST_PARAMETERS}); have them resized with --size, such as --size {}, or \
+             choose fewer --generator-filters",
             size.suggestion()
         );
     }
@@ -37,6 +38,8 @@ pub fn for_data(data: &LabelledImages) -> Result<dcgan::Config> {
 
 #[cfg(test)]
 mod tests {
+    use models::dcgan::Config;
+
     use crate::data::{Images, LabelledImages};
 
     fn data(channels: usize, height: usize, width: usize) -> LabelledImages {
@@ -47,15 +50,17 @@ mod tests {
 
     #[test]
     fn the_networks_fit_the_data() {
-        let config = super::for_data(&data(3, 8, 12)).unwrap();
+        let narrow = Config { generator_filters: 5, ..Config::default() };
+        let config = super::for_data(&data(3, 8, 12), narrow).unwrap();
         assert_eq!((config.classes, config.channels, config.height, config.width), (3, 3, 8, 12));
+        assert_eq!((config.generator_filters, config.latent_dim), (5, 100));
         // The smallest that there is.
-        assert!(super::for_data(&data(1, 1, 1)).is_ok());
+        assert!(super::for_data(&data(1, 1, 1), Config::default()).is_ok());
     }
 
     #[test]
     fn pictures_that_are_too_large_are_refused_before_memory_is_asked_for() {
-        let error = super::for_data(&data(1, 600, 800)).unwrap_err().to_string();
+        let error = super::for_data(&data(1, 600, 800), Config::default()).unwrap_err().to_string();
         assert!(error.contains("800x600") && error.contains("--size 64x48"), "{error}");
     }
 }

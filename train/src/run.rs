@@ -24,7 +24,9 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Size, Split};
 use crate::device::Precision;
 use crate::metrics::Metrics;
-use crate::trainer::{Recipe, Trainer};
+use crate::recipe::Recipe;
+use crate::schedule::Schedule;
+use crate::trainer::Trainer;
 
 /// Where runs go unless `--out` says otherwise.
 pub const RUNS: &str = "runs";
@@ -80,6 +82,13 @@ impl Config {
     /// Iterations that show every image `epochs` times.
     pub fn iterations(&self) -> u64 {
         (self.epochs * self.images as u64).div_ceil(self.batch_size as u64)
+    }
+
+    /// How the learning rates change over the run.
+    pub fn schedule(&self) -> Schedule {
+        let Recipe { decay, decay_from, .. } = self.recipe;
+        let first = (decay_from * self.images as u64).div_ceil(self.batch_size as u64);
+        Schedule { decay, first, total: self.iterations() }
     }
 
     /// The classes' names, in the labels' order.
@@ -227,12 +236,29 @@ impl Run {
         self.folder.join(ANIMATION)
     }
 
+    /// A part of a sentence that says where the last checkpoint is.
+    pub fn last_checkpoint(&self) -> String {
+        let state = self.folder.join(STATE);
+        match state.exists() {
+            true => format!("the last good checkpoint is {}", state.display()),
+            false => format!("there is no checkpoint in {} yet", self.folder.display()),
+        }
+    }
+
     /// Writes both checkpoints, each whole or not at all.
     ///
     /// # Errors
-    /// If the folder can't be written or the disk is full; the old checkpoints stay then.
+    /// If weights are no finite numbers, the folder can't be written or the disk is full; the old
+    /// checkpoints stay then.
     pub fn save(&self, trainer: &Trainer, device: &str) -> Result<()> {
         let iterations = trainer.iterations();
+        if let Some(name) = trainer.broken()? {
+            bail!(
+                "training came to weights that are no finite numbers by iteration {iterations} ({name}); {}; \
+                 start a new run with a smaller --learning-rate",
+                self.last_checkpoint()
+            );
+        }
         let Config { images, .. } = self.config;
         let header = Header {
             format: FORMAT,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
-use models::{Network, Parameters};
+use models::{Network, Parameters, dcgan};
 
 use crate::batches;
 
@@ -13,23 +13,51 @@ const ROWS: usize = 8;
 /// Pixels between two pictures.
 const GAP: usize = 2;
 
-/// Draws the grid from `parameters` and writes it to `path` as a PNG.
+/// Draws the grid's pictures from `parameters`: image i is of class i modulo the classes.
+///
+/// # Shapes
+/// Returns (8 · classes, C, H, W) in [0, 1].
 ///
 /// # Errors
-/// If the file can't be written; Candle's.
-pub fn write_grid(
+/// Candle's.
+pub fn draw(
     generator: &Network,
     parameters: &Parameters,
     seed: u64,
-    latent_dim: usize,
-    path: &Path,
-) -> Result<()> {
-    let classes = generator.classes().unwrap_or(1);
-    let n = ROWS * classes;
-    let z = batches::fixed_noise(seed, n, latent_dim, parameters.device())?;
-    let label = Tensor::from_iter((0..n as u32).map(|i| i % classes as u32), parameters.device())?;
-    let images = generator.sample(parameters, &z, Some(&label))?;
-    let picture = grid(&images, classes)?;
+    networks: &dcgan::Config,
+) -> Result<Tensor> {
+    let n = ROWS * networks.classes;
+    let z = batches::fixed_noise(seed, n, networks, parameters.device())?;
+    let classes = networks.classes as u32;
+    let label = Tensor::from_iter((0..n as u32).map(|i| i % classes), parameters.device())?;
+    Ok(generator.sample(parameters, &z, Some(&label))?)
+}
+
+/// How much the pictures of each class differ: the standard deviation of a pixel between them, as a
+/// mean over the pixels.
+///
+/// # Shapes
+/// `images` (rows · `classes`, C, H, W) → one number a class
+///
+/// # Errors
+/// Candle's.
+pub fn variety(images: &Tensor, classes: usize) -> Result<Vec<f32>> {
+    let pictures = images.flatten_from(1)?;
+    let (n, pixels) = pictures.dims2()?;
+    let pictures = pictures.reshape((n / classes, classes, pixels))?;
+    let difference = pictures.broadcast_sub(&pictures.mean_keepdim(0)?)?;
+    Ok(difference.sqr()?.mean(0)?.sqrt()?.mean(1)?.to_vec1()?)
+}
+
+/// Writes pictures to `path` as a PNG, one column a class.
+///
+/// # Shapes
+/// `images` (N, C, H, W) in [0, 1]
+///
+/// # Errors
+/// If the file can't be written; Candle's.
+pub fn write_grid(images: &Tensor, classes: usize, path: &Path) -> Result<()> {
+    let picture = grid(images, classes)?;
     let mut png = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut png, image::ImageFormat::Png).context("can't encode the sample grid")?;
     models::files::write_atomically(path, |file| file.write_all(png.get_ref()))?;
@@ -78,6 +106,16 @@ mod tests {
         );
         // The gaps and the place of a sixth picture are black.
         assert_eq!([at(3, 0), at(8, 5), at(0, 2), at(12, 5)], [0; 4]);
+    }
+
+    #[test]
+    fn variety_is_the_deviation_between_the_pictures_of_a_class() {
+        // Two classes in turn, pictures of 1×3 pixels. The first class has 0, 1, 0, 1 in one pixel
+        // and no difference in the others; the second's are all alike.
+        let images: Vec<f32> = (0..4).flat_map(|row| [0.5, (row % 2) as f32, 0.2, 0.9, 0.1, 0.4]).collect();
+        let images = Tensor::from_vec(images, (8, 1, 1, 3), &Device::Cpu).unwrap();
+        let found = super::variety(&images, 2).unwrap();
+        assert!((found[0] - 0.5 / 3.).abs() < 1e-6 && found[1].abs() < 1e-6, "{found:?}");
     }
 
     #[test]

@@ -1,38 +1,24 @@
-//! One iteration of the reference recipe: D once, then G twice, with the same z and labels.
+//! One iteration: D once, then G, in the reference recipe twice, with the same z and labels.
 
 use candle_core::{DType, Device, Tensor};
 use models::checkpoint::{Checkpoint, Contents};
 use models::dcgan::Config;
 use models::{Network, Parameters, Result, Wanted};
-use serde::{Deserialize, Serialize};
 
-use crate::adam::{self, Adam};
+use crate::adam::Adam;
 use crate::average;
 use crate::loss;
+use crate::recipe::Recipe;
+use crate::schedule::Schedule;
 
 const PARAMETERS: Wanted = Wanted { input: false, parameters: true };
 const INPUT: Wanted = Wanted { input: true, parameters: false };
 
-/// How the two networks learn; the default is the reference recipe.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
-    /// Both optimisers'.
-    pub adam: adam::Config,
-    /// Updates of G for each update of D.
-    pub generator_updates: usize,
-    /// How much of the generator's moving average an iteration keeps.
-    pub average_keep: f64,
-}
-
-impl Default for Recipe {
-    fn default() -> Recipe {
-        Recipe { adam: adam::Config::default(), generator_updates: 2, average_keep: average::KEEP }
-    }
-}
-
 /// Both networks, their weights and optimisers, and the generator's average.
 pub struct Trainer {
     recipe: Recipe,
+    /// How the learning rates change; unless it is set, they don't.
+    pub schedule: Schedule,
     /// G's list.
     pub generator: Network,
     /// D's list.
@@ -57,16 +43,18 @@ pub struct Figures {
     pub fake: Tensor,
     /// D's logits of the fake ones in G's last update (N, 1).
     pub judged: Tensor,
+    /// What D learned the real ones toward.
+    pub real_target: f64,
 }
 
 impl Figures {
-    /// The discriminator's loss: real toward 1 plus fake toward 0.
+    /// The discriminator's loss: real toward 1, or a little less, plus fake toward 0.
     ///
     /// # Errors
     /// Candle's.
     pub fn loss_d(&self) -> Result<f64> {
-        let sum =
-            (loss::binary_cross_entropy(&self.real, 1.)? + loss::binary_cross_entropy(&self.fake, 0.)?)?;
+        let on_real = loss::binary_cross_entropy(&self.real, self.real_target)?;
+        let sum = (on_real + loss::binary_cross_entropy(&self.fake, 0.)?)?;
         Ok(sum.to_dtype(DType::F64)?.to_scalar()?)
     }
 
@@ -119,9 +107,10 @@ impl Trainer {
     ) -> Result<Trainer> {
         Ok(Trainer {
             recipe,
+            schedule: Schedule::CONSTANT,
             average: g.copy()?,
             adam_g: Adam::new(recipe.adam, &g)?,
-            adam_d: Adam::new(recipe.adam, &d)?,
+            adam_d: Adam::new(recipe.adam_d(), &d)?,
             generator,
             discriminator,
             g,
@@ -143,9 +132,10 @@ impl Trainer {
         let updates = iterations * recipe.generator_updates as u64;
         Ok(Trainer {
             recipe,
+            schedule: Schedule::CONSTANT,
             average: checkpoint.parameters("average", &generator, device)?,
             adam_g: Adam::load(recipe.adam, updates, checkpoint, "adam.generator", &g)?,
-            adam_d: Adam::load(recipe.adam, iterations, checkpoint, "adam.discriminator", &d)?,
+            adam_d: Adam::load(recipe.adam_d(), iterations, checkpoint, "adam.discriminator", &d)?,
             generator,
             discriminator,
             g,
@@ -163,6 +153,24 @@ impl Trainer {
         self.adam_d.save(contents, "adam.discriminator", &self.d);
     }
 
+    /// The first weights, of G, D or the average, that hold a number which is not finite.
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn broken(&self) -> Result<Option<String>> {
+        let networks = [("generator", &self.g), ("discriminator", &self.d), ("average", &self.average)];
+        for (network, parameters) in networks {
+            for (name, value) in parameters.iter() {
+                // 0 times infinity or NaN is NaN, and so is any sum with it.
+                let sum = (value.as_tensor() * 0.)?.sum_all()?.to_dtype(DType::F64)?;
+                if sum.to_scalar::<f64>()?.is_nan() {
+                    return Ok(Some(format!("{network}.{name}")));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Iterations done.
     pub fn iterations(&self) -> u64 {
         self.iterations
@@ -176,22 +184,24 @@ impl Trainer {
     /// # Errors
     /// Candle's, or if the shapes don't fit the networks.
     pub fn iteration(&mut self, x: &Tensor, y: &Tensor, z: &Tensor) -> Result<Figures> {
-        let Trainer { recipe, generator, discriminator, g, d, average, adam_g, adam_d, iterations } = self;
+        let Trainer { recipe, schedule, generator, discriminator, g, d, average, adam_g, adam_d, iterations } =
+            self;
         let y = Some(y);
+        let pace = schedule.factor(*iterations);
 
-        // (1) update D: real toward 1 plus fake toward 0. Real and fake go through it apart, so
-        // each has its own batch statistics.
+        // (1) update D: real toward 1, or a little less, plus fake toward 0. Real and fake go
+        // through it apart, so each has its own batch statistics.
         let mut fake = generator.trace(g, z, y)?; //             N, 1, 28, 28
         fake.update_running_averages(generator, g)?;
         let on_real = discriminator.trace(d, x, y)?; //          N, 1
         let on_fake = discriminator.trace(d, &fake.output, y)?;
-        let toward_real = loss::gradient(&on_real.output, 1.)?;
+        let toward_real = loss::gradient(&on_real.output, recipe.real_target())?;
         let toward_fake = loss::gradient(&on_fake.output, 0.)?;
         let from_real = on_real.backward(discriminator, d, &toward_real, PARAMETERS)?;
         let from_fake = on_fake.backward(discriminator, d, &toward_fake, PARAMETERS)?;
         on_real.update_running_averages(discriminator, d)?;
         on_fake.update_running_averages(discriminator, d)?;
-        adam_d.step(d, &from_real, Some(&from_fake))?;
+        adam_d.step(d, &from_real, Some(&from_fake), pace)?;
 
         // (2) update G: fake toward 1, through D as it now is. The first update's forward pass is
         // the one above: same weights, same z. It moves the running averages again, as two would.
@@ -207,13 +217,119 @@ impl Trainer {
             let through = judged.backward(discriminator, d, &toward_real, INPUT)?;
             if let Some(dy) = through.input {
                 let gradients = fake.backward(generator, g, &dy, PARAMETERS)?;
-                adam_g.step(g, &gradients, None)?;
+                adam_g.step(g, &gradients, None, pace)?;
             }
             logits = judged.output.detach();
         }
 
         *iterations += 1;
         average::update(average, g, recipe.average_keep, *iterations)?;
-        Ok(Figures { real: on_real.output.detach(), fake: on_fake.output.detach(), judged: logits })
+        Ok(Figures {
+            real: on_real.output.detach(),
+            fake: on_fake.output.detach(),
+            judged: logits,
+            real_target: recipe.real_target(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+    use models::dcgan::Config;
+
+    use super::{Recipe, Trainer};
+    use crate::schedule::{Decay, Schedule};
+
+    fn trainer(recipe: Recipe) -> Trainer {
+        let narrow = Config {
+            classes: 3,
+            height: 6,
+            width: 9,
+            latent_dim: 5,
+            generator_filters: 2,
+            generator_units: 7,
+            discriminator_filters: 3,
+            discriminator_units: 8,
+            ..Config::default()
+        };
+        Trainer::new(&narrow, recipe, 4, &Device::Cpu).unwrap()
+    }
+
+    /// Four pictures, their labels and latents.
+    fn batch() -> [Tensor; 3] {
+        let ramp = |n: usize| (0..n).map(|i| (i * 37 % 101) as f32 / 101.).collect::<Vec<_>>();
+        [
+            Tensor::from_vec(ramp(4 * 54), (4, 1, 6, 9), &Device::Cpu).unwrap(),
+            Tensor::new(&[0u32, 2, 1, 1], &Device::Cpu).unwrap(),
+            Tensor::from_vec(ramp(20), (4, 5), &Device::Cpu).unwrap(),
+        ]
+    }
+
+    fn all(parameters: &models::Parameters) -> Vec<f32> {
+        let values = parameters.trainable().map(|(_, v)| v.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+        values.flatten().collect()
+    }
+
+    #[test]
+    fn smoothing_moves_what_d_learns_real_pictures_toward_and_nothing_else() {
+        let [x, y, z] = batch();
+        for smoothing in [0., 0.1, 0.4] {
+            let mut trainer = trainer(Recipe { smoothing, ..Recipe::default() });
+            let figures = trainer.iteration(&x, &y, &z).unwrap();
+            let mean = |values: Vec<f32>| values.iter().sum::<f32>() / values.len() as f32;
+            let real = mean(figures.d_real().unwrap()) - (1. - smoothing as f32);
+            let gradient = real + mean(figures.d_fake().unwrap());
+            // The logit's bias comes last. Adam's first moment after one step is (1 − β₁) gradients.
+            let (first, _) = trainer.adam_d.moments.last().unwrap();
+            let found = first.to_vec1::<f32>().unwrap()[0];
+            assert!((found - 0.5 * gradient).abs() < 1e-6, "{smoothing}: {found}, {}", 0.5 * gradient);
+        }
+    }
+
+    #[test]
+    fn each_network_learns_at_its_own_pace() {
+        let [x, y, z] = batch();
+        let after = |recipe: Recipe, schedule: Schedule| {
+            let mut trainer = trainer(recipe);
+            trainer.schedule = schedule;
+            let before = (all(&trainer.g), all(&trainer.d));
+            trainer.iteration(&x, &y, &z).unwrap();
+            let moved =
+                |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+            (moved(&before.0, &all(&trainer.g)), moved(&before.1, &all(&trainer.d)))
+        };
+        let one = Recipe { generator_updates: 1, ..Recipe::default() };
+        // Adam's first step is the learning rate, whatever the gradient.
+        let near = |(g, d): (f32, f32), expected: (f32, f32)| {
+            assert!((g / expected.0 - 1.).abs() < 0.01, "{g}, {} expected", expected.0);
+            assert!((d / expected.1 - 1.).abs() < 0.01, "{d}, {} expected", expected.1);
+        };
+        near(after(one, Schedule::CONSTANT), (2e-4, 2e-4));
+        let slower = Recipe { learning_rate_d: Some(5e-5), ..one };
+        near(after(slower, Schedule::CONSTANT), (2e-4, 5e-5));
+
+        let schedule = Schedule { decay: Decay::Linear, first: 0, total: 4 };
+        let mut trainer = trainer(slower);
+        trainer.schedule = schedule;
+        trainer.iteration(&x, &y, &z).unwrap();
+        trainer.iteration(&x, &y, &z).unwrap();
+        let half = (all(&trainer.g), all(&trainer.d));
+        trainer.schedule.total = 2;
+        trainer.iteration(&x, &y, &z).unwrap();
+        // At the end of its schedule, nothing learns.
+        assert!(half == (all(&trainer.g), all(&trainer.d)));
+    }
+
+    #[test]
+    fn broken_weights_are_found() {
+        let trainer = trainer(Recipe::default());
+        assert_eq!(trainer.broken().unwrap(), None);
+        let offset = trainer.d.get("h1.norm.offset").unwrap();
+        for value in [f32::NAN, f32::INFINITY] {
+            let wrong = (offset.ones_like().unwrap() * f64::from(value)).unwrap();
+            offset.set(&wrong).unwrap();
+            assert_eq!(trainer.broken().unwrap().as_deref(), Some("discriminator.h1.norm.offset"));
+        }
     }
 }

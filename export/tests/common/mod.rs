@@ -31,6 +31,7 @@ pub fn root() -> &'static Path {
 pub fn small() -> dcgan::Config {
     dcgan::Config {
         latent_dim: 7,
+        latent: dcgan::Latent::Uniform,
         classes: 5,
         channels: 3,
         height: 12,

@@ -236,6 +236,7 @@ fn linear_layers_norms_and_activations_of_random_shapes() {
 fn both_networks_of_an_uneven_picture() {
     let config = crate::dcgan::Config {
         latent_dim: 9,
+        latent: crate::dcgan::Latent::Uniform,
         classes: 3,
         channels: 2,
         height: 13,

@@ -26,6 +26,7 @@ const FILE: &str = "generator.safetensors";
 /// Sizes that are quick to export; rows and columns differ.
 fn small() -> dcgan::Config {
     dcgan::Config {
+        latent: dcgan::Latent::Uniform,
         latent_dim: 7,
         classes: 4,
         channels: 1,

@@ -5,5 +5,6 @@ mod bad_data;
 mod export;
 mod infer;
 mod own_pictures;
+mod settings;
 mod tensorboard;
 mod train;

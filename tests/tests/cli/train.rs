@@ -92,7 +92,7 @@ fn a_run_leaves_checkpoints_metrics_and_pictures() {
 }
 
 /// The tensors of both checkpoints, and the last grid. The header's order of keys is not fixed.
-fn results(shell: &Shell, run: &str, epoch: u64) -> [Vec<u8>; 3] {
+pub(crate) fn results(shell: &Shell, run: &str, epoch: u64) -> [Vec<u8>; 3] {
     let tensors = |file: &str| {
         let bytes = fs::read(shell.path(run).join(file)).unwrap();
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -227,5 +227,5 @@ fn a_folder_that_cannot_be_written_and_devices_that_are_not_there() {
         &["--tf32", "CUDA", "on the cpu"],
     );
     shell.fail(&arguments(&["--device", "tpu"]), 2, &["tpu", "auto, cpu, cuda or cuda:INDEX"]);
-    shell.fail(&["--batch-size", "1"], 2, &["--batch-size", "2..=65536"]);
+    shell.fail(&["--batch-size", "1"], 2, &["--batch-size", "from 2 to 65536"]);
 }

@@ -21,7 +21,7 @@ use super::{classes, idx_folder, name};
 const CLASSES: u8 = 10;
 
 /// Where MNIST lives when no folder is given; `make setup` and the download put it there.
-const DEFAULT_FOLDER: &str = "data/mnist";
+pub const DEFAULT_FOLDER: &str = "data/mnist";
 
 /// Public mirrors: a file's address is the mirror's, the file's name and `.gz`.
 const MIRRORS: [&str; 2] =

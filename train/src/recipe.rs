@@ -1,0 +1,82 @@
+//! Recipes: how the two networks learn, and the named sets of settings that a run starts from.
+
+use models::dcgan;
+use serde::{Deserialize, Serialize};
+
+use crate::adam;
+use crate::average;
+use crate::schedule::Decay;
+
+/// A named set of settings.
+pub struct Named {
+    /// What `--recipe` and a file's `recipe` call it.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Its settings, as in a `--config` file. What it doesn't say is as in the first recipe.
+    pub settings: &'static str,
+}
+
+/// All recipes. The first is the default and says every setting.
+pub const RECIPES: &[Named] = &[Named {
+    name: "reference",
+    about: "DCGAN-tensorflow's labelled MNIST",
+    settings: include_str!("../recipes/reference.toml"),
+}];
+
+/// How the two networks learn; the default is the reference recipe.
+///
+/// Part of a run's `config.json`. What was written before a field was there reads as what it did.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Both optimisers'; the learning rate is G's.
+    pub adam: adam::Config,
+    /// D's learning rate, where it is not G's.
+    #[serde(default)]
+    pub learning_rate_d: Option<f64>,
+    /// How the learning rates change over the run.
+    #[serde(default)]
+    pub decay: Decay,
+    /// Epochs before they begin to.
+    #[serde(default)]
+    pub decay_from: u64,
+    /// Updates of G for each update of D.
+    pub generator_updates: usize,
+    /// s: D learns real pictures toward 1 − s, fake ones toward 0 (one-sided label smoothing,
+    /// Salimans et al. 2016, section 3.4).
+    #[serde(default)]
+    pub smoothing: f64,
+    /// How much of the generator's moving average an iteration keeps.
+    pub average_keep: f64,
+}
+
+impl Default for Recipe {
+    fn default() -> Recipe {
+        Recipe {
+            adam: adam::Config::default(),
+            learning_rate_d: None,
+            decay: Decay::Constant,
+            decay_from: 0,
+            generator_updates: 2,
+            smoothing: 0.,
+            average_keep: average::KEEP,
+        }
+    }
+}
+
+impl Recipe {
+    /// The settings of D's optimiser.
+    pub fn adam_d(&self) -> adam::Config {
+        let learning_rate = self.learning_rate_d.unwrap_or(self.adam.learning_rate);
+        adam::Config { learning_rate, ..self.adam }
+    }
+
+    /// What D learns real pictures toward.
+    pub fn real_target(&self) -> f64 {
+        1. - self.smoothing
+    }
+}
+
+/// How latents are drawn, by the names that settings have for it.
+pub const LATENTS: [(&str, dcgan::Latent); 2] =
+    [("uniform", dcgan::Latent::Uniform), ("normal", dcgan::Latent::Normal)];

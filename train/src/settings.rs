@@ -1,0 +1,605 @@
+//! The settings of a run: what each is called, what it may be, and where it comes from.
+//!
+//! One table, [`SETTINGS`], makes the flags and reads the keys of a `--config` file, so that both
+//! know the same names and refuse the same values. A setting is taken from the flags, else from the
+//! file, else from the recipe.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use models::dcgan;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::adam;
+use crate::data::{Size, Split};
+use crate::device::Precision;
+use crate::recipe::{LATENTS, RECIPES, Recipe};
+use crate::schedule::Decay;
+
+/// Headings of `--help`: the settings under the last two are the recipe's own, and a run that
+/// changes one of them says so in its provenance.
+pub const RUN: &str = "Run";
+/// Which pictures.
+pub const DATA: &str = "Data";
+/// How the networks learn.
+pub const LEARNING: &str = "Learning";
+/// What the networks are.
+pub const NETWORKS: &str = "Networks";
+
+/// One setting.
+pub struct Setting {
+    /// The key in a file, and with two dashes the flag.
+    pub key: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// What `--help` calls a value.
+    value_name: &'static str,
+    /// Where `--help` shows it.
+    pub heading: &'static str,
+    help: &'static str,
+}
+
+/// What a setting may be.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// A whole number.
+    Whole {
+        /// The smallest.
+        least: u64,
+        /// The largest.
+        most: u64,
+    },
+    /// A number that fits.
+    Number {
+        /// Whether it does.
+        fits: fn(f64) -> bool,
+        /// Which ones do, in words.
+        which: &'static str,
+    },
+    /// One of these words.
+    Choice(fn() -> Vec<&'static str>),
+    /// WIDTHxHEIGHT
+    Size,
+    /// A folder, as seen from where `train` is started.
+    Folder,
+    /// true or false; the flag alone means true.
+    Switch,
+}
+
+/// The value of a setting, within its range.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// Of [`Kind::Whole`].
+    Whole(u64),
+    /// Of [`Kind::Number`].
+    Number(f64),
+    /// Of [`Kind::Choice`], [`Kind::Size`] and [`Kind::Folder`].
+    Text(String),
+    /// Of [`Kind::Switch`].
+    Switch(bool),
+}
+
+const fn whole(least: u64, most: u64) -> Kind {
+    Kind::Whole { least, most }
+}
+
+const POSITIVE: Kind = Kind::Number { fits: |x| x > 0., which: "a number above 0" };
+const BELOW_ONE: Kind =
+    Kind::Number { fits: |x| (0. ..1.).contains(&x), which: "a number from 0 up to but not 1" };
+const UP_TO_HALF: Kind = Kind::Number { fits: |x| (0. ..=0.5).contains(&x), which: "a number from 0 to 0.5" };
+const WIDTH: Kind = whole(1, 1 << 16);
+/// So many that no product of epochs and images overflows.
+const EPOCHS: u64 = 1_000_000_000;
+
+const fn setting(
+    heading: &'static str,
+    key: &'static str,
+    value_name: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Setting {
+    Setting { key, kind, value_name, heading, help }
+}
+
+/// Every setting, in the order of `--help` and of a printed file.
+pub const SETTINGS: &[Setting] = &[
+    setting(RUN, "recipe", "NAME", Kind::Choice(recipes), "The settings to start from"),
+    setting(RUN, "epochs", "E", whole(1, EPOCHS), "Passes over the data"),
+    setting(RUN, "batch-size", "N", whole(2, 1 << 16), "Images of one iteration"),
+    setting(RUN, "seed", "S", whole(0, u64::MAX), "Key of every random number: weights, order, latents"),
+    setting(
+        RUN,
+        "tf32",
+        "BOOL",
+        Kind::Switch,
+        "Multiply with 11 bits of precision in place of 24, on a GPU's tensor cores: faster, and the run's \
+         numbers differ",
+    ),
+    setting(DATA, "data", "FOLDER", Kind::Folder, "Folder of the data, see below"),
+    setting(DATA, "size", "WIDTHxHEIGHT", Kind::Size, "Stretch all pictures to this size"),
+    setting(
+        DATA,
+        "split",
+        "PART",
+        Kind::Choice(splits),
+        "Which part of the data to train on; after all of them, no figure on the test images says anything",
+    ),
+    setting(
+        LEARNING,
+        "generator-updates",
+        "N",
+        whole(1, 1000),
+        "Updates of the generator for each one of the discriminator",
+    ),
+    setting(LEARNING, "learning-rate", "LR", POSITIVE, "Adam's learning rate, for both networks"),
+    setting(LEARNING, "learning-rate-g", "LR", POSITIVE, "The same for the generator alone"),
+    setting(LEARNING, "learning-rate-d", "LR", POSITIVE, "The same for the discriminator alone"),
+    setting(
+        LEARNING,
+        "decay",
+        "CURVE",
+        Kind::Choice(|| vec!["constant", "linear", "cosine"]),
+        "How the learning rates go to 0 by the run's end",
+    ),
+    setting(LEARNING, "decay-from", "E", whole(0, EPOCHS), "Epochs before they begin to"),
+    setting(LEARNING, "beta1", "B", BELOW_ONE, "How much of the gradient's mean Adam keeps a step"),
+    setting(LEARNING, "beta2", "B", BELOW_ONE, "How much of the squared gradient's mean Adam keeps a step"),
+    setting(LEARNING, "smoothing", "S", UP_TO_HALF, "The discriminator learns real pictures toward 1 - S"),
+    setting(
+        LEARNING,
+        "average-keep",
+        "K",
+        BELOW_ONE,
+        "How much of the averaged generator an iteration keeps: a horizon of 1 / (1 - K) iterations",
+    ),
+    setting(NETWORKS, "latent", "DISTRIBUTION", Kind::Choice(latents), "U(-1, 1) or N(0, 1)"),
+    setting(NETWORKS, "latent-dim", "N", whole(1, 65535), "Numbers in a latent"),
+    setting(
+        NETWORKS,
+        "generator-filters",
+        "N",
+        WIDTH,
+        "Half as many as the transposed convolution's in the middle",
+    ),
+    setting(NETWORKS, "generator-units", "N", WIDTH, "Features of the generator's linear stage"),
+    setting(
+        NETWORKS,
+        "discriminator-filters",
+        "N",
+        WIDTH,
+        "Filters of the second convolution, to which one a class is added",
+    ),
+    setting(NETWORKS, "discriminator-units", "N", WIDTH, "Features of the discriminator's linear stage"),
+];
+
+fn recipes() -> Vec<&'static str> {
+    RECIPES.iter().map(|recipe| recipe.name).collect()
+}
+
+fn splits() -> Vec<&'static str> {
+    vec!["train", "test", "all"]
+}
+
+fn latents() -> Vec<&'static str> {
+    LATENTS.iter().map(|(name, _)| *name).collect()
+}
+
+/// What the values may be, after "expected".
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Whole { least, most } => write!(f, "a whole number from {least} to {most}"),
+            Kind::Number { which, .. } => f.write_str(which),
+            Kind::Choice(words) => {
+                let words: Vec<String> = words().iter().map(|word| format!("{word:?}")).collect();
+                f.write_str(&words.join(" or "))
+            }
+            Kind::Size => f.write_str("WIDTHxHEIGHT, each from 1 to 1024, such as 64x48"),
+            Kind::Folder => f.write_str("the path of a folder, such as \"flowers\""),
+            Kind::Switch => f.write_str("true or false"),
+        }
+    }
+}
+
+impl Kind {
+    /// A value as a flag has it.
+    fn parse(self, text: &str) -> Result<Value, String> {
+        let value = match self {
+            Kind::Whole { .. } => text.parse().ok().map(Value::Whole),
+            Kind::Number { .. } => text.parse().ok().map(Value::Number),
+            Kind::Choice(_) | Kind::Size | Kind::Folder => Some(Value::Text(text.to_string())),
+            Kind::Switch => text.parse().ok().map(Value::Switch),
+        };
+        value.and_then(|value| self.within(value)).ok_or_else(|| format!("expected {self}"))
+    }
+
+    /// A value as a file has it.
+    fn read(self, value: &toml::Value) -> Option<Value> {
+        let value = match (self, value) {
+            (Kind::Whole { .. }, toml::Value::Integer(number)) => Value::Whole(u64::try_from(*number).ok()?),
+            // TOML's integers end at 2⁶³ − 1. A seed beyond stands in quotes.
+            (Kind::Whole { .. }, toml::Value::String(text)) => {
+                Value::Whole(text.parse().ok().filter(|&number| i64::try_from(number).is_err())?)
+            }
+            (Kind::Number { .. }, toml::Value::Float(number)) => Value::Number(*number),
+            (Kind::Number { .. }, toml::Value::Integer(number)) => Value::Number(*number as f64),
+            (Kind::Choice(_) | Kind::Size | Kind::Folder, toml::Value::String(text)) => {
+                Value::Text(text.clone())
+            }
+            (Kind::Switch, toml::Value::Boolean(value)) => Value::Switch(*value),
+            _ => return None,
+        };
+        self.within(value)
+    }
+
+    fn within(self, value: Value) -> Option<Value> {
+        let fits = match (self, &value) {
+            (Kind::Whole { least, most }, Value::Whole(number)) => (least..=most).contains(number),
+            (Kind::Number { fits, .. }, Value::Number(number)) => number.is_finite() && fits(*number),
+            (Kind::Choice(words), Value::Text(text)) => words().contains(&text.as_str()),
+            (Kind::Size, Value::Text(text)) => text.parse::<Size>().is_ok(),
+            (Kind::Folder, Value::Text(text)) => !text.is_empty(),
+            (Kind::Switch, Value::Switch(_)) => true,
+            _ => false,
+        };
+        fits.then_some(value)
+    }
+}
+
+/// As in a TOML file.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Whole(number) if i64::try_from(*number).is_err() => write!(f, "\"{number}\""),
+            Value::Whole(number) => write!(f, "{number}"),
+            Value::Number(number) => write!(f, "{number:?}"),
+            // JSON's quoting is TOML's, but for the character DEL.
+            Value::Text(text) => f.write_str(&json!(text).to_string().replace('\x7f', "\\u007f")),
+            Value::Switch(value) => write!(f, "{value}"),
+        }
+    }
+}
+
+/// Some settings with their values: a recipe's, a file's, the flags'.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Layer(BTreeMap<&'static str, Value>);
+
+impl Layer {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// One sentence with the file, the key, what was found and what was expected.
+    pub fn read(path: &Path) -> Result<Layer> {
+        let name = path.display().to_string();
+        let text =
+            fs::read_to_string(path).map_err(|error| anyhow!("--config {name}: can't be read ({error})"))?;
+        Layer::parse(&text, &name)
+    }
+
+    fn parse(text: &str, name: &str) -> Result<Layer> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            anyhow!(
+                "{name}: line {line} is not TOML ({}); expected lines such as epochs = 25",
+                one_line(error.message())
+            )
+        })?;
+        let mut layer = BTreeMap::new();
+        for (key, value) in &table {
+            let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
+                bail!("{name}: there is no setting {key:?}{}", suggestion(key));
+            };
+            let value = setting
+                .kind
+                .read(value)
+                .ok_or_else(|| anyhow!("{name}: {key} is {}; expected {}", describe(value), setting.kind))?;
+            layer.insert(setting.key, value);
+        }
+        Ok(Layer(layer))
+    }
+
+    /// These settings, and those of `below` that are not among them. A learning rate for both
+    /// networks here is also one for each, whatever lies below.
+    fn over(mut self, below: Layer) -> Layer {
+        if let Some(rate) = self.0.remove("learning-rate") {
+            for key in ["learning-rate-g", "learning-rate-d"] {
+                self.0.entry(key).or_insert(rate.clone());
+            }
+        }
+        for (key, value) in below.0 {
+            self.0.entry(key).or_insert(value);
+        }
+        self
+    }
+
+    /// A recipe's settings, all of them.
+    fn of_recipe(name: &str) -> Result<Layer> {
+        let [first, others @ ..] = RECIPES else { bail!("there are no recipes") };
+        let base = Layer::parse(first.settings, first.name)?.over(Layer::default());
+        match others.iter().find(|recipe| recipe.name == name) {
+            Some(recipe) => Ok(Layer::parse(recipe.settings, recipe.name)?.over(base)),
+            None => Ok(base),
+        }
+    }
+
+    /// A setting's value.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    fn whole(&self, key: &str) -> Result<u64> {
+        match self.get(key) {
+            Some(Value::Whole(number)) => Ok(*number),
+            _ => Err(missing(key)),
+        }
+    }
+
+    fn number(&self, key: &str) -> Result<f64> {
+        match self.get(key) {
+            Some(Value::Number(number)) => Ok(*number),
+            _ => Err(missing(key)),
+        }
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        match self.get(key) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// One of an enum's words.
+    fn word<T: for<'de> Deserialize<'de>>(&self, key: &str) -> Result<T> {
+        let word = self.text(key).ok_or_else(|| missing(key))?;
+        Ok(serde_json::from_value(json!(word))?)
+    }
+}
+
+/// A file that `--config` takes.
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let present = SETTINGS.iter().filter_map(|setting| Some((setting, self.get(setting.key)?)));
+        for (setting, value) in present {
+            writeln!(f, "{} = {value}", setting.key)?;
+        }
+        Ok(())
+    }
+}
+
+/// Recipes say every setting that has a default, so this is a recipe's fault.
+fn missing(key: &str) -> anyhow::Error {
+    anyhow!("no recipe says what {key} is")
+}
+
+fn suggestion(key: &str) -> String {
+    let key = key.replace('_', "-").to_lowercase();
+    let near = |setting: &Setting| strsim::normalized_damerau_levenshtein(&key, setting.key);
+    let best = SETTINGS.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    match best.filter(|setting| near(setting) > 0.5) {
+        Some(setting) => format!("; expected one of those in train --help, such as {}", setting.key),
+        None => "; expected one of those in train --help".to_string(),
+    }
+}
+
+/// What a file has in place of a value, in words.
+fn describe(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => format!("{text:?}"),
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => format!("{number:?}"),
+        toml::Value::Boolean(value) => value.to_string(),
+        toml::Value::Datetime(date) => format!("the date {date}"),
+        toml::Value::Array(_) => "a list".to_string(),
+        toml::Value::Table(_) => "a table".to_string(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The settings that stand on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Flags(Layer);
+
+impl Flags {
+    /// The passes over the data, the one setting that a resumed run may be given.
+    pub fn epochs(&self) -> Option<u64> {
+        self.0.whole("epochs").ok()
+    }
+}
+
+impl Setting {
+    fn arg(&'static self) -> Arg {
+        let kind = self.kind;
+        let default = match self.key {
+            "recipe" => RECIPES.first().map(|recipe| recipe.name.to_string()),
+            "data" => Some("data/mnist, fetched when missing".to_string()),
+            "size" => Some("their own, which must be one".to_string()),
+            "epochs" => default(self.key).map(|epochs| format!("{epochs}, or the resumed run's")),
+            "tf32" => None,
+            key => default(key),
+        };
+        let mut help = self.help.to_string();
+        if self.key == "recipe" {
+            let recipes = RECIPES.iter().map(|recipe| format!("{}, {}", recipe.name, recipe.about));
+            help = format!("{help}: {}", recipes.collect::<Vec<_>>().join("; "));
+        }
+        if let Some(default) = default {
+            help = format!("{help} [default: {default}]");
+        }
+        let arg = Arg::new(self.key).long(self.key).value_name(self.value_name).help(help);
+        let arg = arg.help_heading(self.heading).allow_negative_numbers(true);
+        // A resumed run has its settings already.
+        let arg = if self.key == "epochs" { arg } else { arg.conflicts_with("resume") };
+        match kind {
+            Kind::Choice(words) => arg.value_parser(PossibleValuesParser::new(words()).map(Value::Text)),
+            Kind::Switch => arg
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .hide_possible_values(true)
+                .value_parser(move |text: &str| kind.parse(text)),
+            _ => arg.value_parser(move |text: &str| kind.parse(text)),
+        }
+    }
+}
+
+/// What the first recipe says, without quotes.
+fn default(key: &str) -> Option<String> {
+    let recipe = RECIPES.first()?;
+    let layer = Layer::parse(recipe.settings, recipe.name).ok()?;
+    Some(layer.get(key)?.to_string().replace('"', ""))
+}
+
+impl Args for Flags {
+    fn augment_args(command: Command) -> Command {
+        command.args(SETTINGS.iter().map(Setting::arg))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Flags::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Flags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Flags, clap::Error> {
+        let mut flags = Flags::default();
+        flags.update_from_arg_matches(matches)?;
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for key in SETTINGS.iter().map(|setting| setting.key) {
+            if matches.value_source(key) == Some(ValueSource::CommandLine)
+                && let Some(value) = matches.get_one::<Value>(key)
+            {
+                self.0.0.insert(key, value.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All settings of a new run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Every setting with its value; [`Layer`]'s `Display` is a file that gives them again.
+    pub values: Layer,
+    /// The recipe's name, and after a colon the settings of learning and networks that differ from it.
+    pub recipe_name: String,
+    /// How the networks learn.
+    pub recipe: Recipe,
+    /// The networks' sizes, but for what the data give: classes and the pictures' size.
+    pub networks: dcgan::Config,
+    /// Passes over the data.
+    pub epochs: u64,
+    /// N
+    pub batch_size: usize,
+    /// Key of every random number.
+    pub seed: u64,
+    /// The data's folder, if one was given.
+    pub data: Option<PathBuf>,
+    /// What all pictures are stretched to.
+    pub size: Option<Size>,
+    /// Which part of the data.
+    pub split: Split,
+    /// How exactly a GPU multiplies.
+    pub precision: Precision,
+}
+
+/// The flags over the file over the recipe that they name.
+///
+/// # Errors
+/// One sentence with the file, the key, what was found and what was expected.
+pub fn resolve(flags: &Flags, file: Option<&Path>) -> Result<Settings> {
+    let file = file.map(Layer::read).transpose()?.unwrap_or_default();
+    let given = flags.0.clone().over(file.over(Layer::default()));
+    let name =
+        given.text("recipe").or(RECIPES.first().map(|recipe| recipe.name)).unwrap_or_default().to_string();
+    let recipe = Layer::of_recipe(&name)?;
+    let mut values = given.over(recipe.clone());
+    values.0.insert("recipe", Value::Text(name.clone()));
+    Settings::new(values, &recipe, &name)
+}
+
+impl Settings {
+    fn new(values: Layer, recipe: &Layer, name: &str) -> Result<Settings> {
+        let size = |key: &str| values.whole(key).map(|number| number as usize);
+        let (rate_g, rate_d) = (values.number("learning-rate-g")?, values.number("learning-rate-d")?);
+        let learning = Recipe {
+            adam: adam::Config {
+                learning_rate: rate_g,
+                beta1: values.number("beta1")?,
+                beta2: values.number("beta2")?,
+                ..adam::Config::default()
+            },
+            learning_rate_d: (rate_d != rate_g).then_some(rate_d),
+            decay: values.word("decay")?,
+            decay_from: values.whole("decay-from")?,
+            generator_updates: size("generator-updates")?,
+            smoothing: values.number("smoothing")?,
+            average_keep: values.number("average-keep")?,
+        };
+        let networks = dcgan::Config {
+            latent: values.word("latent")?,
+            latent_dim: size("latent-dim")?,
+            generator_filters: size("generator-filters")?,
+            generator_units: size("generator-units")?,
+            discriminator_filters: size("discriminator-filters")?,
+            discriminator_units: size("discriminator-units")?,
+            ..dcgan::Config::default()
+        };
+        let epochs = values.whole("epochs")?;
+        let from = learning.decay_from;
+        match learning.decay {
+            Decay::Constant if from > 0 => {
+                bail!("decay-from is {from}, but decay is \"constant\"; expected \"linear\" or \"cosine\"")
+            }
+            Decay::Linear | Decay::Cosine if from >= epochs => {
+                bail!("decay-from is {from}, but the run has {epochs} epochs; expected fewer than that")
+            }
+            _ => {}
+        }
+        let differs = |setting: &&Setting| {
+            [LEARNING, NETWORKS].contains(&setting.heading)
+                && values.get(setting.key) != recipe.get(setting.key)
+        };
+        let changes = SETTINGS.iter().filter(differs);
+        let changes: Vec<String> = changes
+            .filter_map(|setting| Some(format!("{} = {}", setting.key, values.get(setting.key)?)))
+            .collect();
+        Ok(Settings {
+            recipe_name: match changes.as_slice() {
+                [] => name.to_string(),
+                changes => format!("{name}: {}", changes.join(", ")),
+            },
+            recipe: learning,
+            networks,
+            epochs,
+            batch_size: size("batch-size")?,
+            seed: values.whole("seed")?,
+            data: values.text("data").map(PathBuf::from),
+            size: values.text("size").map(str::parse).transpose().map_err(|error: String| anyhow!(error))?,
+            split: values.word("split")?,
+            precision: match values.get("tf32") {
+                Some(Value::Switch(true)) => Precision::Tf32,
+                _ => Precision::Float32,
+            },
+            values,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+use clap::{CommandFactory, FromArgMatches, Parser};
+use models::dcgan;
+
+use super::{Flags, Kind, SETTINGS, Settings, Value, default, resolve};
+use crate::cli::Cli;
+use crate::recipe::{RECIPES, Recipe};
+use crate::schedule::Decay;
+
+/// The settings that these arguments and this file give.
+fn resolved(arguments: &[&str], file: Option<&str>) -> Settings {
+    let path = file.map(|text| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        file
+    });
+    let matches = Cli::command().get_matches_from([&["train"], arguments].concat());
+    let flags = Flags::from_arg_matches(&matches).unwrap();
+    resolve(&flags, path.as_ref().map(|file| file.path())).unwrap()
+}
+
+#[test]
+fn without_options_it_is_the_reference() {
+    let settings = resolved(&[], None);
+    assert_eq!(settings.recipe, Recipe::default());
+    assert_eq!(settings.networks, dcgan::Config::default());
+    assert_eq!((settings.epochs, settings.batch_size, settings.seed), (25, 64, 0));
+    assert_eq!((settings.data, settings.size, settings.recipe_name.as_str()), (None, None, "reference"));
+}
+
+#[test]
+fn every_recipe_says_every_setting() {
+    for recipe in RECIPES {
+        let settings = resolved(&["--recipe", recipe.name], None);
+        assert_eq!(settings.recipe_name, recipe.name, "{}", recipe.about);
+        for setting in SETTINGS {
+            let optional = ["data", "size", "learning-rate"].contains(&setting.key);
+            assert_eq!(settings.values.get(setting.key).is_none(), optional, "{}", setting.key);
+        }
+    }
+}
+
+#[test]
+fn flags_go_over_the_file_and_the_file_over_the_recipe() {
+    let file = "seed = 5\nepochs = 7\nbatch-size = 8\nbeta1 = 0.25\ntf32 = true\n";
+    let settings = resolved(&["--epochs", "9", "--tf32=false"], Some(file));
+    assert_eq!((settings.epochs, settings.seed, settings.batch_size), (9, 5, 8));
+    assert_eq!((settings.recipe.adam.beta1, settings.recipe.adam.beta2), (0.25, 0.999));
+    assert_eq!(settings.values.get("tf32"), Some(&Value::Switch(false)));
+    // What a run says of itself names what it has otherwise than the recipe, but not how long it ran.
+    assert_eq!(settings.recipe_name, "reference: beta1 = 0.25");
+}
+
+#[test]
+fn a_learning_rate_for_both_goes_over_one_from_below() {
+    let rates = |arguments: &[&str], file: &str| {
+        let recipe = resolved(arguments, Some(file)).recipe;
+        (recipe.adam.learning_rate, recipe.adam_d().learning_rate)
+    };
+    assert_eq!(rates(&[], ""), (2e-4, 2e-4));
+    assert_eq!(rates(&[], "learning-rate = 0.01"), (0.01, 0.01));
+    assert_eq!(rates(&[], "learning-rate-d = 0.01"), (2e-4, 0.01));
+    assert_eq!(rates(&[], "learning-rate = 0.01\nlearning-rate-d = 0.02"), (0.01, 0.02));
+    assert_eq!(rates(&["--learning-rate-g", "0.03"], "learning-rate = 0.01"), (0.03, 0.01));
+    assert_eq!(rates(&["--learning-rate", "0.03"], "learning-rate-d = 0.01"), (0.03, 0.03));
+}
+
+#[test]
+fn what_is_printed_is_read_again() {
+    let arguments = ["--seed", "18446744073709551615", "--data", "a \"b\"\\c", "--size", "64x48"];
+    let more = ["--decay", "cosine", "--decay-from", "3", "--learning-rate-d", "1e-7", "--latent", "normal"];
+    let settings = resolved(&[&arguments[..], &more].concat(), None);
+    let printed = settings.values.to_string();
+    assert!(printed.contains("decay = \"cosine\"\ndecay-from = 3\n"), "{printed}");
+    assert!(printed.contains("seed = \"18446744073709551615\"\n"), "{printed}");
+    let again = resolved(&[], Some(&printed));
+    assert_eq!(again.values, settings.values);
+    assert_eq!((again.recipe, again.networks), (settings.recipe, settings.networks));
+    assert_eq!((again.recipe.decay, again.networks.latent), (Decay::Cosine, dcgan::Latent::Normal));
+}
+
+#[test]
+fn every_word_of_a_choice_means_something() {
+    for setting in SETTINGS {
+        if let Kind::Choice(words) = setting.kind {
+            for word in words() {
+                let flag = format!("--{}", setting.key);
+                let settings = resolved(&[&flag, word], None);
+                assert_eq!(settings.values.get(setting.key), Some(&Value::Text(word.to_string())));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_flags_are_sound() {
+    Cli::command().debug_assert();
+    assert!(Cli::try_parse_from(["train", "--resume", "--epochs", "5"]).is_ok());
+    for setting in SETTINGS.iter().filter(|setting| setting.key != "epochs") {
+        let value = match setting.key {
+            "recipe" => "reference".to_string(),
+            "data" | "size" => "64x48".to_string(),
+            "learning-rate" | "learning-rate-g" | "learning-rate-d" => "1".to_string(),
+            key => default(key).unwrap(),
+        };
+        let flag = format!("--{}={value}", setting.key);
+        let error = Cli::try_parse_from(["train", "--resume", "run", &flag]).unwrap_err();
+        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flag}");
+    }
+}
