@@ -1,6 +1,6 @@
 //! A run's checkpoints: which there are, which one training goes on from, and which are kept.
 //!
-//! `checkpoints/00004690.safetensors` holds everything that training needs to go on after 4,690
+//! `checkpoints/00004688.safetensors` holds everything that training needs to go on after 4,688
 //! iterations. Runs of an older version have one `state.safetensors` in their place, which is taken
 //! for older than all others.
 
