@@ -229,7 +229,10 @@ impl Run {
         self.rewind(trainer.iterations())?;
         let is_of_this = |found: Checkpoint| found.header.provenance == header.provenance;
         if !Checkpoint::load(&generator).is_ok_and(is_of_this) {
-            self.save_generator(&trainer, &Header { format: FORMAT, ..header })?;
+            let mut header = Header { format: FORMAT, ..header };
+            // JSON's reader may have changed the last bit.
+            header.provenance.epochs = self.config.epochs_done(trainer.iterations());
+            self.save_generator(&trainer, &header)?;
         }
         // Newer ones that can't be used stay until there is another to go on from.
         if warning.is_none() {

@@ -200,14 +200,15 @@ fn what_a_kill_after_the_last_checkpoint_left_undone_is_done() {
     shell.succeed(&[&new_run("unbroken", "3")[..], &["--quiet"]].concat());
     shell.succeed(&[&new_run("broken", "2")[..], &["--quiet"]].concat());
     // The generator and the animation of the epoch before, its checkpoint, and half a file.
-    let keep = |name: &str| fs::copy(shell.path("broken").join(name), shell.path(name)).unwrap();
-    let put_back = |name: &str| fs::copy(shell.path(name), shell.path("broken").join(name)).unwrap();
+    let from_to = |from: PathBuf, to: PathBuf| assert!(fs::copy(from, to).unwrap() > 0);
+    let keep = |name: &str| from_to(shell.path("broken").join(name), shell.path(name));
+    let put_back = |name: &str| from_to(shell.path(name), shell.path("broken").join(name));
     let first = "checkpoints/00000011.safetensors";
     fs::create_dir(shell.path("checkpoints")).unwrap();
     let names = ["generator.safetensors", "samples.gif", first];
-    names.iter().for_each(|name| drop(keep(name)));
+    names.iter().for_each(|name| keep(name));
     shell.succeed(&["--resume", "broken", "--epochs", "3", "--quiet"]);
-    names.iter().for_each(|name| drop(put_back(name)));
+    names.iter().for_each(|name| put_back(name));
     shell.write("broken/checkpoints/.edgegan-Xyz123.tmp", "half a checkpoint");
 
     let output = shell.run(&["--resume", "broken"]);
