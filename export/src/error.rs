@@ -75,6 +75,7 @@ impl Error {
             Error::Graph { .. } | Error::Differs { .. } => false,
             Error::Model(error) => match error {
                 models::Error::Checkpoint { .. }
+                | models::Error::Damaged { .. }
                 | models::Error::Parameter { .. }
                 | models::Error::Shape { .. }
                 | models::Error::Input { .. } => true,

@@ -1,9 +1,10 @@
 //! Weights in a safetensors file, with what they are and where they come from in its header.
 //!
 //! Tensors are named `<group>.<layer>.<parameter>`. A run's `generator.safetensors` has the groups
-//! `average` (the exponential moving average, which samples better) and `raw`; its
-//! `state.safetensors` also holds what training needs to go on. The header's metadata has one key,
-//! `edgegan`, with a [`Header`] as JSON.
+//! `average` (the exponential moving average, which samples better) and `raw`; the files in its
+//! `checkpoints/` also hold what training needs to go on. The header's metadata has one key,
+//! `edgegan`, with a [`Header`] as JSON, and in it the SHA-256 of the whole file, taken with zeros in
+//! the digest's own place: a file that is not to the bit what was written is refused.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,11 +17,19 @@ use sha2::{Digest, Sha256};
 use crate::network::{Network, Parameters};
 use crate::{Error, Result, dcgan, files};
 
-/// The header's format; a reader refuses others.
-pub const FORMAT: u32 = 1;
+/// The header's format; a reader refuses later ones.
+pub const FORMAT: u32 = 2;
 pub use crate::dcgan::LABELLED_DCGAN;
 
+/// The last format without a digest.
+const UNSEALED: u32 = 1;
+
 const KEY: &str = "edgegan";
+
+/// What stands before the digest in a file: the header is JSON within a string of JSON.
+const SEAL: &str = r#"\"file_sha256\":\""#;
+/// Hexadecimal digits of a SHA-256.
+const DIGITS: usize = 64;
 
 /// What a checkpoint says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +42,16 @@ pub struct Header {
     pub config: dcgan::Config,
     /// How the weights came about.
     pub provenance: Provenance,
+}
+
+/// A header as it is written.
+#[derive(Serialize, Deserialize)]
+struct Sealed<H> {
+    #[serde(flatten)]
+    header: H,
+    /// In every format since [`FORMAT`] 2.
+    #[serde(default)]
+    file_sha256: Option<String>,
 }
 
 /// How weights came about.
@@ -96,48 +115,111 @@ impl Contents {
     /// # Errors
     /// [`Error::Io`] if the folder can't be written or the disk is full.
     pub fn save(self, header: &Header, path: &Path) -> Result<()> {
+        let bytes = self.to_bytes(header, path)?;
+        files::write_atomically(path, |file| file.write_all(&bytes))
+    }
+
+    /// The file's bytes, the same for the same contents; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if a name is there twice; Candle's.
+    pub fn to_bytes(self, header: &Header, path: &Path) -> Result<Vec<u8>> {
         let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
-        let json = serde_json::to_string(header).map_err(|e| wrong(e.to_string()))?;
+        let sealed = Sealed { header, file_sha256: Some("0".repeat(DIGITS)) };
+        let json = serde_json::to_string(&sealed).map_err(|e| wrong(e.to_string()))?;
         let host = self.0.into_iter().map(|(name, t)| Ok((name, t.to_device(&Device::Cpu)?.contiguous()?)));
         let host = host.collect::<Result<Vec<_>>>()?;
         let metadata = HashMap::from([(KEY.to_string(), json)]);
-        let bytes = safetensors::serialize(host, Some(metadata)).map_err(|e| wrong(e.to_string()))?;
-        files::write_atomically(path, |file| file.write_all(&bytes))
+        let mut bytes = safetensors::serialize(host, Some(metadata)).map_err(|e| wrong(e.to_string()))?;
+        let start = seal(&bytes).ok_or_else(|| wrong("its header has no place for a digest".to_string()))?;
+        let digest = hex(Sha256::digest(&bytes));
+        bytes[start..start + DIGITS].copy_from_slice(digest.as_bytes());
+        Ok(bytes)
     }
+}
+
+/// Where the digest stands in a file, if there is room for one.
+fn seal(bytes: &[u8]) -> Option<usize> {
+    let start = bytes.windows(SEAL.len()).position(|window| window == SEAL.as_bytes())? + SEAL.len();
+    (start + DIGITS <= bytes.len()).then_some(start)
+}
+
+fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// No tensor ends after the file. The safetensors crate adds these numbers up before it compares them
+/// with the file's length, and very large ones overflow.
+fn ends_within(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Place {
+        data_offsets: (u64, u64),
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Entry {
+        Tensor(Place),
+        Other(serde::de::IgnoredAny),
+    }
+    let header = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
+    let header = header.and_then(|length| bytes[8..].get(..usize::try_from(length).ok()?));
+    // What is wrong otherwise, the safetensors crate says.
+    let entries = header.and_then(|json| serde_json::from_slice::<HashMap<String, Entry>>(json).ok());
+    let length = bytes.len() as u64;
+    entries.into_iter().flatten().all(|(_, entry)| match entry {
+        Entry::Tensor(Place { data_offsets: (start, end) }) => start <= length && end <= length,
+        Entry::Other(_) => true,
+    })
 }
 
 impl Checkpoint {
     /// Reads a checkpoint onto the host.
     ///
     /// # Errors
-    /// [`Error::Io`] if it can't be read; [`Error::Checkpoint`] if it is cut short, is no
-    /// safetensors file, or is of another program, format or architecture.
+    /// [`Error::Io`] if it can't be read; otherwise those of [`Checkpoint::from_bytes`].
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
         let bytes = std::fs::read(path).map_err(|source| Error::Io {
             action: "read",
             path: path.to_path_buf(),
             source,
         })?;
-        let broken = |e: safetensors::SafeTensorError| {
-            wrong(format!("cut short, or no safetensors file ({e}); use another checkpoint or train again"))
-        };
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+        Checkpoint::from_bytes(&bytes, path)
+    }
+
+    /// A checkpoint from a file's bytes; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is cut short, is no safetensors file, or was changed after it was
+    /// written; [`Error::Checkpoint`] if it is of another program, format or architecture.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Checkpoint> {
+        let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
+        let damaged = |message: String| Error::Damaged { path: path.to_path_buf(), message };
+        let not_whole = |why: &str| damaged(format!("cut short, or no safetensors file ({why})"));
+        let broken = |e: safetensors::SafeTensorError| not_whole(&e.to_string());
+        if !ends_within(bytes) {
+            return Err(not_whole("a tensor ends after the file"));
+        }
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| {
             wrong("a safetensors file without edgegan's header; use one that `train` wrote".to_string())
         })?;
-        let header: Header = serde_json::from_str(json).map_err(|e| {
+        let Sealed { header, file_sha256 } = serde_json::from_str::<Sealed<Header>>(json).map_err(|e| {
             wrong(format!("its header is not understood ({e}); it may be of another version"))
         })?;
-        if header.format != FORMAT {
+        if !(UNSEALED..=FORMAT).contains(&header.format) {
             let found = header.format;
-            return Err(wrong(format!("header format {found}, this version reads {FORMAT}")));
+            return Err(wrong(format!("header format {found}, this version reads up to {FORMAT}")));
         }
         if header.architecture != LABELLED_DCGAN {
             let found = &header.architecture;
             return Err(wrong(format!("architecture {found:?}, this version knows {LABELLED_DCGAN:?}")));
         }
-        let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+        // A digest counts whatever the format that the file says it has.
+        let claims_none = header.format == UNSEALED && file_sha256.is_none();
+        if !claims_none && !is_sealed(bytes, file_sha256.as_deref()) {
+            return Err(damaged("changed since it was written (its SHA-256 differs)".to_string()));
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
         let mut tensors = HashMap::new();
         for (name, view) in file.iter() {
             if view.dtype() != safetensors::Dtype::F32 {
@@ -146,8 +228,7 @@ impl Checkpoint {
             let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
             tensors.insert(name.to_string(), tensor);
         }
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Checkpoint { header, sha256, tensors })
+        Ok(Checkpoint { header, sha256: hex(Sha256::digest(bytes)), tensors })
     }
 
     /// The weights of `network` under `group`.
@@ -163,5 +244,112 @@ impl Checkpoint {
     /// One tensor by its full name, if it is there.
     pub fn tensor(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
+    }
+}
+
+/// Whether a file's bytes have this digest.
+fn is_sealed(bytes: &[u8], digest: Option<&str>) -> bool {
+    let (Some(start), Some(digest)) = (seal(bytes), digest) else { return false };
+    let mut hash = Sha256::new();
+    hash.update(&bytes[..start]);
+    hash.update([b'0'; DIGITS]);
+    hash.update(&bytes[start + DIGITS..]);
+    // The digest that was hashed around, and no other of that name.
+    bytes[start..start + DIGITS] == *digest.as_bytes() && hex(hash.finalize()) == digest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use candle_core::{Device, Tensor};
+
+    use super::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
+    use crate::dcgan;
+
+    fn header() -> Header {
+        Header {
+            format: FORMAT,
+            architecture: LABELLED_DCGAN.to_string(),
+            config: dcgan::Config::default(),
+            provenance: Provenance {
+                version: "0".to_string(),
+                dataset: "data".to_string(),
+                dataset_sha256: "0".repeat(64),
+                split: "train".to_string(),
+                classes: vec!["a \"quoted\" class".to_string()],
+                images: 7,
+                recipe: "reference".to_string(),
+                seed: 3,
+                batch_size: 2,
+                iterations: 5,
+                epochs: 1.5,
+                device: "cpu".to_string(),
+            },
+        }
+    }
+
+    fn bytes() -> Vec<u8> {
+        let mut contents = Contents::default();
+        contents.tensor("raw.weight", &Tensor::arange(0f32, 6., &Device::Cpu).unwrap());
+        contents
+            .tensor("average.weight", &Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu).unwrap());
+        contents.to_bytes(&header(), Path::new("file")).unwrap()
+    }
+
+    fn load(bytes: &[u8]) -> Result<Checkpoint, String> {
+        Checkpoint::from_bytes(bytes, Path::new("file")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let checkpoint = load(&bytes()).unwrap();
+        assert_eq!(checkpoint.header, header());
+        let tensor = checkpoint.tensor("raw.weight").unwrap();
+        assert_eq!(tensor.to_vec1::<f32>().unwrap(), [0., 1., 2., 3., 4., 5.]);
+        assert_eq!(checkpoint.tensor("average.weight").unwrap().dims(), [2, 3]);
+        assert!(bytes() == bytes(), "the same contents gave two files");
+    }
+
+    #[test]
+    fn every_bit_counts() {
+        let whole = bytes();
+        for i in 0..whole.len() * 8 {
+            let mut changed = whole.clone();
+            changed[i / 8] ^= 1 << (i % 8);
+            assert!(load(&changed).is_err(), "byte {}, bit {}", i / 8, i % 8);
+        }
+        for length in 0..whole.len() {
+            assert!(load(&whole[..length]).is_err(), "{length} bytes of {}", whole.len());
+        }
+        let mut damaged = whole.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        assert!(load(&damaged).unwrap_err().contains("checkpoint file: changed since it was written"));
+    }
+
+    #[test]
+    fn files_of_the_format_before_have_no_digest() {
+        let mut old = bytes();
+        let text = String::from_utf8_lossy(&old).into_owned();
+        let format = text.find(r#"\"format\":2"#).unwrap() + r#"\"format\":"#.len();
+        old[format] = b'1';
+        assert!(load(&old).unwrap_err().contains("changed since it was written"));
+        let key = text.find("file_sha256").unwrap();
+        old[key] = b'F';
+        *old.last_mut().unwrap() ^= 1;
+        assert_eq!(load(&old).unwrap().header.format, 1);
+        old[format] = b'3';
+        assert!(load(&old).unwrap_err().contains("header format 3, this version reads up to 2"));
+    }
+
+    #[test]
+    fn places_beyond_the_file_are_refused_and_not_added_up() {
+        let header = format!(
+            r#"{{"a":{{"dtype":"U8","shape":[{0}],"data_offsets":[0,{0}]}},"b":{{"dtype":"U8","shape":[{0}],"data_offsets":[{0},{1}]}}}}"#,
+            u64::MAX / 8,
+            u64::MAX - 1,
+        );
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+        assert!(load(&bytes).unwrap_err().contains("a tensor ends after the file"));
     }
 }

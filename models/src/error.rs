@@ -35,6 +35,14 @@ pub enum Error {
         /// What was found, what was expected and what to do.
         message: String,
     },
+    /// A checkpoint is not what was written.
+    #[error("checkpoint {}: {message}; use another checkpoint or train again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        message: String,
+    },
     /// A file can't be read or written.
     #[error("can't {action} {}: {source}", path.display())]
     Io {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::batches::{self, Batches};
 use crate::data::{self, LabelledImages, Loaded, Progress, Source, Split};
@@ -20,7 +21,7 @@ use crate::settings::{self, Flags, Settings};
 use crate::tensorboard::Board;
 use crate::trainer::Trainer;
 use crate::watch::{OnCollapse, Watch};
-use crate::{animation, device, networks, samples};
+use crate::{animation, device, failure, networks, samples};
 
 /// Iterations between two lines of the metrics.
 const LOG_EVERY: u64 = 50;
@@ -57,7 +58,10 @@ Of the latter two, folders train/ and test/ may hold a part each; else all pictu
 classes.txt beside the data gives the classes' order, and IDX classes their names: one a line.
 Pictures are learned in colour if any of them has colour; what is transparent becomes black.
 
-Ctrl-C saves and says how to go on. A second Ctrl-C ends the program at once."
+Ctrl-C and SIGTERM save and say how to go on; a second one ends the program at once. After that, a
+kill or a power cut, --resume goes on from the last checkpoint and ends, on the CPU, with the files of
+a run that was never stopped. Should that checkpoint be damaged, it says so and takes the one before.
+No two processes train in one folder."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -86,7 +90,7 @@ pub struct Cli {
     /// One line of JSON an epoch on standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Nothing but errors
+    /// Nothing but errors and warnings
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
 }
@@ -99,9 +103,10 @@ struct Voice {
 }
 
 impl Voice {
+    /// Of what went wrong and was mended: that is said whatever else isn't.
     fn warn(&self, warning: Option<String>) {
-        if let Some(warning) = warning.filter(|_| !self.quiet) {
-            self.bar.suspend(|| eprintln!("warning: {warning}"));
+        if let Some(warning) = warning {
+            self.bar.suspend(|| print_error_line(&format!("warning: {warning}")));
         }
     }
 
@@ -124,6 +129,22 @@ impl Cli {
     }
 }
 
+/// A line on standard error, whose terminal may be gone by now.
+pub fn print_error_line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A flag that Ctrl-C and SIGTERM raise. The second signal ends the program at once.
+fn stop_signals() -> std::io::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order, so that the first signal finds the flag down.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    Ok(flag)
+}
+
 /// A run that is ready to train.
 pub struct Job {
     run: Run,
@@ -140,7 +161,7 @@ pub struct Job {
 pub enum Outcome {
     /// All epochs are done.
     Done,
-    /// Ctrl-C; all is saved.
+    /// Ctrl-C or SIGTERM; all is saved.
     Stopped,
 }
 
@@ -149,14 +170,7 @@ pub enum Outcome {
 /// # Errors
 /// One sentence that names the file or option, what was found and what to do.
 pub fn prepare(cli: Cli) -> Result<Job> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-    })
-    .context("can't catch Ctrl-C")?;
+    let interrupted = stop_signals().context("can't catch Ctrl-C")?;
 
     let device = cli.device.open()?;
     let voice = Voice { json: cli.json, quiet: cli.quiet, bar: progress_bar(&cli)? };
@@ -164,7 +178,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     let (run, mut trainer, data) = match &cli.resume {
         Some(folder) => {
             let folder = folder.clone().map_or_else(run::newest, Ok)?;
-            let (mut run, checkpoint) = Run::resume(folder)?;
+            let mut run = Run::resume(folder)?;
             let Config { data, size, .. } = &run.config;
             let source = Source { path: data.clone(), mirror: cli.mirror.clone(), size: *size };
             let data = load(source, run.config.split, &voice)?;
@@ -179,9 +193,11 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             if device.is_cuda() {
                 run.config.precision.apply(&device)?;
             }
-            let trainer = Trainer::load(&checkpoint, run.config.recipe, &device)?;
-            run.rewind(trainer.iterations())?;
+            let (trainer, warning) = run.restore(&device)?;
+            voice.warn(warning);
             run.config.epochs = cli.flags.epochs().unwrap_or(run.config.epochs);
+            run.config.checkpoint_every = cli.flags.checkpoint_every().or(run.config.checkpoint_every);
+            run.config.keep = cli.flags.keep().unwrap_or(run.config.keep);
             (run, trainer, data)
         }
         None => {
@@ -206,6 +222,9 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             run.folder.display(),
             run.config.epochs
         );
+    }
+    if cli.resume.is_some() {
+        run.save_config()?;
     }
     voice.say(&format!(
         "{} on {device_name}: {} images of {}×{}{} in {} classes, {} epochs in batches of {}, seed {}\n\
@@ -245,6 +264,8 @@ fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Resu
         images: data.len(),
         device: settings.precision.describe(device),
         precision: settings.precision,
+        checkpoint_every: settings.checkpoint_every,
+        keep: settings.keep,
     })
 }
 
@@ -280,8 +301,13 @@ pub fn plan(cli: &Cli) -> Result<()> {
 /// # Errors
 /// If a file can't be written, or the losses are no longer numbers; the last checkpoint is intact.
 pub fn train(job: Job) -> Result<Outcome> {
+    let folder = job.run.folder.clone();
+    iterate(job).map_err(|error| failure::with_advice(error, &folder))
+}
+
+fn iterate(job: Job) -> Result<Outcome> {
     let Job { mut run, mut trainer, data, device_name, voice, watch, interrupted } = job;
-    let Config { batch_size, seed, networks, images, .. } = run.config;
+    let Config { batch_size, seed, networks, .. } = run.config;
     let mut watch = Watch::new(watch, &run.config.recipe);
     let total = run.config.iterations();
     let first = trainer.iterations();
@@ -297,10 +323,11 @@ pub fn train(job: Job) -> Result<Outcome> {
         voice.bar.inc(1);
 
         let done = t + 1;
-        let epoch_before = t * batch_size as u64 / images as u64;
-        let epoch = done * batch_size as u64 / images as u64;
-        let ended = epoch > epoch_before || done == total;
-        if done % LOG_EVERY == 0 || ended || done == first + 1 {
+        let epoch = run.config.whole_epochs(done);
+        let ended = run.config.ends_epoch(done);
+        let scheduled = run.config.is_scheduled(done);
+        // What a stopped run logs doesn't depend on where it was stopped.
+        if done % LOG_EVERY == 0 || scheduled || done == 1 {
             let speed = (done - last_line.1) as f64 * batch_size as f64 / last_line.0.elapsed().as_secs_f64();
             last_line = (Instant::now(), done);
             let at = (done, run.config.epochs_done(done));
@@ -313,15 +340,16 @@ pub fn train(job: Job) -> Result<Outcome> {
                 line.loss_d, line.loss_g, line.d_real, line.d_fake
             ));
             if ended {
-                let grid = run.grid(epoch.max(1));
+                let grid = run.grid(epoch);
                 let images = samples::draw(&trainer.generator, &trainer.average, seed, &networks)?;
                 samples::write_grid(&images, networks.classes, &grid)?;
                 let variety = samples::variety(&images, networks.classes)?;
                 let at = (data.class_names(), grid.as_path());
                 voice.warn(watch.samples(done, &variety, at, &run.last_checkpoint())?);
                 board.epoch(done, &grid, &figures)?;
+                board.sync()?;
                 run.save(&trainer, &device_name)?;
-                animation::write(&run.grids(epoch.max(1))?, &run.animation())?;
+                animation::write(&run.grids(epoch)?, &run.animation())?;
                 if voice.json {
                     print_line(&serde_json::to_string(&line)?);
                 }
@@ -334,6 +362,8 @@ pub fn train(job: Job) -> Result<Outcome> {
                     line.elapsed_seconds,
                     grid.display()
                 ));
+            } else if scheduled {
+                run.save(&trainer, &device_name)?;
             }
         }
         if interrupted.load(Ordering::SeqCst) && done < total {
@@ -341,9 +371,9 @@ pub fn train(job: Job) -> Result<Outcome> {
             voice.bar.finish_and_clear();
             let folder = run.folder.display();
             if !voice.quiet {
-                eprintln!(
+                print_error_line(&format!(
                     "stopped after iteration {done} of {total}, all saved; go on with: train --resume {folder}"
-                );
+                ));
             }
             return Ok(Outcome::Stopped);
         }
@@ -378,7 +408,7 @@ fn load(source: Source, split: Split, voice: &Voice) -> Result<LabelledImages> {
     bar.finish_and_clear();
     let Loaded { data, notes } = loaded?;
     if !voice.quiet {
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        notes.iter().for_each(|note| print_error_line(&format!("note: {note}")));
     }
     Ok(data)
 }

@@ -17,8 +17,10 @@
 //! | [`metrics`] | what is measured every few iterations |
 //! | [`watch`] | notices training that has gone wrong |
 //! | [`tensorboard`] | the same, the grids and histograms for TensorBoard |
-//! | [`run`] | a run's folder: settings, checkpoints, metrics |
+//! | [`run`] | a run's folder: settings, metrics, and putting it back to a checkpoint |
+//! | [`checkpoints`] | which there are, which one is used, which are kept |
 //! | [`plan`] | what a run would be, without starting it |
+//! | [`failure`] | what is said of an error, and what to do |
 //! | [`memory`] | the allocator: freed memory is kept for the next iteration |
 //! | [`cli`] | the command line, and the loop over iterations |
 
@@ -26,9 +28,11 @@ pub mod adam;
 pub mod animation;
 pub mod average;
 pub mod batches;
+pub mod checkpoints;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod failure;
 pub mod loss;
 pub mod memory;
 pub mod metrics;

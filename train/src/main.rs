@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use train::cli::{self, Cli, Outcome};
-use train::memory;
+use train::{failure, memory};
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -12,11 +12,11 @@ static ALLOCATOR: memory::Allocator = memory::Allocator;
 fn main() -> ExitCode {
     memory::keep_freed();
     let failed = |error: anyhow::Error, status| {
-        eprintln!("error: {error:#}");
+        cli::print_error_line(&format!("error: {}", failure::sentence(&error)));
         ExitCode::from(status)
     };
     // 2 for a request that can't be served, as for wrong arguments; 1 for a failure on the way; 130
-    // after Ctrl-C.
+    // after Ctrl-C or SIGTERM.
     let cli = Cli::parse();
     if cli.is_dry_run() {
         return match cli::plan(&cli) {

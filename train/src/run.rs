@@ -8,19 +8,26 @@
 //!   samples/epoch-001.png   the fixed-noise grid
 //!   samples.gif             the grids of all epochs, of long runs 100
 //!   generator.safetensors   the generator: `average` and `raw`; what `export` reads
-//!   state.safetensors       everything that `--resume` needs
+//!   checkpoints/00000938.safetensors   everything that `--resume` needs, after 938 iterations
+//!   .lock                   held by the process that trains here
 //! ```
+//!
+//! A checkpoint is the moment that counts: what else tells of its iterations is on the disk before
+//! it, and what a stop leaves undone after it, [`Run::restore`] does.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
+use candle_core::Device;
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
-use models::dcgan;
+use models::{dcgan, files};
 use serde::{Deserialize, Serialize};
 
+use crate::animation;
+use crate::checkpoints::{self, Usable};
 use crate::data::{Size, Split};
 use crate::device::Precision;
 use crate::metrics::Metrics;
@@ -36,7 +43,7 @@ const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 const ANIMATION: &str = "samples.gif";
 const GENERATOR: &str = "generator.safetensors";
-const STATE: &str = "state.safetensors";
+const LOCK: &str = ".lock";
 
 /// What a run is started with, and rebuilt from when it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +83,18 @@ pub struct Config {
     /// How exactly it multiplies.
     #[serde(default)]
     pub precision: Precision,
+    /// Iterations between two checkpoints within an epoch; without it, epochs end with one and that
+    /// is all.
+    #[serde(default)]
+    pub checkpoint_every: Option<u64>,
+    /// How many checkpoints are kept.
+    #[serde(default = "keep")]
+    pub keep: usize,
+}
+
+/// What runs of an older version keep from now on.
+fn keep() -> usize {
+    checkpoints::KEEP
 }
 
 impl Config {
@@ -103,17 +122,37 @@ impl Config {
     pub fn epochs_done(&self, iterations: u64) -> f64 {
         (iterations * self.batch_size as u64) as f64 / self.images as f64
     }
+
+    /// Epochs that `iterations` iterations have completed, without a fraction.
+    pub fn whole_epochs(&self, iterations: u64) -> u64 {
+        iterations * self.batch_size as u64 / self.images as u64
+    }
+
+    /// Whether an epoch ends with the last of `iterations` iterations, as the last epoch does with the
+    /// last of all.
+    pub fn ends_epoch(&self, iterations: u64) -> bool {
+        iterations > 0 && self.whole_epochs(iterations) > self.whole_epochs(iterations - 1)
+    }
+
+    /// Whether there is to be a checkpoint after `iterations` iterations.
+    pub fn is_scheduled(&self, iterations: u64) -> bool {
+        let every = self.checkpoint_every.is_some_and(|every| iterations.is_multiple_of(every));
+        every || self.ends_epoch(iterations)
+    }
 }
 
-/// An open run.
+/// An open run, which no other process trains.
 pub struct Run {
     /// Its folder.
     pub folder: PathBuf,
     /// What it was started with.
     pub config: Config,
-    /// How long earlier sessions have trained, up to the last line that [`Run::rewind`] kept.
+    /// How long earlier sessions have trained, up to the last line that [`Run::restore`] kept.
     pub trained: Duration,
     metrics: File,
+    saved: Option<u64>,
+    /// The system lets go of it, however the process ends.
+    _lock: File,
 }
 
 impl Run {
@@ -122,57 +161,93 @@ impl Run {
     /// # Errors
     /// If the folder holds a run already, or can't be written.
     pub fn create(folder: Option<PathBuf>, config: Config) -> Result<Run> {
-        let folder = match folder {
-            Some(folder) => {
-                if folder.join(CONFIG).exists() {
-                    bail!(
-                        "{} holds a run already; go on with it by --resume {0}, or choose another --out",
-                        folder.display()
-                    );
-                }
-                folder
-            }
-            None => Path::new(RUNS).join(format!("{:05}-{}", next_number(), config.dataset)),
-        };
-        fs::create_dir_all(folder.join(SAMPLES)).with_context(|| {
+        let unwritable = |folder: &Path| {
             format!("can't write the run's folder {}; choose another with --out", folder.display())
-        })?;
-        let mut json = serde_json::to_string_pretty(&config)?;
-        json.push('\n');
-        models::files::write_atomically(&folder.join(CONFIG), |file| file.write_all(json.as_bytes()))?;
-        Run::open(folder, config)
+        };
+        let folder = match folder {
+            Some(folder) => folder,
+            None => claim_number(&config.dataset).with_context(|| unwritable(Path::new(RUNS)))?,
+        };
+        fs::create_dir_all(&folder).with_context(|| unwritable(&folder))?;
+        let lock = lock(&folder)?;
+        if folder.join(CONFIG).exists() || !checkpoints::files(&folder).is_empty() {
+            bail!(
+                "{} holds a run already; go on with it by --resume {0}, or choose another --out",
+                folder.display()
+            );
+        }
+        let created = create_folders(&folder).and_then(|()| files::sync_folder(files::folder_of(&folder)));
+        created.with_context(|| unwritable(&folder))?;
+        write_config(&folder, &config)?;
+        Run::open(folder, config, lock)
     }
 
-    /// A run that goes on, with its state.
+    /// A run that goes on; [`Run::restore`] says from where.
     ///
     /// # Errors
-    /// If the folder holds no run, no checkpoint yet, or one that can't be used.
-    pub fn resume(folder: PathBuf) -> Result<(Run, Checkpoint)> {
+    /// If the folder holds no run, or another process trains it.
+    pub fn resume(folder: PathBuf) -> Result<Run> {
         let path = folder.join(CONFIG);
         let json = fs::read_to_string(&path).with_context(|| {
             format!("{} holds no run to resume: can't read {}", folder.display(), path.display())
         })?;
         let config: Config = serde_json::from_str(&json)
             .with_context(|| format!("{} is not a run's configuration", path.display()))?;
-        let state = folder.join(STATE);
-        if !state.exists() {
-            bail!(
-                "{} has no checkpoint yet, so there is nothing to resume; start a new run",
-                folder.display()
-            );
-        }
-        let checkpoint = Checkpoint::load(&state)?;
-        if checkpoint.header.config != config.networks {
-            bail!("{} is of another architecture than {}", state.display(), path.display());
-        }
-        Ok((Run::open(folder, config)?, checkpoint))
+        let lock = lock(&folder)?;
+        create_folders(&folder).with_context(|| format!("can't write {}", folder.display()))?;
+        Run::open(folder, config, lock)
     }
 
-    fn open(folder: PathBuf, config: Config) -> Result<Run> {
+    fn open(folder: PathBuf, config: Config, lock: File) -> Result<Run> {
         let path = folder.join(METRICS);
         let metrics = File::options().create(true).append(true).open(&path);
-        let metrics = metrics.with_context(|| format!("can't write {}", path.display()))?;
-        Ok(Run { folder, config, trained: Duration::ZERO, metrics })
+        let metrics = metrics.with_context(|| {
+            format!("can't write {}; check its permissions, or move it away", path.display())
+        })?;
+        Ok(Run { folder, config, trained: Duration::ZERO, metrics, saved: None, _lock: lock })
+    }
+
+    /// Both networks as the newest usable checkpoint has them, or new ones where the run was stopped
+    /// before its first, and a warning about newer checkpoints that can't be used. Everything else in
+    /// the folder is put back to that moment: work that was lost leaves no trace.
+    ///
+    /// # Errors
+    /// If there are checkpoints and none can be used, or a file can't be read or written; Candle's.
+    pub fn restore(&mut self, device: &Device) -> Result<(Trainer, Option<String>)> {
+        let Config { networks, recipe, seed, .. } = self.config;
+        let generator = self.folder.join(GENERATOR);
+        let usable = checkpoints::newest_usable(&self.folder, |checkpoint, path| {
+            if checkpoint.header.config != networks {
+                let message = format!("of another architecture than {CONFIG}");
+                return Err(models::Error::Checkpoint { path: path.to_path_buf(), message });
+            }
+            Ok((Trainer::load(&checkpoint, recipe, device)?, checkpoint.header))
+        })?;
+        let Some(Usable { made: (trainer, header), warning }) = usable else {
+            if generator.exists() {
+                bail!(
+                    "{} has no checkpoint left to go on from, only {GENERATOR}; start a new run",
+                    self.folder.display()
+                );
+            }
+            self.rewind(0)?;
+            let from_the_start =
+                format!("{} was stopped before its first checkpoint: it starts again", self.folder.display());
+            return Ok((Trainer::new(&networks, recipe, seed, device)?, Some(from_the_start)));
+        };
+        self.rewind(trainer.iterations())?;
+        let is_of_this = |found: Checkpoint| found.header.provenance == header.provenance;
+        if !Checkpoint::load(&generator).is_ok_and(is_of_this) {
+            let mut header = Header { format: FORMAT, ..header };
+            // JSON's reader may have changed the last bit.
+            header.provenance.epochs = self.config.epochs_done(trainer.iterations());
+            self.save_generator(&trainer, &header)?;
+        }
+        // Newer ones that can't be used stay until there is another to go on from.
+        if warning.is_none() {
+            self.prune(trainer.iterations())?;
+        }
+        Ok((trainer, warning))
     }
 
     /// Adds a line to the metrics.
@@ -182,17 +257,38 @@ impl Run {
     pub fn log(&mut self, metrics: &Metrics) -> Result<()> {
         let mut text = serde_json::to_string(metrics)?;
         text.push('\n');
-        let written = self.metrics.write_all(text.as_bytes());
-        written.with_context(|| format!("can't write {}", self.folder.join(METRICS).display()))
+        let path = self.folder.join(METRICS);
+        // A file that was removed takes lines all the same, and nobody will read them.
+        let written = files::append_whole(&mut self.metrics, text.as_bytes());
+        let written = written.and_then(|()| fs::metadata(&path));
+        written.map(|_| ()).with_context(|| format!("can't write {}", path.display()))
     }
 
-    /// Drops the metrics after iteration `iterations`: those of work that was lost.
-    ///
-    /// # Errors
-    /// If the metrics can't be read or written.
-    pub fn rewind(&mut self, iterations: u64) -> Result<()> {
+    /// Drops the metrics and samples after iteration `iterations`: those of work that was lost. What
+    /// may have been lost just after it is made: the animation.
+    fn rewind(&mut self, iterations: u64) -> Result<()> {
+        for folder in [&self.folder, &self.folder.join(SAMPLES), &self.folder.join(checkpoints::FOLDER)] {
+            files::remove_temporaries(folder);
+        }
+        self.rewind_metrics(iterations)?;
+        let epochs = self.config.whole_epochs(iterations);
+        for (epoch, path) in self.all_grids()? {
+            if epoch > epochs {
+                fs::remove_file(&path).with_context(|| format!("can't remove {}", path.display()))?;
+            }
+        }
+        let grids = self.grids(epochs)?;
+        if grids.is_empty() {
+            let _ = fs::remove_file(self.animation());
+        }
+        animation::write(&grids, &self.animation())
+    }
+
+    fn rewind_metrics(&mut self, iterations: u64) -> Result<()> {
         let path = self.folder.join(METRICS);
-        let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+        let bytes = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+        // A power cut may have left anything in the last line.
+        let text = String::from_utf8_lossy(&bytes);
         let mut kept = String::new();
         for line in text.lines() {
             match serde_json::from_str::<Metrics>(line) {
@@ -203,7 +299,7 @@ impl Run {
                 _ => {}
             }
         }
-        models::files::write_atomically(&path, |file| file.write_all(kept.as_bytes()))?;
+        files::write_atomically(&path, |file| file.write_all(kept.as_bytes()))?;
         // The old handle is that of the file before the rename.
         self.metrics = File::options().append(true).open(&path)?;
         Ok(())
@@ -214,11 +310,17 @@ impl Run {
         self.folder.join(SAMPLES).join(format!("epoch-{epoch:03}.png"))
     }
 
-    /// The grids up to `last`, in the order of their epochs. Later ones are of work that was lost.
+    /// The grids up to `last`, in the order of their epochs.
     ///
     /// # Errors
     /// If their folder can't be read.
     pub fn grids(&self, last: u64) -> Result<Vec<PathBuf>> {
+        let grids = self.all_grids()?.into_iter();
+        Ok(grids.filter(|(epoch, _)| *epoch <= last).map(|(_, path)| path).collect())
+    }
+
+    /// Each epoch's grid, as far as it is there.
+    fn all_grids(&self) -> Result<Vec<(u64, PathBuf)>> {
         let folder = self.folder.join(SAMPLES);
         let entries = fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))?;
         let epoch = |path: &Path| -> Option<u64> {
@@ -226,9 +328,8 @@ impl Run {
         };
         let paths = entries.flatten().map(|entry| entry.path());
         let mut grids: Vec<_> = paths.filter_map(|path| Some((epoch(&path)?, path))).collect();
-        grids.retain(|(epoch, _)| *epoch <= last);
         grids.sort();
-        Ok(grids.into_iter().map(|(_, path)| path).collect())
+        Ok(grids)
     }
 
     /// Where the grids of all epochs go.
@@ -238,20 +339,31 @@ impl Run {
 
     /// A part of a sentence that says where the last checkpoint is.
     pub fn last_checkpoint(&self) -> String {
-        let state = self.folder.join(STATE);
-        match state.exists() {
-            true => format!("the last good checkpoint is {}", state.display()),
-            false => format!("there is no checkpoint in {} yet", self.folder.display()),
+        match checkpoints::files(&self.folder).first() {
+            Some(newest) => format!("the last good checkpoint is {}", newest.display()),
+            None => format!("there is no checkpoint in {} yet", self.folder.display()),
         }
     }
 
-    /// Writes both checkpoints, each whole or not at all.
+    /// Keeps the settings for the next session, which may have changed since the run was started.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn save_config(&self) -> Result<()> {
+        write_config(&self.folder, &self.config)
+    }
+
+    /// Writes a checkpoint and the generator, each whole or not at all, and then removes the
+    /// checkpoints that are no longer needed.
     ///
     /// # Errors
     /// If weights are no finite numbers, the folder can't be written or the disk is full; the old
     /// checkpoints stay then.
-    pub fn save(&self, trainer: &Trainer, device: &str) -> Result<()> {
+    pub fn save(&mut self, trainer: &Trainer, device: &str) -> Result<()> {
         let iterations = trainer.iterations();
+        if self.saved == Some(iterations) {
+            return Ok(());
+        }
         if let Some(name) = trainer.broken()? {
             bail!(
                 "training came to weights that are no finite numbers by iteration {iterations} ({name}); {}; \
@@ -259,6 +371,8 @@ impl Run {
                 self.last_checkpoint()
             );
         }
+        let synced = self.metrics.sync_data();
+        synced.with_context(|| format!("can't write {}", self.folder.join(METRICS).display()))?;
         let Config { images, .. } = self.config;
         let header = Header {
             format: FORMAT,
@@ -284,32 +398,89 @@ impl Run {
                 device: device.to_string(),
             },
         };
+        let mut state = Contents::default();
+        trainer.save(&mut state);
+        state.save(&header, &checkpoints::path(&self.folder, iterations))?;
+        self.save_generator(trainer, &header)?;
+        self.prune(iterations)?;
+        self.saved = Some(iterations);
+        Ok(())
+    }
+
+    fn save_generator(&self, trainer: &Trainer, header: &Header) -> Result<()> {
         let mut generator = Contents::default();
         generator.parameters("average", &trainer.average);
         generator.parameters("raw", &trainer.g);
-        generator.save(&header, &self.folder.join(GENERATOR))?;
-        let mut state = Contents::default();
-        trainer.save(&mut state);
-        state.save(&header, &self.folder.join(STATE))?;
+        generator.save(header, &self.folder.join(GENERATOR))?;
         Ok(())
+    }
+
+    fn prune(&self, newest: u64) -> Result<()> {
+        checkpoints::prune(&self.folder, newest, self.config.keep, |iterations| {
+            self.config.is_scheduled(iterations)
+        })
     }
 }
 
-/// The run under `runs/` whose state was written last.
+fn write_config(folder: &Path, config: &Config) -> Result<()> {
+    let mut json = serde_json::to_string_pretty(config)?;
+    json.push('\n');
+    files::write_atomically(&folder.join(CONFIG), |file| file.write_all(json.as_bytes()))?;
+    Ok(())
+}
+
+fn create_folders(run: &Path) -> std::io::Result<()> {
+    [SAMPLES, checkpoints::FOLDER].iter().try_for_each(|folder| fs::create_dir_all(run.join(folder)))
+}
+
+/// Makes sure that no other process trains in `folder`, now and until the file is dropped.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.with_context(|| {
+        format!("can't write {}; let this user write there, or choose another --out", path.display())
+    })?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => bail!(
+            "another process is training in {}; wait for its end or stop it, or choose another --out",
+            folder.display()
+        ),
+        // Some network file systems have no locks, and training there is no less good for it.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+/// A folder under `runs/` that no other process has.
+fn claim_number(dataset: &str) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(RUNS)?;
+    loop {
+        let folder = Path::new(RUNS).join(format!("{:05}-{dataset}", next_number()));
+        match fs::create_dir(&folder) {
+            // Another process was quicker.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            result => return result.map(|()| folder),
+        }
+    }
+}
+
+/// The run under `runs/` that was started or saved last.
 ///
 /// # Errors
 /// If there is none.
 pub fn newest() -> Result<PathBuf> {
+    let modified = |path: &PathBuf| fs::metadata(path).and_then(|m| m.modified()).ok();
     let changed = |folder: &PathBuf| -> Option<SystemTime> {
-        fs::metadata(folder.join(STATE)).and_then(|m| m.modified()).ok()
+        let started = modified(&folder.join(CONFIG))?;
+        let saved = checkpoints::files(folder).iter().filter_map(modified).max();
+        Some(saved.map_or(started, |saved| saved.max(started)))
     };
     let folders = fs::read_dir(RUNS).into_iter().flatten().flatten().map(|entry| entry.path());
     let newest = folders.filter_map(|folder| Some((changed(&folder)?, folder))).max();
     match newest {
         Some((_, folder)) => Ok(folder),
-        None => bail!(
-            "no run under {RUNS}/ has a checkpoint; name the run's folder, or start one with `cargo train`"
-        ),
+        None => {
+            bail!("there is no run under {RUNS}/; name the run's folder, or start one with `cargo train`")
+        }
     }
 }
 

@@ -123,6 +123,14 @@ pub const SETTINGS: &[Setting] = &[
         "Multiply with 11 bits of precision in place of 24, on a GPU's tensor cores: faster, and the run's \
          numbers differ",
     ),
+    setting(
+        RUN,
+        "checkpoint-every",
+        "ITERATIONS",
+        whole(1, u64::MAX),
+        "Save every so many iterations, and not only at each epoch's end",
+    ),
+    setting(RUN, "keep", "N", whole(1, 1 << 32), "How many checkpoints are kept"),
     setting(DATA, "data", "FOLDER", Kind::Folder, "Folder of the data, see below"),
     setting(DATA, "size", "WIDTHxHEIGHT", Kind::Size, "Stretch all pictures to this size"),
     setting(
@@ -179,6 +187,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(NETWORKS, "discriminator-units", "N", WIDTH, "Features of the discriminator's linear stage"),
 ];
+
+/// Settings that a resumed run may be given anew.
+const RESUMABLE: [&str; 3] = ["epochs", "checkpoint-every", "keep"];
 
 fn recipes() -> Vec<&'static str> {
     RECIPES.iter().map(|recipe| recipe.name).collect()
@@ -413,9 +424,20 @@ fn one_line(text: &str) -> String {
 pub struct Flags(Layer);
 
 impl Flags {
-    /// The passes over the data, the one setting that a resumed run may be given.
+    /// The passes over the data. This setting and the next two, [`RESUMABLE`], may be given to a
+    /// resumed run.
     pub fn epochs(&self) -> Option<u64> {
         self.0.whole("epochs").ok()
+    }
+
+    /// Iterations between two checkpoints.
+    pub fn checkpoint_every(&self) -> Option<u64> {
+        self.0.whole("checkpoint-every").ok()
+    }
+
+    /// How many checkpoints are kept.
+    pub fn keep(&self) -> Option<usize> {
+        self.0.whole("keep").ok().map(|keep| keep as usize)
     }
 }
 
@@ -426,8 +448,11 @@ impl Setting {
             "recipe" => RECIPES.first().map(|recipe| recipe.name.to_string()),
             "data" => Some("data/mnist, fetched when missing".to_string()),
             "size" => Some("their own, which must be one".to_string()),
-            "epochs" => default(self.key).map(|epochs| format!("{epochs}, or the resumed run's")),
+            "checkpoint-every" => Some("the resumed run's".to_string()),
             "tf32" => None,
+            key if RESUMABLE.contains(&key) => {
+                default(key).map(|value| format!("{value}, or the resumed run's"))
+            }
             key => default(key),
         };
         let mut help = self.help.to_string();
@@ -441,7 +466,7 @@ impl Setting {
         let arg = Arg::new(self.key).long(self.key).value_name(self.value_name).help(help);
         let arg = arg.help_heading(self.heading).allow_negative_numbers(true);
         // A resumed run has its settings already.
-        let arg = if self.key == "epochs" { arg } else { arg.conflicts_with("resume") };
+        let arg = if RESUMABLE.contains(&self.key) { arg } else { arg.conflicts_with("resume") };
         match kind {
             Kind::Choice(words) => arg.value_parser(PossibleValuesParser::new(words()).map(Value::Text)),
             Kind::Switch => arg
@@ -516,6 +541,10 @@ pub struct Settings {
     pub split: Split,
     /// How exactly a GPU multiplies.
     pub precision: Precision,
+    /// Iterations between two checkpoints within an epoch, if there are to be such.
+    pub checkpoint_every: Option<u64>,
+    /// How many checkpoints are kept.
+    pub keep: usize,
 }
 
 /// The flags over the file over the recipe that they name.
@@ -596,6 +625,8 @@ impl Settings {
                 Some(Value::Switch(true)) => Precision::Tf32,
                 _ => Precision::Float32,
             },
+            checkpoint_every: values.whole("checkpoint-every").ok(),
+            keep: size("keep")?,
             values,
         })
     }

@@ -4,6 +4,7 @@
 mod bad_data;
 mod export;
 mod infer;
+mod interrupted;
 mod own_pictures;
 mod settings;
 mod tensorboard;

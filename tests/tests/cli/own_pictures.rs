@@ -8,6 +8,8 @@ use models::checkpoint::Checkpoint;
 use serde_json::Value;
 use tests::Shell;
 
+use super::train::checkpoint;
+
 /// Columns and rows of every picture.
 const SIZE: (u32, u32) = (10, 6);
 
@@ -95,7 +97,7 @@ fn a_resumed_run_finds_its_pictures_again_in_their_size() {
     shell.succeed(&[&sized[..], &["--epochs", "2", "--out", "unbroken"]].concat());
     shell.succeed(&[&sized[..], &["--epochs", "1", "--out", "broken"]].concat());
     shell.succeed(&["--resume", "broken", "--epochs", "2", "--quiet"]);
-    let header = |run: &str| Checkpoint::load(&shell.path(run).join("state.safetensors")).unwrap().header;
+    let header = |run: &str| Checkpoint::load(&checkpoint(&shell, run, 3)).unwrap().header;
     assert_eq!((header("broken").config.height, header("broken").config.width), (5, 8));
     assert_eq!(header("broken").provenance, header("unbroken").provenance);
 

@@ -1,10 +1,10 @@
 //! `train`: what a run leaves, and what it says to bad input.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use models::checkpoint::{Checkpoint, Contents};
+use models::checkpoint::{Checkpoint, Contents, Header};
 use models::dcgan;
 use tests::Shell;
 
@@ -91,50 +91,29 @@ fn a_run_leaves_checkpoints_metrics_and_pictures() {
     }
 }
 
-/// The tensors of both checkpoints, and the last grid. The header's order of keys is not fixed.
+/// A run's checkpoints, oldest first.
+pub(crate) fn checkpoints(shell: &Shell, run: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(shell.path(run).join("checkpoints")).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The tensors of the newest checkpoint and of the generator, and the grid after `epoch`.
 pub(crate) fn results(shell: &Shell, run: &str, epoch: u64) -> [Vec<u8>; 3] {
-    let tensors = |file: &str| {
-        let bytes = fs::read(shell.path(run).join(file)).unwrap();
+    let tensors = |file: &Path| {
+        let bytes = fs::read(file).unwrap();
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
         bytes[8 + header..].to_vec()
     };
     let grid = fs::read(shell.path(run).join(format!("samples/epoch-{epoch:03}.png"))).unwrap();
-    [tensors("state.safetensors"), tensors("generator.safetensors"), grid]
+    let newest = checkpoints(shell, run).pop().unwrap();
+    [tensors(&newest), tensors(&shell.path(run).join("generator.safetensors")), grid]
 }
 
-#[test]
-fn a_resumed_run_ends_with_the_files_of_an_unbroken_one() {
-    let shell = shell();
-    shell.succeed(&arguments(&["--epochs", "3", "--out", "unbroken", "--quiet"]));
-    shell.succeed(&arguments(&["--epochs", "1", "--out", "broken", "--quiet"]));
-    shell.succeed(&["--resume", "broken", "--epochs", "3", "--quiet"]);
-    assert!(results(&shell, "unbroken", 3) == results(&shell, "broken", 3));
-    // The animation shows the epochs before the break too.
-    assert_eq!(frames(&shell, "broken").len(), 3);
-    assert!(frames(&shell, "unbroken") == frames(&shell, "broken"));
-}
-
-#[test]
-fn ctrl_c_saves_and_nothing_is_lost() {
-    let shell = shell();
-    let endless = arguments(&["--epochs", "1000000", "--out", "broken"]);
-    let train = shell.command(&endless).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let metrics = shell.path("broken/metrics.jsonl");
-    while fs::read_to_string(&metrics).unwrap_or_default().lines().count() < 3 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    assert!(Command::new("kill").args(["-INT", &train.id().to_string()]).status().unwrap().success());
-    let output = train.wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{stderr}");
-    assert!(stderr.ends_with("all saved; go on with: train --resume broken\n"), "{stderr}");
-
-    let header = Checkpoint::load(&shell.path("broken/state.safetensors")).unwrap().header;
-    let epochs = header.provenance.epochs as u64 + 1;
-    let more = epochs.to_string();
-    shell.succeed(&["--resume", "broken", "--epochs", &more, "--quiet"]);
-    shell.succeed(&arguments(&["--epochs", &more, "--out", "unbroken", "--quiet"]));
-    assert!(results(&shell, "unbroken", epochs) == results(&shell, "broken", epochs));
+/// A run's checkpoint after `iterations`.
+pub(crate) fn checkpoint(shell: &Shell, run: &str, iterations: u64) -> PathBuf {
+    shell.path(run).join(format!("checkpoints/{iterations:08}.safetensors"))
 }
 
 #[test]
@@ -145,18 +124,15 @@ fn a_reader_that_closes_the_pipe_ends_no_training() {
     drop(train.stdout.take());
     let output = train.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(
-        Checkpoint::load(&shell.path("run/state.safetensors")).unwrap().header.provenance.iterations,
-        6
-    );
+    assert_eq!(Checkpoint::load(&checkpoint(&shell, "run", 6)).unwrap().header.provenance.iterations, 6);
 }
 
 #[test]
 fn the_newest_run_is_resumed_and_a_finished_one_says_so() {
     let shell = shell();
-    shell.fail(&["--resume"], 2, &["no run under runs/ has a checkpoint", "cargo train"]);
+    shell.fail(&["--resume"], 2, &["there is no run under runs/", "cargo train"]);
     shell.succeed(&arguments(&["--epochs", "1", "--quiet"]));
-    assert!(shell.path("runs/00001-digits/state.safetensors").exists());
+    assert!(checkpoint(&shell, "runs/00001-digits", 3).exists());
     shell.fail(&["--resume"], 2, &["runs/00001-digits has done its 1 epochs", "--epochs"]);
     shell.succeed(&["--resume", "--epochs", "2", "--quiet"]);
     assert!(shell.path("runs/00001-digits/samples/epoch-002.png").exists());
@@ -186,21 +162,26 @@ fn data_that_are_not_there_or_not_whole() {
 fn a_checkpoint_that_cannot_be_resumed_from() {
     let shell = shell();
     shell.succeed(&arguments(&["--epochs", "1", "--out", "run", "--quiet"]));
-    let state = shell.path("run/state.safetensors");
+    let state = checkpoint(&shell, "run", 3);
+    let name = "run/checkpoints/00000003.safetensors";
     let whole = fs::read(&state).unwrap();
     let again = ["--resume", "run", "--epochs", "2"];
 
     fs::write(&state, &whole[..whole.len() / 2]).unwrap();
-    shell.fail(&again, 2, &["run/state.safetensors", "cut short"]);
+    shell.fail(&again, 2, &["no checkpoint of run is left", name, "cut short", "start a new run"]);
 
     fs::write(&state, "no tensors at all").unwrap();
-    shell.fail(&again, 2, &["run/state.safetensors", "no safetensors file"]);
+    shell.fail(&again, 2, &[name, "no safetensors file"]);
 
     fs::write(&state, &whole).unwrap();
-    let mut header = Checkpoint::load(&state).unwrap().header;
-    header.config = dcgan::Config { generator_filters: 8, ..header.config };
+    let header = Checkpoint::load(&state).unwrap().header;
+    let config = dcgan::Config { generator_filters: 8, ..header.config };
+    let other = Header { config, ..header.clone() };
+    Contents::default().save(&other, &state).unwrap();
+    shell.fail(&again, 2, &[name, "another architecture"]);
+
     Contents::default().save(&header, &state).unwrap();
-    shell.fail(&again, 2, &["run/state.safetensors", "another architecture"]);
+    shell.fail(&again, 2, &[name, "h0.linear.weight", "not there"]);
 
     fs::write(&state, &whole).unwrap();
     let labels = shell.path(format!("digits/{LABELS}"));
@@ -208,9 +189,12 @@ fn a_checkpoint_that_cannot_be_resumed_from() {
     changed[9] ^= 1;
     fs::write(&labels, changed).unwrap();
     shell.fail(&again, 2, &["the data differ", "run"]);
+    changed = fs::read(&labels).unwrap();
+    changed[9] ^= 1;
+    fs::write(&labels, changed).unwrap();
 
     fs::remove_file(&state).unwrap();
-    shell.fail(&again, 2, &["run has no checkpoint yet"]);
+    shell.fail(&again, 2, &["run has no checkpoint left", "generator.safetensors"]);
     shell.fail(&["--resume", "nowhere"], 2, &["nowhere holds no run to resume"]);
 }
 

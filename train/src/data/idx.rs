@@ -13,7 +13,7 @@ mod error;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -111,13 +111,39 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>, IdxError> {
     read(path, Kind::Labels).map(|(_, labels)| labels)
 }
 
-/// Reads a file's sizes and what follows its header. Never allocates for a length that only the
-/// header claims: a plain file's own length, or gzip's largest ratio, must allow for it first.
+/// Takes pictures from the bytes of an IDX file, plain or gzip; `path` is what errors call it.
+///
+/// # Errors
+/// As [`read_images`].
+pub fn images_from_bytes(bytes: &[u8], path: &Path) -> Result<Images, IdxError> {
+    let (sizes, pixels) = decode(Cursor::new(bytes), bytes.len() as u64, path, Kind::Images)?;
+    Images::new(sizes[1] as usize, sizes[2] as usize, pixels)
+}
+
+/// Takes labels from the bytes of an IDX file, plain or gzip; `path` is what errors call it.
+///
+/// # Errors
+/// As [`read_labels`].
+pub fn labels_from_bytes(bytes: &[u8], path: &Path) -> Result<Vec<u8>, IdxError> {
+    decode(Cursor::new(bytes), bytes.len() as u64, path, Kind::Labels).map(|(_, labels)| labels)
+}
+
 fn read(path: &Path, kind: Kind) -> Result<(Vec<u32>, Vec<u8>), IdxError> {
     let unreadable = |source| IdxError::Read { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(unreadable)?;
+    let file = File::open(path).map_err(unreadable)?;
     let file_length = file.metadata().map_err(unreadable)?.len();
+    decode(file, file_length, path, kind)
+}
 
+/// A file's sizes and what follows its header. Never allocates for a length that only the header
+/// claims: a plain file's own length, or gzip's largest ratio, must allow for it first.
+fn decode(
+    mut file: impl Read + Seek,
+    file_length: u64,
+    path: &Path,
+    kind: Kind,
+) -> Result<(Vec<u32>, Vec<u8>), IdxError> {
+    let unreadable = |source| IdxError::Read { path: path.to_owned(), source };
     let mut start = Vec::new();
     file.by_ref().take(2).read_to_end(&mut start).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;

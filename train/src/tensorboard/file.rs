@@ -1,7 +1,6 @@
 //! One event file.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -46,10 +45,19 @@ impl EventFile {
         self.event(step, What::Summary(Summary { value }))
     }
 
+    /// Has all events on the disk.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().with_context(|| format!("can't write {}", self.path.display()))
+    }
+
     fn event(&mut self, step: u64, what: What) -> Result<()> {
         let event = Event { wall_time: since_1970(), step: step as i64, what: Some(what) };
         // The whole record at once: no other program finds half of it.
-        let written = self.file.write_all(&record::frame(&event.encode_to_vec()));
+        let record = record::frame(&event.encode_to_vec());
+        let written = models::files::append_whole(&mut self.file, &record);
         written.with_context(|| format!("can't write {}", self.path.display()))
     }
 }

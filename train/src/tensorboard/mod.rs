@@ -68,4 +68,12 @@ impl Board {
         ];
         self.events.write(iteration, values)
     }
+
+    /// Has all values on the disk, whatever becomes of the power.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn sync(&self) -> Result<()> {
+        self.events.sync()
+    }
 }

@@ -1,0 +1,351 @@
+//! The readers of files that anyone may have written, on a million inputs that are almost right:
+//! no panic, and no more memory than the input's size allows for. What the ordinary tests run is a
+//! few thousand; all of them:
+//!
+//! ```text
+//! cargo test -p tests --test fuzz -- --ignored --nocapture
+//! ```
+//!
+//! Every input follows from its number alone, so that a failure names all that it takes to see it
+//! again: `FUZZ_INPUT=12345 cargo test -p tests --test fuzz NAME`.
+#![cfg(test)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
+use models::dcgan;
+use rand::Rng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use sha2::{Digest, Sha256};
+use train::data::idx::{images_from_bytes, labels_from_bytes};
+
+/// The system's allocator, which counts what this thread holds.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    // A thread that ends has no counters any more, and nobody reads them.
+    let _ = HELD.try_with(|held| {
+        held.set(held.get() + bytes);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
+    });
+}
+
+// SAFETY: all work is the system allocator's; counting neither allocates nor panics.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    // `alloc_zeroed` and `realloc` come through these two. A reallocation holds both, as the worst
+    // case of the system's does.
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most that `work` holds at a time, beyond what was held before.
+fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = HELD.get();
+    PEAK.set(before);
+    let result = work();
+    (result, (PEAK.get() - before) as usize)
+}
+
+/// What a reader may hold: some buffers of its own, and a multiple of the input.
+struct Limit {
+    buffers: usize,
+    multiple: usize,
+}
+
+/// Makes an input from one of the seeds: flips, truncations, splices, insertions, and numbers that
+/// readers trip over. Most changes are within the first `head` bytes, where readers decide.
+fn mutate(random: &mut ChaCha8Rng, seeds: &[Vec<u8>], head: usize) -> Vec<u8> {
+    let mut input = seeds.choose(random).unwrap().clone();
+    for _ in 0..1 << random.random_range(0..4) {
+        if input.is_empty() {
+            break;
+        }
+        let length = input.len();
+        let near = if random.random_bool(0.8) { length.min(head) } else { length };
+        let at = random.random_range(0..near);
+        match random.random_range(0..8) {
+            0 => input[at] ^= 1 << random.random_range(0..8),
+            1 => input[at] = random.random(),
+            2 => input.truncate(random.random_range(0..length)),
+            3 => {
+                // A piece of another.
+                let other = seeds.choose(random).unwrap();
+                let start = random.random_range(0..other.len());
+                let piece = &other[start..][..random.random_range(0..(other.len() - start).min(64) + 1)];
+                input.splice(at..at, piece.iter().copied());
+            }
+            4 => {
+                let end = (at + random.random_range(1..17)).min(length);
+                input.drain(at..end);
+            }
+            5 => {
+                let number: u32 =
+                    *[0, 1, 2049, 2051, 0x7fff_ffff, 0x8000_0000, u32::MAX].choose(random).unwrap();
+                let bytes = number.to_be_bytes();
+                input.iter_mut().skip(at & !3).zip(bytes).for_each(|(byte, new)| *byte = new);
+            }
+            6 => {
+                // A decimal number becomes another.
+                if let Some(digit) = (at..length).find(|&i| input[i].is_ascii_digit()) {
+                    let end = (digit..length).find(|&i| !input[i].is_ascii_digit()).unwrap_or(length);
+                    let number: &&str = [
+                        "0",
+                        "1",
+                        "-1",
+                        "2.5",
+                        "1e99",
+                        "65537",
+                        "4294967296",
+                        "2305843009213693951",
+                        "18446744073709551615",
+                    ]
+                    .choose(random)
+                    .unwrap();
+                    input.splice(digit..end, number.bytes());
+                }
+            }
+            _ => {
+                let more = random.random_range(1..200);
+                input.extend((0..more).map(|i| (i * 7) as u8));
+            }
+        }
+    }
+    input
+}
+
+/// What became of the inputs.
+#[derive(Default)]
+struct Seen {
+    accepted: usize,
+    refused: usize,
+    /// The most bytes held, for any input.
+    peak: usize,
+    /// The most bytes held for a byte of input.
+    dearest: f64,
+}
+
+/// Feeds `read` with inputs number 0 to `count` − 1; it says whether it accepts one.
+fn fuzz(
+    name: &str,
+    count: u64,
+    limit: &Limit,
+    make: impl Fn(&mut ChaCha8Rng) -> Vec<u8>,
+    read: impl Fn(&[u8]) -> bool,
+) {
+    let only: Option<u64> = std::env::var("FUZZ_INPUT").ok().and_then(|number| number.parse().ok());
+    let started = Instant::now();
+    let mut seen = Seen::default();
+    for number in only.map_or(0..count, |only| only..only + 1) {
+        let mut random = ChaCha8Rng::seed_from_u64(number);
+        let input = make(&mut random);
+        let reading = std::panic::AssertUnwindSafe(|| peak_of(|| read(&input)));
+        let Ok((accepted, peak)) = std::panic::catch_unwind(reading) else {
+            panic!("{name} panics on FUZZ_INPUT={number}, {} bytes", input.len());
+        };
+        let allowed = limit.buffers + limit.multiple * input.len();
+        assert!(peak <= allowed, "{name} holds {peak} bytes for {} of FUZZ_INPUT={number}", input.len());
+        seen.peak = seen.peak.max(peak);
+        seen.dearest = seen.dearest.max(peak as f64 / input.len().max(1) as f64);
+        *(if accepted { &mut seen.accepted } else { &mut seen.refused }) += 1;
+    }
+    let Seen { accepted, refused, peak, dearest } = seen;
+    println!(
+        "{name}: {accepted} accepted, {refused} refused, at most {peak} bytes held, and {dearest:.1} a byte of \
+         input, {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
+    // Inputs that are all refused at the door would test nothing.
+    assert!(only.is_some() || (accepted > 0 && refused > 0));
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An IDX file of `words` and `length` bytes after them.
+fn idx(words: &[u32], length: usize) -> Vec<u8> {
+    let header = words.iter().flat_map(|word| word.to_be_bytes());
+    header.chain((0..length).map(|i| (i * 37 % 251) as u8)).collect()
+}
+
+/// Pictures and labels, plain. Compressed ones are made of the mutated half of the time: else gzip's
+/// checksum would refuse nearly all.
+fn fuzz_idx(count: u64) {
+    let seeds =
+        [idx(&[2051, 5, 3, 4], 60), idx(&[2051, 1, 28, 28], 784), idx(&[2049, 7], 7), idx(&[2049, 300], 300)];
+    let read = |input: &[u8]| {
+        let images = images_from_bytes(input, Path::new("fuzz"));
+        let labels = labels_from_bytes(input, Path::new("fuzz"));
+        if let Ok(images) = &images {
+            assert_eq!(images.pixels().len(), images.count() * images.height() * images.width());
+        }
+        images.is_ok() || labels.is_ok()
+    };
+    const HEAD: usize = 20;
+    let packed = seeds.each_ref().map(|seed| gzip(seed));
+    let plain = Limit { buffers: 4 << 10, multiple: 4 };
+    fuzz("plain IDX", count, &plain, |random| mutate(random, &seeds, HEAD), read);
+    // What gzip promises at most, and a vector that grows by doubling.
+    let inflated = Limit { buffers: 128 << 10, multiple: 3 * 1032 };
+    let make = |random: &mut ChaCha8Rng| match random.random_bool(0.5) {
+        true => gzip(&mutate(random, &seeds, HEAD)),
+        false => mutate(random, &packed, 32),
+    };
+    fuzz("gzip IDX", count, &inflated, make, read);
+}
+
+fn checkpoint() -> (dcgan::Config, Vec<u8>) {
+    let config = dcgan::Config {
+        latent: dcgan::Latent::Uniform,
+        latent_dim: 3,
+        classes: 2,
+        channels: 1,
+        height: 2,
+        width: 3,
+        generator_filters: 1,
+        generator_units: 2,
+        discriminator_filters: 1,
+        discriminator_units: 2,
+    };
+    let header = Header {
+        format: FORMAT,
+        architecture: LABELLED_DCGAN.to_string(),
+        config,
+        provenance: Provenance {
+            version: "0".to_string(),
+            dataset: "data".to_string(),
+            dataset_sha256: "ab".repeat(32),
+            split: "train".to_string(),
+            classes: vec!["a".to_string(), "b".to_string()],
+            images: 7,
+            recipe: "reference".to_string(),
+            seed: 3,
+            batch_size: 2,
+            iterations: 5,
+            epochs: 1.5,
+            device: "cpu".to_string(),
+        },
+    };
+    let generator = config.generator().unwrap().initialise(0, &Device::Cpu).unwrap();
+    let mut contents = Contents::default();
+    contents.parameters("raw", &generator);
+    contents.tensor("scalar", &Tensor::new(1f32, &Device::Cpu).unwrap());
+    (config, contents.to_bytes(&header, Path::new("fuzz")).unwrap())
+}
+
+/// Gives a changed checkpoint the digest of what it now is, so that what lies behind the check is
+/// reached.
+fn reseal(bytes: &mut [u8]) {
+    const SEAL: &[u8] = br#"\"file_sha256\":\""#;
+    let Some(start) = bytes.windows(SEAL.len()).position(|window| window == SEAL) else { return };
+    let Some(digest) = bytes.get_mut(start + SEAL.len()..).and_then(|rest| rest.get_mut(..64)) else {
+        return;
+    };
+    digest.fill(b'0');
+    let hex: String = Sha256::digest(&*bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes[start + SEAL.len()..][..64].copy_from_slice(hex.as_bytes());
+}
+
+/// Says how long a changed header is: else almost all would be refused there.
+fn restate_length(bytes: &mut [u8]) {
+    let Some(end) = bytes.windows(3).position(|window| window == b"]}}") else { return };
+    let padding = bytes[end + 3..].iter().take_while(|&&byte| byte == b' ').count();
+    if let Some(length) = (end + 3 + padding).checked_sub(8) {
+        bytes[..8].copy_from_slice(&(length as u64).to_le_bytes());
+    }
+}
+
+fn fuzz_checkpoint(count: u64) {
+    const OLD: &[u8] = br#"\"format\":1,"#;
+    let (config, whole) = checkpoint();
+    let head = whole.windows(3).position(|window| window == b"]}}").unwrap();
+    let seeds = [whole.clone()];
+    let make = |random: &mut ChaCha8Rng| {
+        let mut input = mutate(random, &seeds, head);
+        if random.random_bool(0.7) {
+            restate_length(&mut input);
+            reseal(&mut input);
+        }
+        input
+    };
+    let network = config.generator().unwrap();
+    let read = |input: &[u8]| {
+        let Ok(checkpoint) = Checkpoint::from_bytes(input, Path::new("fuzz")) else { return false };
+        let weights = checkpoint.parameters("raw", &network, &Device::Cpu);
+        if let Ok(weights) = &weights {
+            assert_eq!(weights.iter().count(), network.parameters().len());
+        }
+        // What `export` does with a file of anyone's.
+        let _ = checkpoint.header.config.generator().map(|generator| generator.trainable());
+        true
+    };
+    // Without a new digest nothing passes but the file itself.
+    fuzz(
+        "changed checkpoint",
+        count,
+        &Limit { buffers: 8 << 10, multiple: 16 },
+        |random| match random.random_bool(0.01) {
+            true => whole.clone(),
+            false => mutate(random, &seeds, head),
+        },
+        |input| {
+            let accepted = read(input);
+            // Or what has become a file of the format before, which had no digest.
+            let is_old = input.windows(OLD.len()).any(|window| window == OLD);
+            assert!(accepted == (input == whole) || is_old, "a changed file was accepted");
+            accepted
+        },
+    );
+    fuzz("resealed checkpoint", count, &Limit { buffers: 8 << 10, multiple: 16 }, make, read);
+}
+
+#[test]
+fn idx_files() {
+    fuzz_idx(5_000);
+}
+
+#[test]
+fn checkpoints() {
+    fuzz_checkpoint(5_000);
+}
+
+#[test]
+#[ignore = "takes minutes; see the top of this file"]
+fn a_million_idx_files() {
+    fuzz_idx(1_000_000);
+}
+
+#[test]
+#[ignore = "takes minutes; see the top of this file"]
+fn a_million_checkpoints() {
+    fuzz_checkpoint(1_000_000);
+}

@@ -1,0 +1,90 @@
+//! What is said of an error: one sentence with its causes and what to do.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use anyhow::Error;
+
+/// An error and its causes, without those that its text tells already.
+pub fn sentence(error: &Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// An error of a run that was training in `folder`, with what to do where a file is in the way.
+pub fn with_advice(error: Error, folder: &Path) -> Error {
+    let system = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    let Some(kind) = system.map(io::Error::kind) else { return error };
+    let run = folder.display();
+    let advice = match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room there".to_string()
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            format!("let this user write in {run}")
+        }
+        ErrorKind::NotFound if !folder.exists() => {
+            return error.context(format!(
+                "{run} was removed or renamed while training wrote into it; put it back and go on with: train --resume {run}, or start a new run"
+            ));
+        }
+        _ => format!("see to it that {run} can be written"),
+    };
+    Error::msg(format!(
+        "{}; what was saved before is intact: {advice}, then go on with: train --resume {run}",
+        sentence(&error)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind};
+    use std::path::Path;
+
+    use anyhow::{Context, Error};
+
+    use super::{sentence, with_advice};
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = models::Error::Io {
+            action: "write",
+            path: "file".into(),
+            source: io::Error::from_raw_os_error(28),
+        };
+        let text = sentence(&Error::from(error));
+        assert_eq!(text.matches("os error 28").count(), 1, "{text}");
+        let error = Err::<(), _>(io::Error::other("inner")).context("outer").unwrap_err();
+        assert_eq!(sentence(&error), "outer: inner");
+    }
+
+    #[test]
+    fn advice_fits_the_kind_of_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let advised = |kind: ErrorKind, folder: &Path| {
+            let error = Err::<(), _>(io::Error::from(kind)).context("can't write file").unwrap_err();
+            sentence(&with_advice(error, folder))
+        };
+        for (kind, expected) in [
+            (ErrorKind::StorageFull, "make room"),
+            (ErrorKind::QuotaExceeded, "make room"),
+            (ErrorKind::ReadOnlyFilesystem, "let this user write"),
+            (ErrorKind::NotFound, "see to it"),
+        ] {
+            let text = advised(kind, folder.path());
+            assert!(text.starts_with("can't write file: ") && text.contains(expected), "{text}");
+            assert!(
+                text.ends_with(&format!("go on with: train --resume {}", folder.path().display())),
+                "{text}"
+            );
+        }
+        let text = advised(ErrorKind::NotFound, &folder.path().join("gone"));
+        assert!(text.contains("gone was removed or renamed while training"), "{text}");
+        assert_eq!(sentence(&with_advice(Error::msg("losses"), folder.path())), "losses");
+    }
+}
