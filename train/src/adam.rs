@@ -44,6 +44,11 @@ impl Adam {
         Ok(Adam { config, steps: 0, moments: moments.collect::<models::Result<_>>()? })
     }
 
+    /// Changes the learning rate of the steps to come.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.config.learning_rate = learning_rate;
+    }
+
     /// One step along a gradient, or the sum of two: those of the real and of the fake images, say.
     ///
     /// # Errors

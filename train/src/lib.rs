@@ -12,6 +12,8 @@
 //! | [`samples`] | the fixed-noise grid |
 //! | [`animation`] | the grids of all epochs as a GIF |
 //! | [`metrics`] | what is measured every few iterations |
+//! | [`evaluate`] | how good are the digits? Second program of this crate |
+//! | [`judge`] | trains the classifier that checks what was drawn |
 //! | [`tensorboard`] | the same, the grids and histograms for TensorBoard |
 //! | [`run`] | a run's folder: settings, checkpoints, metrics |
 //! | [`memory`] | the allocator: freed memory is kept for the next iteration |
@@ -24,6 +26,8 @@ pub mod batches;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod evaluate;
+pub mod judge;
 pub mod loss;
 pub mod memory;
 pub mod metrics;
