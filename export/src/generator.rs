@@ -232,8 +232,11 @@ struct Loaded {
 }
 
 fn load_checkpoint(path: &Path, weights: Weights) -> Result<Loaded> {
-    let checkpoint = Checkpoint::load(path)?;
     let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
+    if models::judge::is_judge(path) {
+        return Err(wrong("it is a judge, which draws nothing; name a generator's checkpoint".to_string()));
+    }
+    let checkpoint = Checkpoint::load(path)?;
     let network = (checkpoint.header.config.generator())
         .map_err(|error| wrong(format!("its header describes no network ({error}); train again")))?;
     let group = weights.group();

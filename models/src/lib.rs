@@ -7,6 +7,7 @@
 //! | file | what it says |
 //! |---|---|
 //! | [`dcgan`] | the labelled generator and discriminator, each reading like the paper's table |
+//! | [`judge`] | the classifier that checks what a generator drew, and its file |
 //! | [`layer`] | one layer: what it is, its parameters, its output shape, its forward pass |
 //! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |
 //! | [`trace`] | a forward pass that remembers what its way back needs, and the way back |
@@ -19,6 +20,7 @@ pub mod checkpoint;
 pub mod dcgan;
 mod error;
 pub mod files;
+pub mod judge;
 pub mod layer;
 pub mod network;
 pub mod ops;

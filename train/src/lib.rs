@@ -16,6 +16,8 @@
 //! | [`animation`] | the grids of all epochs as a GIF |
 //! | [`metrics`] | what is measured every few iterations |
 //! | [`watch`] | notices training that has gone wrong |
+//! | [`evaluate`] | how good are the digits? Second program of this crate |
+//! | [`judge`] | trains the classifier that checks what was drawn |
 //! | [`tensorboard`] | the same, the grids and histograms for TensorBoard |
 //! | [`run`] | a run's folder: settings, metrics, and putting it back to a checkpoint |
 //! | [`checkpoints`] | which there are, which one is used, which are kept |
@@ -32,7 +34,9 @@ pub mod checkpoints;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod evaluate;
 pub mod failure;
+pub mod judge;
 pub mod loss;
 pub mod memory;
 pub mod metrics;

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod bad_data;
+mod evaluate;
 mod export;
 mod infer;
 mod interrupted;

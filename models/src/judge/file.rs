@@ -1,0 +1,251 @@
+//! A judge's file: safetensors, with what it is and where it comes from in the header, as a
+//! generator's checkpoint has it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Config, JUDGE, Judge};
+use crate::checkpoint::Provenance;
+use crate::network::Parameters;
+use crate::{Error, Result, files};
+
+/// The header's format; a reader refuses others.
+const FORMAT: u32 = 1;
+/// The header's key in the file's metadata, the same for everything that edgegan writes.
+const KEY: &str = "edgegan";
+
+/// What a judge's file says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    format: u32,
+    architecture: String,
+    /// The judge's sizes.
+    pub config: Config,
+    /// How the weights came about.
+    pub provenance: Provenance,
+    /// How it did on pictures that it was not trained on, if that was measured.
+    pub score: Option<Score>,
+}
+
+/// Errors on a test set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    /// Pictures judged.
+    pub images: usize,
+    /// Pictures judged wrongly.
+    pub errors: usize,
+}
+
+impl Header {
+    /// The header of a judge of these sizes.
+    pub fn new(config: Config, provenance: Provenance, score: Option<Score>) -> Header {
+        Header { format: FORMAT, architecture: JUDGE.to_string(), config, provenance, score }
+    }
+}
+
+/// What every file of edgegan's says first.
+#[derive(Deserialize)]
+struct Kind {
+    format: u32,
+    architecture: String,
+}
+
+/// Whether a file is a judge: not of which version, nor whether it is whole.
+pub fn is_judge(path: &Path) -> bool {
+    let json = std::fs::read(path).ok().and_then(|bytes| header(&bytes).ok().flatten());
+    json.and_then(|json| serde_json::from_str::<Kind>(&json).ok())
+        .is_some_and(|kind| kind.architecture == JUDGE)
+}
+
+/// The header's text, if there is one.
+fn header(bytes: &[u8]) -> std::result::Result<Option<String>, safetensors::SafeTensorError> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+    Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)).cloned())
+}
+
+impl Judge {
+    /// A judge with these weights.
+    ///
+    /// # Errors
+    /// If the weights are not those of the header's sizes.
+    pub fn new(header: Header, parameters: Parameters) -> Result<Judge> {
+        let (body, head) = (header.config.body()?, header.config.head()?);
+        Ok(Judge { header, sha256: String::new(), body, head, parameters })
+    }
+
+    /// Writes the file, whole or not at all, and gives its SHA-256.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder can't be written or the disk is full.
+    pub fn save(&self, path: &Path) -> Result<String> {
+        let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
+        let json = serde_json::to_string(&self.header).map_err(|e| wrong(e.to_string()))?;
+        let host = self
+            .parameters
+            .iter()
+            .map(|(name, value)| Ok((name.to_string(), value.to_device(&Device::Cpu)?.contiguous()?)));
+        let host = host.collect::<Result<Vec<_>>>()?;
+        let metadata = HashMap::from([(KEY.to_string(), json)]);
+        let bytes = safetensors::serialize(host, Some(metadata)).map_err(|e| wrong(e.to_string()))?;
+        files::write_atomically(path, |file| file.write_all(&bytes))?;
+        Ok(sha256(&bytes))
+    }
+
+    /// Reads a judge.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file can't be read; else as [`Judge::from_bytes`].
+    pub fn load(path: &Path, device: &Device) -> Result<Judge> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Io {
+            action: "read",
+            path: path.to_path_buf(),
+            source,
+        })?;
+        Judge::from_bytes(&bytes, path, device)
+    }
+
+    /// A judge from its file's bytes; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if it is cut short, is no safetensors file, or is no judge.
+    pub fn from_bytes(bytes: &[u8], path: &Path, device: &Device) -> Result<Judge> {
+        let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
+        let remedy = "use another judge, or train one with `evaluate train-judge`";
+        let broken = |e: safetensors::SafeTensorError| {
+            wrong(format!("cut short, or no safetensors file ({e}); {remedy}"))
+        };
+        let json = header(bytes).map_err(broken)?;
+        let json =
+            json.ok_or_else(|| wrong(format!("a safetensors file without edgegan's header; {remedy}")))?;
+        let not_understood = |e: serde_json::Error| {
+            wrong(format!("its header is not understood ({e}); it may be of another version"))
+        };
+        let kind: Kind = serde_json::from_str(&json).map_err(not_understood)?;
+        if kind.architecture != JUDGE {
+            let found = kind.architecture;
+            return Err(wrong(format!("architecture {found:?}, which is no judge ({JUDGE:?}); {remedy}")));
+        }
+        if kind.format != FORMAT {
+            let found = kind.format;
+            return Err(wrong(format!("a judge of format {found}, this version reads {FORMAT}")));
+        }
+        let header: Header = serde_json::from_str(&json).map_err(not_understood)?;
+        let named = header.provenance.classes.len();
+        if named != header.config.classes {
+            let classes = header.config.classes;
+            return Err(wrong(format!("it names {named} classes, but has {classes}; {remedy}")));
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+        let mut tensors = HashMap::new();
+        for (name, view) in file.iter() {
+            if view.dtype() != safetensors::Dtype::F32 {
+                return Err(wrong(format!("tensor {name} is of {:?}, F32 was expected", view.dtype())));
+            }
+            let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
+            tensors.insert(name.to_string(), tensor);
+        }
+        let parameters = header.config.network()?.with_weights(tensors, device);
+        let parameters = parameters.map_err(|e| wrong(format!("{e}; {remedy}")))?;
+        Ok(Judge { sha256: sha256(bytes), ..Judge::new(header, parameters)? })
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use candle_core::{Device, Tensor};
+
+    use super::{Header, Score, is_judge};
+    use crate::checkpoint::{self, Checkpoint, Contents, LABELLED_DCGAN, Provenance};
+    use crate::dcgan;
+    use crate::judge::{Config, Judge};
+
+    const CONFIG: Config = Config { classes: 2, channels: 1, height: 8, width: 12 };
+
+    fn provenance() -> Provenance {
+        Provenance {
+            version: "0".to_string(),
+            dataset: "dashes".to_string(),
+            dataset_sha256: "0".repeat(64),
+            split: "train".to_string(),
+            classes: vec!["short".to_string(), "long".to_string()],
+            images: 7,
+            recipe: "judge".to_string(),
+            seed: 3,
+            batch_size: 2,
+            iterations: 5,
+            epochs: 1.5,
+            device: "cpu".to_string(),
+        }
+    }
+
+    fn saved(path: &Path) -> Judge {
+        let parameters = CONFIG.network().unwrap().initialise(1, &Device::Cpu).unwrap();
+        let score = Some(Score { images: 9, errors: 1 });
+        let judge = Judge::new(Header::new(CONFIG, provenance(), score), parameters).unwrap();
+        let sha256 = judge.save(path).unwrap();
+        Judge { sha256, ..judge }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("judge.safetensors");
+        let written = saved(&path);
+        let read = Judge::load(&path, &Device::Cpu).unwrap();
+        assert_eq!((&read.header, &read.sha256), (&written.header, &written.sha256));
+        let x = Tensor::rand(0f32, 1., (3, 1, 8, 12), &Device::Cpu).unwrap();
+        let logits =
+            |judge: &Judge| judge.logits(&judge.features(&x).unwrap()).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(logits(&read), logits(&written));
+        assert!(is_judge(&path));
+    }
+
+    #[test]
+    fn a_generator_is_no_judge_and_a_judge_no_generator() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.safetensors");
+        let header = checkpoint::Header {
+            format: checkpoint::FORMAT,
+            architecture: LABELLED_DCGAN.to_string(),
+            config: dcgan::Config::default(),
+            provenance: provenance(),
+        };
+        Contents::default().save(&header, &path).unwrap();
+        assert!(!is_judge(&path));
+        let error = Judge::load(&path, &Device::Cpu).unwrap_err().to_string();
+        assert!(error.contains("\"labelled-dcgan\", which is no judge"), "{error}");
+        saved(&path);
+        assert!(Checkpoint::load(&path).is_err());
+    }
+
+    #[test]
+    fn files_that_are_no_judge_say_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("judge.safetensors");
+        saved(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let load = |bytes: &[u8]| Judge::from_bytes(bytes, &path, &Device::Cpu).unwrap_err().to_string();
+        assert!(load(&whole[..whole.len() - 1]).contains("cut short"));
+        assert!(load(b"no tensors at all").contains("no safetensors file"));
+        let text = |from: &str, to: &str| {
+            let mut bytes = whole.clone();
+            let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+            bytes
+        };
+        assert!(load(&text(r#"\"format\":1"#, r#"\"format\":9"#)).contains("a judge of format 9"));
+        assert!(load(&text(r#"\"classes\":2"#, r#"\"classes\":3"#)).contains("names 2 classes, but has 3"));
+        assert!(load(&text(r#"\"height\":8"#, r#"\"height\":2"#)).contains("features.linear.weight"));
+    }
+}

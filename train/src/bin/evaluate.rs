@@ -1,0 +1,23 @@
+//! `evaluate`: see [`train::evaluate::cli`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use train::evaluate::cli::{self, Cli};
+use train::{failure, memory};
+
+#[global_allocator]
+static ALLOCATOR: memory::Allocator = memory::Allocator;
+
+fn main() -> ExitCode {
+    memory::keep_freed();
+    // 2 for a request that can't be served, as for wrong arguments; 1 for a failure on the way.
+    let done = cli::prepare(Cli::parse()).map_err(|error| (cli::status(&error), error));
+    match done.and_then(|job| job.run().map_err(|error| (1, error))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((status, error)) => {
+            eprintln!("error: {}", failure::sentence(&error));
+            ExitCode::from(status)
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The command line of `evaluate`.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use candle_core::Device;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use models::judge::{Judge, Score};
+
+use super::measure::{self, Real};
+use super::report::Report;
+use super::set::{self, Request, Set};
+use super::{interval::Estimate, picture};
+use crate::data::{self, LabelledImages, Size, Source, Split};
+use crate::device;
+use crate::judge::{self, Opinion, shipped};
+
+/// Measures how good generated digits are: whether they are what was asked for, how their
+/// distribution differs from that of real ones, whether they are remembered.
+#[derive(Debug, Parser)]
+#[command(
+    name = "evaluate",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
+Examples:
+  evaluate gen.onnx                             1,000 digits of each class, drawn by an ONNX model
+  evaluate runs/00001-mnist --count 2000        by a run's averaged generator
+  evaluate data/mnist --split test              real digits: what the figures are at best
+  evaluate digits --report digits.png           a folder for each class, and the figures as a picture
+  evaluate digits.npz --gan-train               arrays images and labels; trains on them, in minutes
+  evaluate train-judge --out judge.safetensors  another judge, from the 60,000 training images
+
+IMAGES is an ONNX model that `export` wrote, a run's folder or its .safetensors file, an .npz file with
+the arrays images (N, 28, 28) and labels (N), or a folder with data as `train` takes them.
+The judge is a classifier trained on real images; distances are between its features.
+The report's picture: confusion table (labels down), images of each class, the closest to training
+images beside these."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    measure: Measure,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a judge on real images
+    TrainJudge(TrainJudge),
+}
+
+#[derive(Debug, Args)]
+struct Measure {
+    /// What to measure, see below
+    #[arg(value_name = "IMAGES", required = true)]
+    images: Option<PathBuf>,
+    /// Images to draw of each class
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    count: usize,
+    /// Key of the latents to draw from
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Which of a checkpoint's weights
+    #[arg(long, value_enum, default_value_t = Weights::Average)]
+    weights: Weights,
+    /// Which part of data
+    #[arg(long, value_enum, default_value_t = Split::Train)]
+    split: Split,
+    /// Stretch all images of data to this size [default: their own]
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    size: Option<Size>,
+    /// Folder of the real data, with a train and a test part [default: data/mnist, fetched when missing]
+    #[arg(long, value_name = "FOLDER")]
+    real: Option<PathBuf>,
+    /// The judge's file [default: the shipped one, for MNIST's digits]
+    #[arg(long, value_name = "FILE")]
+    judge: Option<PathBuf>,
+    /// Also train a judge on these images alone and try it on real ones: takes minutes
+    #[arg(long)]
+    gan_train: bool,
+    /// Draw the figures into this PNG file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// ONNX Runtime library for an ONNX model; without it, it is looked for as `infer` does
+    #[arg(long, value_name = "FILE")]
+    runtime: Option<PathBuf>,
+    /// One JSON object on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct TrainJudge {
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Passes over the data
+    #[arg(long, value_name = "E", default_value_t = judge::Options::default().epochs, value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: u64,
+    /// Images of one iteration
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=65536))]
+    batch_size: u32,
+    /// Key of every random number
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Folder of the data, with a train and a test part [default: data/mnist, fetched when missing]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// auto, cpu, cuda or cuda:INDEX
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: device::Choice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Weights {
+    /// The moving average, which draws better
+    Average,
+    /// Those after the last step
+    Raw,
+}
+
+/// A request that can be served.
+pub enum Job {
+    /// Measure these images.
+    Measure(Box<Measuring>),
+    /// Train a judge.
+    TrainJudge(Box<Training>),
+}
+
+/// Images, and what to measure them with.
+pub struct Measuring {
+    set: Set,
+    real: Real,
+    judge: Judge,
+    judge_name: String,
+    gan_train: bool,
+    report: Option<PathBuf>,
+    json: bool,
+}
+
+/// Data to train a judge on.
+pub struct Training {
+    real: Real,
+    options: judge::Options,
+    device: Device,
+    out: PathBuf,
+}
+
+/// Opens what the command line asks for, and draws what is to be drawn.
+///
+/// # Errors
+/// One sentence that names the file or option, what was found and what to do.
+pub fn prepare(cli: Cli) -> Result<Job> {
+    if let Some(Command::TrainJudge(arguments)) = cli.command {
+        let TrainJudge { out, epochs, batch_size, seed, data, device } = arguments;
+        check_output(&out)?;
+        let device = device.open()?;
+        let options = judge::Options { epochs, batch_size: batch_size as usize, seed };
+        let real = real(data.as_deref())?;
+        return Ok(Job::TrainJudge(Box::new(Training { real, options, device, out })));
+    }
+    let Measure { images, count, seed, weights, split, size, real: folder, judge, .. } = cli.measure;
+    let Measure { gan_train, report, runtime, json, .. } = cli.measure;
+    let path = images.unwrap_or_default();
+    if let Some(report) = &report {
+        check_output(report)?;
+    }
+    let (judge, judge_name) = match judge {
+        Some(path) => (Judge::load(&path, &Device::Cpu)?, path.display().to_string()),
+        None => (shipped::shipped(&Device::Cpu)?, shipped::NAME.to_string()),
+    };
+    let weights = match weights {
+        Weights::Average => "average",
+        Weights::Raw => "raw",
+    };
+    let set = set::load(&Request { path, split, size, weights, count, seed, runtime }, &judge)?;
+    let real = real(folder.as_deref())?;
+    for data in [&real.training, &real.test] {
+        set::check_size(data.images(), &judge, data.name())?;
+        if data.class_names() != judge.header.provenance.classes {
+            bail!(
+                "the real data {} are of the classes {}, but the judge knows {}; give others with --real, or \
+                 another --judge",
+                data.name(),
+                data.class_names().join(", "),
+                judge.header.provenance.classes.join(", ")
+            );
+        }
+    }
+    set.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    Ok(Job::Measure(Box::new(Measuring { set, real, judge, judge_name, gan_train, report, json })))
+}
+
+impl Job {
+    /// Does it.
+    ///
+    /// # Errors
+    /// If a file can't be written; Candle's.
+    pub fn run(self) -> Result<()> {
+        match self {
+            Job::Measure(job) => job.run(),
+            Job::TrainJudge(job) => job.run(),
+        }
+    }
+}
+
+impl Measuring {
+    fn run(self) -> Result<()> {
+        let Measuring { set: Set { data, what, .. }, real, judge, judge_name, .. } = self;
+        let bar = bar("{spinner} {msg}")?;
+        let mut figures = measure::measure(&data, &real, &judge, &mut |next| bar.set_message(next))?;
+        bar.finish_and_clear();
+        if self.gan_train {
+            figures.gan_train = Some(gan_train(&data, &real)?);
+        }
+        if let Some(path) = &self.report {
+            picture::write(path, &data, real.training.images(), &figures.agreement, &figures.nearest)?;
+        }
+        let remarks = figures.remarks(data.class_names());
+        let known = match judge.header.score {
+            Some(score) => format!(
+                ", {} on {} real test images",
+                Estimate::proportion(score.images - score.errors.min(score.images), score.images).percent(),
+                score.images
+            ),
+            None => String::new(),
+        };
+        let report = Report {
+            what,
+            judge: format!("{judge_name}{known}"),
+            judge_sha256: judge.sha256,
+            classes: data.class_names().to_vec(),
+            figures,
+            remarks,
+        };
+        match self.json {
+            true => print_line(&serde_json::to_string(&report)?),
+            false => print_line(&report.to_string()),
+        }
+        Ok(())
+    }
+}
+
+fn gan_train(data: &LabelledImages, real: &Real) -> Result<Estimate> {
+    let bar = bar("a judge of these images [{bar:30}] {percent} %, {eta} left, loss {msg}")?;
+    let accuracy = measure::gan_train(data, real, &mut |done, total, loss| {
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(format!("{loss:.3}"));
+    })?;
+    bar.finish_and_clear();
+    Ok(accuracy)
+}
+
+impl Training {
+    fn run(self) -> Result<()> {
+        let Training { real: Real { training, test }, options, device, out } = self;
+        let bar = bar("[{bar:30}] {percent} %, {eta} left, loss {msg}")?;
+        bar.set_length(options.iterations(training.len()));
+        let started = Instant::now();
+        let mut judge = judge::train(&training, "train", options, &device, &mut |done, loss| {
+            bar.set_position(done);
+            bar.set_message(format!("{loss:.3}"));
+        })?;
+        bar.finish_and_clear();
+        let seconds = started.elapsed().as_secs_f64();
+        let opinion = Opinion::of(&judge, test.images())?;
+        let errors = test.len() - opinion.agreeing(test.labels());
+        judge.header.score = Some(Score { images: test.len(), errors });
+        let sha256 = judge.save(&out)?;
+        print_line(&format!(
+            "{}: {} epochs in {seconds:.0} s, {errors} errors on {} test images, {} right\nSHA-256 {sha256}",
+            out.display(),
+            options.epochs,
+            test.len(),
+            Estimate::proportion(test.len() - errors, test.len()).percent(),
+        ));
+        Ok(())
+    }
+}
+
+/// Both parts of real data.
+fn real(folder: Option<&Path>) -> Result<Real> {
+    let load = |split| {
+        let source = Source { path: folder.map(Path::to_path_buf), ..Source::default() };
+        data::load(&source, split, &mut |_| ()).map(|loaded| loaded.data)
+    };
+    Ok(Real { training: load(Split::Train)?, test: load(Split::Test)? })
+}
+
+/// Refuses, before any work, a path that can't become a file.
+fn check_output(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("{} is a folder; name a file in it", path.display());
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            bail!("{}: there is no folder {}; create it first", path.display(), folder.display())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bar(template: &str) -> Result<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template).context("progress bar")?))
+}
+
+/// A line on standard output; a reader that has seen enough may close the pipe.
+fn print_line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// 2 for a request that can't be served, 1 where this machine fails.
+pub fn status(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<infer::Error>() {
+        Some(error) if !error.is_bad_request() => 1,
+        _ => 2,
+    }
+}

@@ -1,0 +1,126 @@
+//! The figures as a picture: on the left the confusion table (labels down, the judge's classes
+//! across), in the middle the first pictures of each class, on the right the pictures that are
+//! closest to training pictures, each beside its training picture.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use image::{ImageFormat, Rgb, RgbImage};
+
+use super::agreement::Agreement;
+use super::nearest::Nearest;
+use crate::data::{Images, LabelledImages};
+
+/// Pixels of a cell of the table.
+const CELL: usize = 26;
+/// Pixels between two pictures.
+const GAP: usize = 2;
+/// Pixels around each part.
+const MARGIN: usize = 12;
+/// Pictures of each class.
+const ROWS: usize = 10;
+/// Pairs below one another.
+const PAIRS: usize = 10;
+
+/// Draws the picture and writes it as a PNG.
+///
+/// # Errors
+/// If the file can't be written.
+pub fn write(
+    path: &Path,
+    data: &LabelledImages,
+    training: &Images,
+    agreement: &Agreement,
+    nearest: &Nearest,
+) -> Result<()> {
+    let picture = draw(data, training, agreement, nearest);
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).context("can't encode the report's picture")?;
+    models::files::write_atomically(path, |file| file.write_all(png.get_ref()))?;
+    Ok(())
+}
+
+fn draw(data: &LabelledImages, training: &Images, agreement: &Agreement, nearest: &Nearest) -> RgbImage {
+    let classes = data.classes();
+    let images = data.images();
+    let (across, down) = (images.width() + GAP, images.height() + GAP);
+    let table = classes * CELL;
+    let grid = classes * across;
+    let columns = nearest.closest.len().div_ceil(PAIRS).max(1);
+    let pairs = columns * (2 * across + MARGIN);
+    let width = table + grid + pairs + 4 * MARGIN;
+    let height = table.max(ROWS * down).max(PAIRS * down) + 2 * MARGIN;
+    let mut picture = RgbImage::from_pixel(width as u32, height as u32, Rgb([40, 40, 48]));
+
+    for (y, row) in agreement.confusion.iter().enumerate() {
+        let total = row.iter().sum::<usize>().max(1) as f64;
+        for (x, &count) in row.iter().enumerate() {
+            // The square root, so that one in a thousand is seen.
+            let level = ((count as f64 / total).sqrt() * 255.).round() as u8;
+            let colour = if x == y { Rgb([0, level, level / 2]) } else { Rgb([level, level / 3, 0]) };
+            fill(&mut picture, (MARGIN + x * CELL, MARGIN + y * CELL), CELL - 1, colour);
+        }
+    }
+    for class in 0..classes {
+        let members = (0..data.len()).filter(|&i| usize::from(data.labels()[i]) == class);
+        for (row, i) in members.take(ROWS).enumerate() {
+            paste(&mut picture, (2 * MARGIN + table + class * across, MARGIN + row * down), images, i);
+        }
+    }
+    let left = 3 * MARGIN + table + grid;
+    for (place, pair) in nearest.closest.iter().enumerate() {
+        let x = left + place / PAIRS * (2 * across + MARGIN);
+        let y = MARGIN + place % PAIRS * down;
+        paste(&mut picture, (x, y), images, pair.image);
+        paste(&mut picture, (x + across, y), training, pair.nearest);
+    }
+    picture
+}
+
+fn fill(picture: &mut RgbImage, (left, top): (usize, usize), side: usize, colour: Rgb<u8>) {
+    for i in 0..side * side {
+        picture.put_pixel((left + i % side) as u32, (top + i / side) as u32, colour);
+    }
+}
+
+fn paste(picture: &mut RgbImage, (left, top): (usize, usize), images: &Images, index: usize) {
+    let (width, area) = (images.width(), images.width() * images.height());
+    let (image, last) = (images.image(index), images.channels() - 1);
+    for p in 0..area {
+        // Grey has one plane for all three.
+        let pixel = [0, 1, 2].map(|channel: usize| image[channel.min(last) * area + p]);
+        picture.put_pixel((left + p % width) as u32, (top + p / width) as u32, Rgb(pixel));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CELL, GAP, MARGIN, draw};
+    use crate::data::{Images, LabelledImages};
+    use crate::evaluate::agreement::Agreement;
+    use crate::evaluate::nearest::nearest;
+
+    #[test]
+    fn every_part_is_in_its_place() {
+        // Four pictures of 2×3 pixels, two classes.
+        let pixels = (0..4).flat_map(|i| [60 * i as u8 + 20; 6]).collect();
+        let images = Images::new(2, 3, pixels).unwrap();
+        let data = LabelledImages::new(images.clone(), vec![0, 1, 0, 1], 2, "data").unwrap();
+        let training = Images::new(2, 3, vec![255; 6]).unwrap();
+        let agreement = Agreement::of(&[0, 1, 0, 1], &[0, 0, 0, 1], 2);
+        let nearest = nearest(&images, &images, &training, 4).unwrap();
+        let picture = draw(&data, &training, &agreement, &nearest);
+        let at = |x: usize, y: usize| picture.get_pixel(x as u32, y as u32).0;
+        // Label 0 is always right, label 1 half of the time.
+        assert_eq!(at(MARGIN, MARGIN), [0, 255, 127]);
+        assert_eq!(at(MARGIN, MARGIN + CELL), [180, 60, 0]);
+        let grid = 2 * MARGIN + 2 * CELL;
+        assert_eq!(at(grid + 2, MARGIN + 1), [20; 3]);
+        assert_eq!(at(grid + 3 + GAP, MARGIN), [80; 3]);
+        assert_eq!(at(grid, MARGIN + 2 + GAP), [140; 3]);
+        // The brightest is the closest to white.
+        let pairs = 3 * MARGIN + 2 * CELL + 2 * (3 + GAP);
+        assert_eq!([at(pairs, MARGIN), at(pairs + 3 + GAP, MARGIN)], [[200; 3], [255; 3]]);
+    }
+}

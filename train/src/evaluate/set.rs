@@ -1,0 +1,271 @@
+//! The pictures to be measured: data in any layout that `train` reads, a `.npz` file, or as many as
+//! are asked for from a checkpoint or an ONNX model.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use candle_core::{DType, Device, Tensor};
+use infer::contract::{LatentDistribution, PixelRange};
+use infer::{Generator, ModelSource};
+use models::checkpoint::Checkpoint;
+use models::dcgan::Latent;
+use models::judge::Judge;
+
+use crate::data::{self, Images, LabelledImages, Loaded, Size, Source, Split};
+
+/// The file of a run's folder that holds its generator.
+const GENERATOR: &str = "generator.safetensors";
+/// Pictures drawn at a time.
+const BATCH: usize = 64;
+/// Pictures that may be drawn in all.
+const MOST: usize = 1_000_000;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The data, the checkpoint or the model.
+    pub path: PathBuf,
+    /// Which part of data.
+    pub split: Split,
+    /// What pictures of data are stretched to.
+    pub size: Option<Size>,
+    /// Which of a checkpoint's weights: `average` or `raw`.
+    pub weights: &'static str,
+    /// Pictures to draw of each class.
+    pub count: usize,
+    /// Key of the latents.
+    pub seed: u64,
+    /// The ONNX Runtime library; without it, it is looked for.
+    pub runtime: Option<PathBuf>,
+}
+
+/// Pictures of the judge's size, labelled by the judge's classes.
+pub struct Set {
+    /// The pictures.
+    pub data: LabelledImages,
+    /// What they are, for people.
+    pub what: String,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// Pictures, labels, the labels' classes, and what they are.
+struct Found {
+    images: Images,
+    labels: Vec<u8>,
+    classes: Vec<String>,
+    what: String,
+    notes: Vec<String>,
+}
+
+/// Reads or draws the pictures.
+///
+/// # Errors
+/// One sentence, if there is nothing there, or it isn't for this judge.
+pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
+    let path = &request.path;
+    let ends_with = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    let run = path.join(GENERATOR);
+    let found = if ends_with("onnx") {
+        draw_onnx(request)?
+    } else if ends_with("safetensors") {
+        draw_checkpoint(path, request)?
+    } else if run.is_file() {
+        draw_checkpoint(&run, request)?
+    } else if ends_with("npz") {
+        read_npz(path, judge)?
+    } else {
+        let source = Source { path: Some(path.clone()), mirror: None, size: request.size };
+        let Loaded { data, notes } = data::load(&source, request.split, &mut |_| ())?;
+        // What was left out is worth a note; that a class has no pictures shows in the figures.
+        let notes = notes.into_iter().filter(|note| !note.starts_with("no picture")).collect();
+        Found {
+            images: data.images().clone(),
+            labels: data.labels().to_vec(),
+            classes: data.class_names().to_vec(),
+            what: format!("{} ({} images)", path.display(), data.len()),
+            notes,
+        }
+    };
+    fit(found, judge, path)
+}
+
+/// The same pictures under the judge's classes, which they must be of.
+fn fit(found: Found, judge: &Judge, path: &Path) -> Result<Set> {
+    let Found { images, labels, classes, what, notes } = found;
+    check_size(&images, judge, &path.display().to_string())?;
+    let known = &judge.header.provenance.classes;
+    let place = classes.iter().map(|name| known.iter().position(|other| other == name));
+    let place: Vec<Option<usize>> = place.collect();
+    if let Some(unknown) = place.iter().position(Option::is_none) {
+        bail!(
+            "{} has a class {:?}, which is none of the judge's ({}); give images of those, or another --judge",
+            path.display(),
+            classes[unknown],
+            known.join(", ")
+        );
+    }
+    let labels = labels.iter().filter_map(|&label| place[usize::from(label)].map(|class| class as u8));
+    let data = LabelledImages::with_class_names(images, labels.collect(), known.clone(), "generated")?;
+    Ok(Set { data, what, notes })
+}
+
+/// Refuses pictures of another size than the judge's.
+///
+/// # Errors
+/// One sentence.
+pub fn check_size(images: &Images, judge: &Judge, name: &str) -> Result<()> {
+    let kind = |channels, width, height| {
+        format!("{width}×{height} {}", if channels == 3 { "in colour" } else { "grey" })
+    };
+    let config = &judge.header.config;
+    let found = (images.channels(), images.width(), images.height());
+    let expected = (config.channels, config.width, config.height);
+    if found != expected {
+        bail!(
+            "the images of {name} are {}, but the judge takes {}; give others, or another --judge",
+            kind(found.0, found.1, found.2),
+            kind(expected.0, expected.1, expected.2)
+        );
+    }
+    Ok(())
+}
+
+/// Image i is of class i mod `classes`: equally many of each.
+fn labels(request: &Request, classes: usize) -> Result<Vec<u8>> {
+    let total = request.count.checked_mul(classes).filter(|total| (1..=MOST).contains(total));
+    let Some(total) = total else {
+        bail!("--count {}: that many of {classes} classes are not from 1 to {MOST} images", request.count);
+    };
+    Ok((0..total).map(|i| (i % classes) as u8).collect())
+}
+
+fn draw_onnx(request: &Request) -> Result<Found> {
+    let path = &request.path;
+    let source = ModelSource::File(path);
+    let contract = source.contract()?;
+    if !contract.is_labelled() {
+        bail!("{} draws without labels, so there is nothing to agree with", path.display());
+    }
+    let labels = labels(request, contract.classes.len())?;
+    let options = infer::Options {
+        runtime: request.runtime.clone(),
+        expected_images: labels.len(),
+        ..infer::Options::default()
+    };
+    let mut generator = Generator::load(&source, &options)?;
+    let asked: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+    let drawn = generator.images(&asked, request.seed, 0)?;
+    let (_, channels, height, width) = drawn.dim();
+    let pixels = drawn.into_iter().collect();
+    Ok(Found {
+        images: Images::with_channels(channels, height, width, pixels)?,
+        what: describe(path, &contract.dataset, request),
+        labels,
+        classes: contract.classes,
+        notes: generator.notes().to_vec(),
+    })
+}
+
+/// As the ONNX model of this checkpoint draws: latents from the same streams.
+fn draw_checkpoint(path: &Path, request: &Request) -> Result<Found> {
+    if models::judge::is_judge(path) {
+        bail!("{} is a judge, which draws nothing; name a generator's checkpoint", path.display());
+    }
+    let checkpoint = Checkpoint::load(path)?;
+    let config = checkpoint.header.config;
+    let network = config.generator()?;
+    let parameters = checkpoint
+        .parameters(request.weights, &network, &Device::Cpu)
+        .with_context(|| format!("{} has no such generator", path.display()))?;
+    let provenance = checkpoint.header.provenance;
+    if provenance.classes.len() != config.classes {
+        bail!(
+            "{}: its header names {} classes of {}",
+            path.display(),
+            provenance.classes.len(),
+            config.classes
+        );
+    }
+    let distribution = match config.latent {
+        Latent::Uniform => LatentDistribution::Uniform,
+        Latent::Normal => LatentDistribution::Normal,
+    };
+    let labels = labels(request, config.classes)?;
+    let mut pixels = Vec::new();
+    for (batch, labels) in labels.chunks(BATCH).enumerate() {
+        let indices: Vec<u64> = (0..labels.len()).map(|i| (batch * BATCH + i) as u64).collect();
+        let z = infer::latent::latent_batch(distribution, request.seed, &indices, config.latent_dim);
+        let z = Tensor::from_iter(z, &Device::Cpu)?.reshape((labels.len(), config.latent_dim))?;
+        let y = Tensor::from_iter(labels.iter().map(|&label| u32::from(label)), &Device::Cpu)?;
+        let images = network.sample(&parameters, &z, Some(&y))?.flatten_all()?.to_vec1::<f32>()?;
+        if images.iter().any(|pixel| !pixel.is_finite()) {
+            bail!("{} draws pixels that are no numbers: training failed", path.display());
+        }
+        pixels.extend(images.into_iter().map(|pixel| PixelRange::ZeroToOne.to_u8(pixel)));
+    }
+    Ok(Found {
+        images: Images::with_channels(config.channels, config.height, config.width, pixels)?,
+        labels,
+        what: describe(path, &provenance.dataset, request),
+        classes: provenance.classes,
+        notes: Vec::new(),
+    })
+}
+
+fn describe(path: &Path, dataset: &str, request: &Request) -> String {
+    let Request { count, seed, .. } = request;
+    format!("{} (trained on {dataset}), {count} images a class, seed {seed}", path.display())
+}
+
+/// `images` (N, H, W) or (N, C, H, W), of u8 or of numbers in [0, 1]; `labels` (N) of whole numbers.
+fn read_npz(path: &Path, judge: &Judge) -> Result<Found> {
+    let name = path.display();
+    if let Err(error) = std::fs::File::open(path) {
+        bail!("{name}: can't be read: {error}");
+    }
+    let arrays = Tensor::read_npz_by_name(path, &["images", "labels"]);
+    let arrays = arrays.map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.lines().next().unwrap_or_default().to_string();
+        anyhow::anyhow!("{name}: expected an .npz file with arrays images and labels ({reason})")
+    })?;
+    let (images, labels) = (&arrays[0], &arrays[1]);
+    let (n, channels, height, width) = match *images.dims() {
+        [n, height, width] => (n, 1, height, width),
+        [n, channels, height, width] => (n, channels, height, width),
+        ref other => bail!("{name}: images is of shape {other:?}, (N, H, W) or (N, C, H, W) was expected"),
+    };
+    let pixels: Vec<u8> = match images.dtype() {
+        DType::U8 => images.flatten_all()?.to_vec1()?,
+        DType::F32 | DType::F64 => {
+            let values = images.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            if let Some(value) = values.iter().find(|value| !(0. ..=1.).contains(*value)) {
+                bail!("{name}: images of floats must be in [0, 1], but one pixel is {value}");
+            }
+            values.into_iter().map(|value| PixelRange::ZeroToOne.to_u8(value)).collect()
+        }
+        other => bail!("{name}: images is of {other:?}; u8, or float32 in [0, 1], was expected"),
+    };
+    if labels.dims() != [n] {
+        bail!("{name}: labels is of shape {:?}, but there are {n} images", labels.dims());
+    }
+    let classes = &judge.header.provenance.classes;
+    let labels = labels.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+    let fits = |label: &f64| label.fract() == 0. && (0. ..classes.len() as f64).contains(label);
+    if let Some(index) = labels.iter().position(|label| !fits(label)) {
+        bail!(
+            "{name}: label {} of image {index} is no whole number from 0 to {}, the judge's last class",
+            labels[index],
+            classes.len() - 1
+        );
+    }
+    Ok(Found {
+        images: Images::with_channels(channels, height, width, pixels)
+            .with_context(|| format!("{name} holds no images"))?,
+        labels: labels.into_iter().map(|label| label as u8).collect(),
+        classes: classes.clone(),
+        what: format!("{name} ({n} images)"),
+        notes: Vec::new(),
+    })
+}

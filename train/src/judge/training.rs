@@ -1,0 +1,106 @@
+//! Trains a judge: Adam on the cross-entropy of changed pictures, the learning rate falling along a
+//! cosine, the moving average of the weights kept.
+
+use std::f64::consts::PI;
+
+use candle_core::{Device, Tensor};
+use models::checkpoint::Provenance;
+use models::judge::{Config, Header, Judge};
+use models::{Result, Wanted};
+
+use super::augment::augment;
+use super::cross_entropy::cross_entropy;
+use crate::adam::{self, Adam};
+use crate::average;
+use crate::batches::Batches;
+use crate::data::LabelledImages;
+
+const PARAMETERS: Wanted = Wanted { input: false, parameters: true };
+/// The learning rate at the start; it falls to a hundredth of it.
+const LEARNING_RATE: f64 = 2e-3;
+const LAST: f64 = 0.01;
+/// How much of the weights' average an iteration keeps.
+const KEEP: f64 = 0.998;
+
+/// How a judge is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Passes over the data.
+    pub epochs: u64,
+    /// Pictures of an iteration.
+    pub batch_size: usize,
+    /// Key of every random number.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { epochs: 10, batch_size: 128, seed: 0 }
+    }
+}
+
+impl Options {
+    /// Iterations that show each of so many pictures [`Options::epochs`] times.
+    pub fn iterations(&self, images: usize) -> u64 {
+        (self.epochs * images as u64).div_ceil(self.batch_size as u64)
+    }
+}
+
+/// Trains a judge on these pictures; `split` says which part of the data they are.
+///
+/// `progress` is called with the iterations done and the loss, every 50 iterations and at the end.
+///
+/// # Errors
+/// If the pictures are of a size that no judge has; Candle's.
+pub fn train(
+    data: &LabelledImages,
+    split: &str,
+    options: Options,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, f64),
+) -> Result<Judge> {
+    let Options { batch_size, seed, .. } = options;
+    let images = data.images();
+    let dims = [images.channels(), images.height(), images.width()];
+    let [channels, height, width] = dims;
+    let config = Config { classes: data.classes(), channels, height, width };
+    let network = config.network()?;
+    let parameters = network.initialise(seed, device)?;
+    let averaged = parameters.copy()?;
+    let settings = adam::Config { learning_rate: LEARNING_RATE, beta1: 0.9, ..adam::Config::default() };
+    let mut adam = Adam::new(settings, &parameters)?;
+    let mut batches = Batches::new(data, batch_size, seed, device)?;
+    let total = options.iterations(data.len());
+    for t in 0..total {
+        let (x, y) = batches.batch(t)?;
+        let x = augment(&x.flatten_all()?.to_vec1::<f32>()?, dims, seed, t);
+        let x = Tensor::from_vec(x, (batch_size, channels, height, width), device)?;
+        let fall = (1. + (PI * t as f64 / total as f64).cos()) / 2.;
+        let pace = LAST + (1. - LAST) * fall;
+
+        let trace = network.trace(&parameters, &x, None)?; // N, classes
+        let (loss, gradient) = cross_entropy(&trace.output, &y)?;
+        let gradients = trace.backward(&network, &parameters, &gradient, PARAMETERS)?;
+        trace.update_running_averages(&network, &parameters)?;
+        adam.step(&parameters, &gradients, None, pace)?;
+        average::update(&averaged, &parameters, KEEP, t + 1)?;
+        if (t + 1) % 50 == 0 || t + 1 == total {
+            progress(t + 1, f64::from(loss.to_scalar::<f32>()?));
+        }
+    }
+    let provenance = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        dataset: data.name().to_string(),
+        dataset_sha256: data.digest(),
+        split: split.to_string(),
+        classes: data.class_names().to_vec(),
+        images: data.len(),
+        recipe: "judge".to_string(),
+        seed,
+        batch_size,
+        iterations: total,
+        epochs: (total * batch_size as u64) as f64 / data.len() as f64,
+        device: if device.is_cpu() { "cpu" } else { "cuda" }.to_string(),
+    };
+    Judge::new(Header::new(config, provenance, None), averaged)
+}
