@@ -33,6 +33,17 @@ pub struct Gradients {
     pub parameters: Vec<Tensor>,
 }
 
+impl Gradients {
+    /// The parameters' gradients of the sum of two losses.
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn plus(self, other: &Gradients) -> Result<Gradients> {
+        let pairs = self.parameters.iter().zip(&other.parameters);
+        Ok(Gradients { input: None, parameters: pairs.map(|(a, b)| Ok((a + b)?)).collect::<Result<_>>()? })
+    }
+}
+
 /// A forward pass in training mode, remembered.
 pub struct Trace {
     /// The network's output (N, …).

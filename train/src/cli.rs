@@ -247,6 +247,13 @@ pub fn prepare(cli: Cli) -> Result<Job> {
 
 /// A new run's configuration.
 fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Result<Config> {
+    if settings.recipe.mismatch > 0. && data.classes() < 2 {
+        bail!(
+            "mismatch is {}, but {} has one class, so no label is wrong; expected 0",
+            settings.recipe.mismatch,
+            data.name()
+        );
+    }
     Ok(Config {
         version: env!("CARGO_PKG_VERSION").to_string(),
         networks: networks::for_data(data, settings.networks)?,

@@ -46,6 +46,10 @@ pub struct Recipe {
     /// Salimans et al. 2016, section 3.4).
     #[serde(default)]
     pub smoothing: f64,
+    /// How much D's loss on real pictures under a wrong label counts, beside 1 for fake ones: it learns
+    /// that these are not real either (Reed et al. 2016, section 4.2).
+    #[serde(default)]
+    pub mismatch: f64,
     /// How much of the generator's moving average an iteration keeps.
     pub average_keep: f64,
 }
@@ -59,6 +63,7 @@ impl Default for Recipe {
             decay_from: 0,
             generator_updates: 2,
             smoothing: 0.,
+            mismatch: 0.,
             average_keep: average::KEEP,
         }
     }

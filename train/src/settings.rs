@@ -95,6 +95,7 @@ const POSITIVE: Kind = Kind::Number { fits: |x| x > 0., which: "a number above 0
 const BELOW_ONE: Kind =
     Kind::Number { fits: |x| (0. ..1.).contains(&x), which: "a number from 0 up to but not 1" };
 const UP_TO_HALF: Kind = Kind::Number { fits: |x| (0. ..=0.5).contains(&x), which: "a number from 0 to 0.5" };
+const UP_TO_ONE: Kind = Kind::Number { fits: |x| (0. ..=1.).contains(&x), which: "a number from 0 to 1" };
 const WIDTH: Kind = whole(1, 1 << 16);
 /// So many that no product of epochs and images overflows.
 const EPOCHS: u64 = 1_000_000_000;
@@ -161,6 +162,13 @@ pub const SETTINGS: &[Setting] = &[
     setting(LEARNING, "beta1", "B", BELOW_ONE, "How much of the gradient's mean Adam keeps a step"),
     setting(LEARNING, "beta2", "B", BELOW_ONE, "How much of the squared gradient's mean Adam keeps a step"),
     setting(LEARNING, "smoothing", "S", UP_TO_HALF, "The discriminator learns real pictures toward 1 - S"),
+    setting(
+        LEARNING,
+        "mismatch",
+        "W",
+        UP_TO_ONE,
+        "The discriminator also learns, with this weight, that a real picture under a wrong label isn't real",
+    ),
     setting(
         LEARNING,
         "average-keep",
@@ -578,6 +586,7 @@ impl Settings {
             decay_from: values.whole("decay-from")?,
             generator_updates: size("generator-updates")?,
             smoothing: values.number("smoothing")?,
+            mismatch: values.number("mismatch")?,
             average_keep: values.number("average-keep")?,
         };
         let networks = dcgan::Config {

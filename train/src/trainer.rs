@@ -186,19 +186,26 @@ impl Trainer {
     pub fn iteration(&mut self, x: &Tensor, y: &Tensor, z: &Tensor) -> Result<Figures> {
         let Trainer { recipe, schedule, generator, discriminator, g, d, average, adam_g, adam_d, iterations } =
             self;
-        let y = Some(y);
         let pace = schedule.factor(*iterations);
 
-        // (1) update D: real toward 1, or a little less, plus fake toward 0. Real and fake go
-        // through it apart, so each has its own batch statistics.
-        let mut fake = generator.trace(g, z, y)?; //             N, 1, 28, 28
+        // (1) update D: real toward 1, or a little less, plus fake toward 0, and, where the recipe has
+        // it, real under wrong labels too. Each goes through it apart, with its own batch statistics.
+        let mut fake = generator.trace(g, z, Some(y))?; //       N, 1, 28, 28
         fake.update_running_averages(generator, g)?;
-        let on_real = discriminator.trace(d, x, y)?; //          N, 1
-        let on_fake = discriminator.trace(d, &fake.output, y)?;
+        let on_real = discriminator.trace(d, x, Some(y))?; //    N, 1
+        let on_fake = discriminator.trace(d, &fake.output, Some(y))?;
         let toward_real = loss::gradient(&on_real.output, recipe.real_target())?;
         let toward_fake = loss::gradient(&on_fake.output, 0.)?;
         let from_real = on_real.backward(discriminator, d, &toward_real, PARAMETERS)?;
-        let from_fake = on_fake.backward(discriminator, d, &toward_fake, PARAMETERS)?;
+        let mut from_fake = on_fake.backward(discriminator, d, &toward_fake, PARAMETERS)?;
+        if let Some(classes @ 2..) = discriminator.classes()
+            && recipe.mismatch > 0.
+        {
+            let wrong = wrong_labels(y, classes, *iterations)?;
+            let on_wrong = discriminator.trace(d, x, Some(&wrong))?; //   N, 1
+            let toward_fake = (loss::gradient(&on_wrong.output, 0.)? * recipe.mismatch)?;
+            from_fake = from_fake.plus(&on_wrong.backward(discriminator, d, &toward_fake, PARAMETERS)?)?;
+        }
         on_real.update_running_averages(discriminator, d)?;
         on_fake.update_running_averages(discriminator, d)?;
         adam_d.step(d, &from_real, Some(&from_fake), pace)?;
@@ -208,10 +215,10 @@ impl Trainer {
         let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
-                fake = generator.trace(g, z, y)?;
+                fake = generator.trace(g, z, Some(y))?;
             }
             fake.update_running_averages(generator, g)?;
-            let judged = discriminator.trace(d, &fake.output, y)?;
+            let judged = discriminator.trace(d, &fake.output, Some(y))?;
             judged.update_running_averages(discriminator, d)?;
             let toward_real = loss::gradient(&judged.output, 1.)?;
             let through = judged.backward(discriminator, d, &toward_real, INPUT)?;
@@ -231,6 +238,19 @@ impl Trainer {
             real_target: recipe.real_target(),
         })
     }
+}
+
+/// A label for each picture that is not its own: of the others each in turn, from picture to picture
+/// and from iteration to iteration.
+///
+/// # Shapes
+/// `y` (N) of u32 below `classes`, of which there are two or more → (N)
+fn wrong_labels(y: &Tensor, classes: usize, iteration: u64) -> Result<Tensor> {
+    let (classes, n) = (classes as u32, y.elem_count() as u64);
+    let steps = (0..n).map(|i| 1 + ((i + iteration) % u64::from(classes - 1)) as u32);
+    let beyond = (y + Tensor::from_iter(steps, y.device())?)?;
+    let around = (beyond.ge(classes)?.to_dtype(DType::U32)? * f64::from(classes))?;
+    Ok((beyond - around)?)
 }
 
 #[cfg(test)]
@@ -269,6 +289,37 @@ mod tests {
     fn all(parameters: &models::Parameters) -> Vec<f32> {
         let values = parameters.trainable().map(|(_, v)| v.flatten_all().unwrap().to_vec1::<f32>().unwrap());
         values.flatten().collect()
+    }
+
+    #[test]
+    fn a_wrong_label_is_each_other_one_in_turn() {
+        let y = Tensor::new(&[0u32, 2, 1, 2, 0], &Device::Cpu).unwrap();
+        let wrong = |iteration| super::wrong_labels(&y, 3, iteration).unwrap().to_vec1::<u32>().unwrap();
+        assert_eq!(wrong(0), [1, 1, 2, 1, 1]);
+        assert_eq!(wrong(1), [2, 0, 0, 0, 2]);
+        assert_eq!(wrong(2), wrong(0));
+    }
+
+    #[test]
+    fn mismatch_adds_real_pictures_under_wrong_labels_to_what_is_not_real() {
+        let [x, y, z] = batch();
+        let first = |mismatch: f64, pictures: &Tensor| {
+            let mut trainer = trainer(Recipe { mismatch, ..Recipe::default() });
+            trainer.iteration(pictures, &y, &z).unwrap();
+            let (first, _) = trainer.adam_d.moments.last().unwrap();
+            f64::from(first.to_vec1::<f32>().unwrap()[0])
+        };
+        // The logit's bias: Adam's first moment after one step is (1 − β₁) gradients, and that of
+        // these pictures is the mean of D.
+        let fresh = trainer(Recipe::default());
+        let wrong = super::wrong_labels(&y, 3, 0).unwrap();
+        let on_wrong = fresh.discriminator.trace(&fresh.d, &x, Some(&wrong)).unwrap().output;
+        let mean = crate::loss::probability(&on_wrong).unwrap().mean_all().unwrap();
+        let mean = f64::from(mean.to_scalar::<f32>().unwrap());
+        for mismatch in [0.25, 1.] {
+            let found = first(mismatch, &x) - first(0., &x);
+            assert!((found - 0.5 * mismatch * mean).abs() < 1e-6, "{found}, {}", 0.5 * mismatch * mean);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser};
 use models::dcgan;
 
-use super::{Flags, Kind, SETTINGS, Settings, Value, default, resolve};
+use super::{Flags, Kind, RESUMABLE, SETTINGS, Settings, Value, default, resolve};
 use crate::cli::Cli;
 use crate::recipe::{RECIPES, Recipe};
 use crate::schedule::Decay;
@@ -94,8 +94,10 @@ fn every_word_of_a_choice_means_something() {
 #[test]
 fn the_flags_are_sound() {
     Cli::command().debug_assert();
-    assert!(Cli::try_parse_from(["train", "--resume", "--epochs", "5"]).is_ok());
-    for setting in SETTINGS.iter().filter(|setting| setting.key != "epochs") {
+    for key in RESUMABLE {
+        assert!(Cli::try_parse_from(["train", "--resume", &format!("--{key}=5")]).is_ok(), "{key}");
+    }
+    for setting in SETTINGS.iter().filter(|setting| !RESUMABLE.contains(&setting.key)) {
         let value = match setting.key {
             "recipe" => "reference".to_string(),
             "data" | "size" => "64x48".to_string(),
