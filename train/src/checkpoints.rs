@@ -84,12 +84,18 @@ pub fn newest_usable<T>(
 }
 
 /// Removes what isn't needed once the checkpoint after `newest` iterations is on the disk: all but
-/// the last `keep` scheduled ones, what a stop saved out of schedule before, and later ones, which
-/// are damaged or of work that was lost.
+/// the last `keep` scheduled ones and the `best`, what a stop saved out of schedule before, and later
+/// ones, which are damaged or of work that was lost.
 ///
 /// # Errors
 /// If one can't be removed.
-pub fn prune(run: &Path, newest: u64, keep: usize, is_scheduled: impl Fn(u64) -> bool) -> Result<()> {
+pub fn prune(
+    run: &Path,
+    newest: u64,
+    best: Option<u64>,
+    keep: usize,
+    is_scheduled: impl Fn(u64) -> bool,
+) -> Result<()> {
     let mut scheduled = 0;
     for Found { iterations, path } in found(run) {
         let is_kept = match iterations {
@@ -97,7 +103,7 @@ pub fn prune(run: &Path, newest: u64, keep: usize, is_scheduled: impl Fn(u64) ->
             Some(iterations) if !is_scheduled(iterations) => iterations == newest,
             _ => {
                 scheduled += 1;
-                scheduled <= keep
+                scheduled <= keep || iterations.is_some_and(|iterations| Some(iterations) == best)
             }
         };
         if !is_kept {
@@ -167,24 +173,30 @@ mod tests {
         let every_ten = |iterations| iterations % 10 == 0;
         fs::write(run.join("state.safetensors"), "").unwrap();
         write(run, &[10]);
-        prune(run, 10, 2, every_ten).unwrap();
+        prune(run, 10, None, 2, every_ten).unwrap();
         assert_eq!(names(run), ["00000010", "state"]);
         write(run, &[20]);
-        prune(run, 20, 2, every_ten).unwrap();
+        prune(run, 20, None, 2, every_ten).unwrap();
         assert_eq!(names(run), ["00000020", "00000010"]);
         // What a stop saved is kept beside them until there is another.
         for (stopped, expected) in
             [(23, ["00000023", "00000020", "00000010"]), (27, ["00000027", "00000020", "00000010"])]
         {
             write(run, &[stopped]);
-            prune(run, stopped, 2, every_ten).unwrap();
+            prune(run, stopped, None, 2, every_ten).unwrap();
             assert_eq!(names(run), expected);
         }
         // A later one is of work that was lost.
         write(run, &[30, 40]);
-        prune(run, 30, 2, every_ten).unwrap();
+        prune(run, 30, None, 2, every_ten).unwrap();
         assert_eq!(names(run), ["00000030", "00000020"]);
-        prune(run, 30, 1, every_ten).unwrap();
+        prune(run, 30, None, 1, every_ten).unwrap();
+        assert_eq!(names(run), ["00000030"]);
+        // The best stays beside them, also when it is one of them.
+        write(run, &[10, 20]);
+        prune(run, 30, Some(10), 1, every_ten).unwrap();
+        assert_eq!(names(run), ["00000030", "00000010"]);
+        prune(run, 30, Some(30), 1, every_ten).unwrap();
         assert_eq!(names(run), ["00000030"]);
     }
 }

@@ -10,10 +10,14 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use models::judge::Judge;
+use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::batches::{self, Batches};
 use crate::data::{self, LabelledImages, Loaded, Progress, Source, Split};
+use crate::evaluate::ongoing::{Ongoing, Quality};
+use crate::judge::shipped;
 use crate::metrics::Metrics;
 use crate::plan::Plan;
 use crate::run::{self, Config, Run};
@@ -153,7 +157,17 @@ pub struct Job {
     device_name: String,
     voice: Voice,
     watch: OnCollapse,
+    judge: Option<Ongoing>,
     interrupted: Arc<AtomicBool>,
+}
+
+/// What `--json` prints of an epoch.
+#[derive(Serialize)]
+struct EpochLine<'a> {
+    #[serde(flatten)]
+    metrics: &'a Metrics,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<&'a Quality>,
 }
 
 /// How training ended.
@@ -175,7 +189,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     let device = cli.device.open()?;
     let voice = Voice { json: cli.json, quiet: cli.quiet, bar: progress_bar(&cli)? };
 
-    let (run, mut trainer, data) = match &cli.resume {
+    let (run, mut trainer, data, judge) = match &cli.resume {
         Some(folder) => {
             let folder = folder.clone().map_or_else(run::newest, Ok)?;
             let mut run = Run::resume(folder)?;
@@ -198,7 +212,10 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             run.config.epochs = cli.flags.epochs().unwrap_or(run.config.epochs);
             run.config.checkpoint_every = cli.flags.checkpoint_every().or(run.config.checkpoint_every);
             run.config.keep = cli.flags.keep().unwrap_or(run.config.keep);
-            (run, trainer, data)
+            run.config.evaluate_every = cli.flags.evaluate_every().or(run.config.evaluate_every);
+            run.config.judge = cli.flags.judge().or(run.config.judge);
+            let judge = judge_for(&run.config, &data, &device)?;
+            (run, trainer, data, judge)
         }
         None => {
             let settings = settings::resolve(&cli.flags, cli.config.as_deref())?;
@@ -207,8 +224,9 @@ pub fn prepare(cli: Cli) -> Result<Job> {
                 Source { path: settings.data.clone(), mirror: cli.mirror.clone(), size: settings.size };
             let data = load(source, settings.split, &voice)?;
             let config = configure(settings, &data, &device)?;
+            let judge = judge_for(&config, &data, &device)?;
             let trainer = Trainer::new(&config.networks, config.recipe, config.seed, &device)?;
-            (Run::create(cli.out.clone(), config)?, trainer, data)
+            (Run::create(cli.out.clone(), config)?, trainer, data, judge)
         }
     };
 
@@ -242,7 +260,19 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         trainer.discriminator.trainable(),
     ));
     voice.bar.set_length(total - first);
-    Ok(Job { run, trainer, data, device_name, voice, watch: cli.watch, interrupted })
+    Ok(Job { run, trainer, data, device_name, voice, watch: cli.watch, judge, interrupted })
+}
+
+/// The judge of a run that is to be measured.
+fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<Option<Ongoing>> {
+    if config.evaluate_every.is_none() {
+        return Ok(None);
+    }
+    let judge = match &config.judge {
+        Some(path) => Judge::load(path, device)?,
+        None => shipped::shipped(device)?,
+    };
+    Ongoing::new(judge, data, config.seed).map(Some)
 }
 
 /// A new run's configuration.
@@ -273,6 +303,8 @@ fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Resu
         precision: settings.precision,
         checkpoint_every: settings.checkpoint_every,
         keep: settings.keep,
+        evaluate_every: settings.evaluate_every,
+        judge: settings.judge,
     })
 }
 
@@ -313,7 +345,7 @@ pub fn train(job: Job) -> Result<Outcome> {
 }
 
 fn iterate(job: Job) -> Result<Outcome> {
-    let Job { mut run, mut trainer, data, device_name, voice, watch, interrupted } = job;
+    let Job { mut run, mut trainer, data, device_name, voice, watch, judge, interrupted } = job;
     let Config { batch_size, seed, networks, .. } = run.config;
     let mut watch = Watch::new(watch, &run.config.recipe);
     let total = run.config.iterations();
@@ -354,11 +386,25 @@ fn iterate(job: Job) -> Result<Outcome> {
                 let at = (data.class_names(), grid.as_path());
                 voice.warn(watch.samples(done, &variety, at, &run.last_checkpoint())?);
                 board.epoch(done, &grid, &figures)?;
+                let quality = match &judge {
+                    Some(judge) if run.config.is_measured(done) => {
+                        let at = (done, run.config.epochs_done(done));
+                        Some(judge.measure((&trainer.generator, &trainer.average), &networks, at)?)
+                    }
+                    _ => None,
+                };
+                if let Some(quality) = &quality {
+                    board.quality(quality)?;
+                    run.record(quality.clone())?;
+                }
                 board.sync()?;
                 run.save(&trainer, &device_name)?;
                 animation::write(&run.grids(epoch)?, &run.animation())?;
                 if voice.json {
-                    print_line(&serde_json::to_string(&line)?);
+                    print_line(&serde_json::to_string(&EpochLine {
+                        metrics: &line,
+                        quality: quality.as_ref(),
+                    })?);
                 }
                 voice.say(&format!(
                     "epoch {epoch}: loss D {:.3} G {:.3}, D(x) {:.2}, D(G(z)) {:.2}, {:.0} s, {}",
@@ -369,6 +415,9 @@ fn iterate(job: Job) -> Result<Outcome> {
                     line.elapsed_seconds,
                     grid.display()
                 ));
+                if let Some(quality) = &quality {
+                    voice.say(&format!("  {quality}"));
+                }
             } else if scheduled {
                 run.save(&trainer, &device_name)?;
             }
@@ -386,6 +435,9 @@ fn iterate(job: Job) -> Result<Outcome> {
         }
     }
     voice.bar.finish_and_clear();
+    if let Some((best, checkpoint)) = run.best() {
+        voice.say(&format!("best: {} after epoch {:.0}, {best}", checkpoint.display(), best.epoch));
+    }
     let seconds = started.elapsed().as_secs_f64();
     voice.say(&format!(
         "done: {} iterations in {seconds:.0} s, {:.0} images/s; next: export --checkpoint {} --out gen.onnx",

@@ -4,6 +4,7 @@
 //! runs/00001-mnist/
 //!   config.json             what the run was started with
 //!   metrics.jsonl           a line of losses every few iterations
+//!   quality.jsonl           a line of the judge's figures every few epochs, where they are asked for
 //!   events.out.tfevents.…   the same for TensorBoard, one file a session
 //!   samples/epoch-001.png   the fixed-noise grid
 //!   samples.gif             the grids of all epochs, of long runs 100
@@ -24,12 +25,14 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
 use models::{dcgan, files};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::animation;
 use crate::checkpoints::{self, Usable};
 use crate::data::{Size, Split};
 use crate::device::Precision;
+use crate::evaluate::ongoing::Quality;
 use crate::metrics::Metrics;
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
@@ -40,6 +43,7 @@ pub const RUNS: &str = "runs";
 
 const CONFIG: &str = "config.json";
 const METRICS: &str = "metrics.jsonl";
+const QUALITY: &str = "quality.jsonl";
 const SAMPLES: &str = "samples";
 const ANIMATION: &str = "samples.gif";
 const GENERATOR: &str = "generator.safetensors";
@@ -90,6 +94,12 @@ pub struct Config {
     /// How many checkpoints are kept.
     #[serde(default = "keep")]
     pub keep: usize,
+    /// Epochs between two measurements of the generator, if there are to be such.
+    #[serde(default)]
+    pub evaluate_every: Option<u64>,
+    /// The judge's file, if it isn't the shipped one.
+    #[serde(default)]
+    pub judge: Option<PathBuf>,
 }
 
 /// What runs of an older version keep from now on.
@@ -134,6 +144,14 @@ impl Config {
         iterations > 0 && self.whole_epochs(iterations) > self.whole_epochs(iterations - 1)
     }
 
+    /// Whether the generator is to be measured after `iterations` iterations.
+    pub fn is_measured(&self, iterations: u64) -> bool {
+        self.evaluate_every.is_some_and(|every| {
+            iterations == self.iterations()
+                || self.ends_epoch(iterations) && self.whole_epochs(iterations).is_multiple_of(every)
+        })
+    }
+
     /// Whether there is to be a checkpoint after `iterations` iterations.
     pub fn is_scheduled(&self, iterations: u64) -> bool {
         let every = self.checkpoint_every.is_some_and(|every| iterations.is_multiple_of(every));
@@ -150,6 +168,7 @@ pub struct Run {
     /// How long earlier sessions have trained, up to the last line that [`Run::restore`] kept.
     pub trained: Duration,
     metrics: File,
+    quality: Vec<Quality>,
     saved: Option<u64>,
     /// The system lets go of it, however the process ends.
     _lock: File,
@@ -204,7 +223,15 @@ impl Run {
         let metrics = metrics.with_context(|| {
             format!("can't write {}; check its permissions, or move it away", path.display())
         })?;
-        Ok(Run { folder, config, trained: Duration::ZERO, metrics, saved: None, _lock: lock })
+        Ok(Run {
+            folder,
+            config,
+            trained: Duration::ZERO,
+            metrics,
+            quality: Vec::new(),
+            saved: None,
+            _lock: lock,
+        })
     }
 
     /// Both networks as the newest usable checkpoint has them, or new ones where the run was stopped
@@ -264,6 +291,30 @@ impl Run {
         written.map(|_| ()).with_context(|| format!("can't write {}", path.display()))
     }
 
+    /// Adds what the judge said.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn record(&mut self, quality: Quality) -> Result<()> {
+        let mut text = serde_json::to_string(&quality)?;
+        text.push('\n');
+        let path = self.folder.join(QUALITY);
+        let file = File::options().create(true).append(true).open(&path);
+        let written = file.and_then(|mut file| {
+            files::append_whole(&mut file, text.as_bytes())?;
+            file.sync_data()
+        });
+        written.with_context(|| format!("can't write {}", path.display()))?;
+        self.quality.push(quality);
+        Ok(())
+    }
+
+    /// What was measured at the smallest Fréchet distance, and the checkpoint of that moment.
+    pub fn best(&self) -> Option<(&Quality, PathBuf)> {
+        let best = self.quality.iter().min_by(|a, b| a.frechet.total_cmp(&b.frechet))?;
+        Some((best, checkpoints::path(&self.folder, best.iteration)))
+    }
+
     /// Drops the metrics and samples after iteration `iterations`: those of work that was lost. What
     /// may have been lost just after it is made: the animation.
     fn rewind(&mut self, iterations: u64) -> Result<()> {
@@ -271,6 +322,10 @@ impl Run {
             files::remove_temporaries(folder);
         }
         self.rewind_metrics(iterations)?;
+        let quality = self.folder.join(QUALITY);
+        if quality.exists() {
+            self.quality = keep_lines(&quality, |line: &Quality| line.iteration <= iterations)?;
+        }
         let epochs = self.config.whole_epochs(iterations);
         for (epoch, path) in self.all_grids()? {
             if epoch > epochs {
@@ -286,20 +341,10 @@ impl Run {
 
     fn rewind_metrics(&mut self, iterations: u64) -> Result<()> {
         let path = self.folder.join(METRICS);
-        let bytes = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
-        // A power cut may have left anything in the last line.
-        let text = String::from_utf8_lossy(&bytes);
-        let mut kept = String::new();
-        for line in text.lines() {
-            match serde_json::from_str::<Metrics>(line) {
-                Ok(metrics) if metrics.iteration <= iterations => {
-                    kept.extend([line, "\n"]);
-                    self.trained = Duration::try_from_secs_f64(metrics.elapsed_seconds).unwrap_or_default();
-                }
-                _ => {}
-            }
+        let kept = keep_lines(&path, |line: &Metrics| line.iteration <= iterations)?;
+        if let Some(last) = kept.last() {
+            self.trained = Duration::try_from_secs_f64(last.elapsed_seconds).unwrap_or_default();
         }
-        files::write_atomically(&path, |file| file.write_all(kept.as_bytes()))?;
         // The old handle is that of the file before the rename.
         self.metrics = File::options().append(true).open(&path)?;
         Ok(())
@@ -416,10 +461,30 @@ impl Run {
     }
 
     fn prune(&self, newest: u64) -> Result<()> {
-        checkpoints::prune(&self.folder, newest, self.config.keep, |iterations| {
+        let best = self.best().map(|(best, _)| best.iteration);
+        let Config { keep, .. } = self.config;
+        checkpoints::prune(&self.folder, newest, best, keep, |iterations| {
             self.config.is_scheduled(iterations)
         })
     }
+}
+
+/// Drops the lines of a file that are not to be kept, or that a power cut left unreadable, and gives
+/// the others.
+fn keep_lines<T: DeserializeOwned>(path: &Path, is_kept: impl Fn(&T) -> bool) -> Result<Vec<T>> {
+    let bytes = fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let (mut kept, mut lines) = (Vec::new(), String::new());
+    for line in text.lines() {
+        if let Ok(value) = serde_json::from_str(line)
+            && is_kept(&value)
+        {
+            kept.push(value);
+            lines.extend([line, "\n"]);
+        }
+    }
+    files::write_atomically(path, |file| file.write_all(lines.as_bytes()))?;
+    Ok(kept)
 }
 
 fn write_config(folder: &Path, config: &Config) -> Result<()> {

@@ -67,8 +67,8 @@ pub enum Kind {
     Choice(fn() -> Vec<&'static str>),
     /// WIDTHxHEIGHT
     Size,
-    /// A folder, as seen from where `train` is started.
-    Folder,
+    /// A folder or file, as seen from where `train` is started.
+    Path,
     /// true or false; the flag alone means true.
     Switch,
 }
@@ -81,7 +81,7 @@ pub enum Value {
     Whole(u64),
     /// Of [`Kind::Number`].
     Number(f64),
-    /// Of [`Kind::Choice`], [`Kind::Size`] and [`Kind::Folder`].
+    /// Of [`Kind::Choice`], [`Kind::Size`] and [`Kind::Path`].
     Text(String),
     /// Of [`Kind::Switch`].
     Switch(bool),
@@ -132,7 +132,15 @@ pub const SETTINGS: &[Setting] = &[
         "Save every so many iterations, and not only at each epoch's end",
     ),
     setting(RUN, "keep", "N", whole(1, 1 << 32), "How many checkpoints are kept"),
-    setting(DATA, "data", "FOLDER", Kind::Folder, "Folder of the data, see below"),
+    setting(
+        RUN,
+        "evaluate-every",
+        "EPOCHS",
+        whole(1, EPOCHS),
+        "Let the judge measure the averaged generator every so many epochs, and keep the best checkpoint too",
+    ),
+    setting(RUN, "judge", "FILE", Kind::Path, "The judge's file; that which is shipped knows MNIST's digits"),
+    setting(DATA, "data", "FOLDER", Kind::Path, "Folder of the data, see below"),
     setting(DATA, "size", "WIDTHxHEIGHT", Kind::Size, "Stretch all pictures to this size"),
     setting(
         DATA,
@@ -197,7 +205,7 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Settings that a resumed run may be given anew.
-const RESUMABLE: [&str; 3] = ["epochs", "checkpoint-every", "keep"];
+const RESUMABLE: [&str; 5] = ["epochs", "checkpoint-every", "keep", "evaluate-every", "judge"];
 
 fn recipes() -> Vec<&'static str> {
     RECIPES.iter().map(|recipe| recipe.name).collect()
@@ -222,7 +230,7 @@ impl fmt::Display for Kind {
                 f.write_str(&words.join(" or "))
             }
             Kind::Size => f.write_str("WIDTHxHEIGHT, each from 1 to 1024, such as 64x48"),
-            Kind::Folder => f.write_str("the path of a folder, such as \"flowers\""),
+            Kind::Path => f.write_str("a path, such as \"flowers\""),
             Kind::Switch => f.write_str("true or false"),
         }
     }
@@ -234,7 +242,7 @@ impl Kind {
         let value = match self {
             Kind::Whole { .. } => text.parse().ok().map(Value::Whole),
             Kind::Number { .. } => text.parse().ok().map(Value::Number),
-            Kind::Choice(_) | Kind::Size | Kind::Folder => Some(Value::Text(text.to_string())),
+            Kind::Choice(_) | Kind::Size | Kind::Path => Some(Value::Text(text.to_string())),
             Kind::Switch => text.parse().ok().map(Value::Switch),
         };
         value.and_then(|value| self.within(value)).ok_or_else(|| format!("expected {self}"))
@@ -250,7 +258,7 @@ impl Kind {
             }
             (Kind::Number { .. }, toml::Value::Float(number)) => Value::Number(*number),
             (Kind::Number { .. }, toml::Value::Integer(number)) => Value::Number(*number as f64),
-            (Kind::Choice(_) | Kind::Size | Kind::Folder, toml::Value::String(text)) => {
+            (Kind::Choice(_) | Kind::Size | Kind::Path, toml::Value::String(text)) => {
                 Value::Text(text.clone())
             }
             (Kind::Switch, toml::Value::Boolean(value)) => Value::Switch(*value),
@@ -265,7 +273,7 @@ impl Kind {
             (Kind::Number { fits, .. }, Value::Number(number)) => number.is_finite() && fits(*number),
             (Kind::Choice(words), Value::Text(text)) => words().contains(&text.as_str()),
             (Kind::Size, Value::Text(text)) => text.parse::<Size>().is_ok(),
-            (Kind::Folder, Value::Text(text)) => !text.is_empty(),
+            (Kind::Path, Value::Text(text)) => !text.is_empty(),
             (Kind::Switch, Value::Switch(_)) => true,
             _ => false,
         };
@@ -432,7 +440,7 @@ fn one_line(text: &str) -> String {
 pub struct Flags(Layer);
 
 impl Flags {
-    /// The passes over the data. This setting and the next two, [`RESUMABLE`], may be given to a
+    /// The passes over the data. This setting and the next four, [`RESUMABLE`], may be given to a
     /// resumed run.
     pub fn epochs(&self) -> Option<u64> {
         self.0.whole("epochs").ok()
@@ -447,6 +455,16 @@ impl Flags {
     pub fn keep(&self) -> Option<usize> {
         self.0.whole("keep").ok().map(|keep| keep as usize)
     }
+
+    /// Epochs between two measurements of the generator.
+    pub fn evaluate_every(&self) -> Option<u64> {
+        self.0.whole("evaluate-every").ok()
+    }
+
+    /// The judge's file.
+    pub fn judge(&self) -> Option<PathBuf> {
+        self.0.text("judge").map(PathBuf::from)
+    }
 }
 
 impl Setting {
@@ -456,7 +474,7 @@ impl Setting {
             "recipe" => RECIPES.first().map(|recipe| recipe.name.to_string()),
             "data" => Some("data/mnist, fetched when missing".to_string()),
             "size" => Some("their own, which must be one".to_string()),
-            "checkpoint-every" => Some("the resumed run's".to_string()),
+            "checkpoint-every" | "evaluate-every" | "judge" => Some("the resumed run's".to_string()),
             "tf32" => None,
             key if RESUMABLE.contains(&key) => {
                 default(key).map(|value| format!("{value}, or the resumed run's"))
@@ -553,6 +571,10 @@ pub struct Settings {
     pub checkpoint_every: Option<u64>,
     /// How many checkpoints are kept.
     pub keep: usize,
+    /// Epochs between two measurements of the generator, if there are to be such.
+    pub evaluate_every: Option<u64>,
+    /// The judge's file, if it isn't the shipped one.
+    pub judge: Option<PathBuf>,
 }
 
 /// The flags over the file over the recipe that they name.
@@ -609,6 +631,9 @@ impl Settings {
             }
             _ => {}
         }
+        if values.get("judge").is_some() && values.get("evaluate-every").is_none() {
+            bail!("judge is given, but not evaluate-every, so it has nothing to measure; expected both");
+        }
         let differs = |setting: &&Setting| {
             [LEARNING, NETWORKS].contains(&setting.heading)
                 && values.get(setting.key) != recipe.get(setting.key)
@@ -636,6 +661,8 @@ impl Settings {
             },
             checkpoint_every: values.whole("checkpoint-every").ok(),
             keep: size("keep")?,
+            evaluate_every: values.whole("evaluate-every").ok(),
+            judge: values.text("judge").map(PathBuf::from),
             values,
         })
     }

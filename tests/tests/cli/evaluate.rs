@@ -29,7 +29,7 @@ fn number(report: &Value, path: &str) -> f64 {
 }
 
 /// The first `n` of MNIST's test images and labels.
-fn test_digits(n: usize) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn test_digits(n: usize) -> (Vec<u8>, Vec<u8>) {
     let read = |name: &str, header: usize, size: usize| {
         fs::read(mnist().join(name)).unwrap()[header..][..size].to_vec()
     };
@@ -37,7 +37,7 @@ fn test_digits(n: usize) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Writes images and labels as IDX files.
-fn write_idx(folder: &Path, images: &[u8], labels: &[u8]) {
+pub(crate) fn write_idx(folder: &Path, images: &[u8], labels: &[u8]) {
     fs::create_dir_all(folder).unwrap();
     let header = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
     let n = labels.len() as u32;

@@ -25,7 +25,7 @@ fn refused(shell: &Shell, arguments: &[&str], parts: &[&str]) {
 }
 
 /// Narrow networks, so that an iteration takes a millisecond.
-const NARROW: [&str; 10] = [
+pub(crate) const NARROW: [&str; 10] = [
     "--generator-filters",
     "3",
     "--generator-units",

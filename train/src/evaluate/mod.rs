@@ -12,6 +12,7 @@
 //! | [`nearest`] | how close the nearest training picture is |
 //! | [`distances`] | squared distances of all pairs, in blocks |
 //! | [`measure`] | all of these together |
+//! | [`ongoing`] | the two figures that a run follows while it trains |
 //! | [`report`] | the figures, as text and JSON |
 //! | [`picture`] | the figures as a picture |
 //! | [`cli`] | the command line |
@@ -25,6 +26,7 @@ pub mod interval;
 pub mod manifold;
 pub mod measure;
 pub mod nearest;
+pub mod ongoing;
 pub mod picture;
 pub mod report;
 pub mod set;

@@ -8,8 +8,9 @@ use candle_core::{DType, Device, Tensor};
 use infer::contract::{LatentDistribution, PixelRange};
 use infer::{Generator, ModelSource};
 use models::checkpoint::Checkpoint;
-use models::dcgan::Latent;
+use models::dcgan::{self, Latent};
 use models::judge::Judge;
+use models::{Network, Parameters};
 
 use crate::data::{self, Images, LabelledImages, Loaded, Size, Source, Split};
 
@@ -132,10 +133,13 @@ pub fn check_size(images: &Images, judge: &Judge, name: &str) -> Result<()> {
 }
 
 /// Image i is of class i mod `classes`: equally many of each.
-fn labels(request: &Request, classes: usize) -> Result<Vec<u8>> {
-    let total = request.count.checked_mul(classes).filter(|total| (1..=MOST).contains(total));
+///
+/// # Errors
+/// If these are none, or too many.
+pub fn labels(count: usize, classes: usize) -> Result<Vec<u8>> {
+    let total = count.checked_mul(classes).filter(|total| (1..=MOST).contains(total));
     let Some(total) = total else {
-        bail!("--count {}: that many of {classes} classes are not from 1 to {MOST} images", request.count);
+        bail!("--count {count}: that many of {classes} classes are not from 1 to {MOST} images");
     };
     Ok((0..total).map(|i| (i % classes) as u8).collect())
 }
@@ -147,7 +151,7 @@ fn draw_onnx(request: &Request) -> Result<Found> {
     if !contract.is_labelled() {
         bail!("{} draws without labels, so there is nothing to agree with", path.display());
     }
-    let labels = labels(request, contract.classes.len())?;
+    let labels = labels(request.count, contract.classes.len())?;
     let options = infer::Options {
         runtime: request.runtime.clone(),
         expected_images: labels.len(),
@@ -187,30 +191,45 @@ fn draw_checkpoint(path: &Path, request: &Request) -> Result<Found> {
             config.classes
         );
     }
-    let distribution = match config.latent {
-        Latent::Uniform => LatentDistribution::Uniform,
-        Latent::Normal => LatentDistribution::Normal,
-    };
-    let labels = labels(request, config.classes)?;
-    let mut pixels = Vec::new();
-    for (batch, labels) in labels.chunks(BATCH).enumerate() {
-        let indices: Vec<u64> = (0..labels.len()).map(|i| (batch * BATCH + i) as u64).collect();
-        let z = infer::latent::latent_batch(distribution, request.seed, &indices, config.latent_dim);
-        let z = Tensor::from_iter(z, &Device::Cpu)?.reshape((labels.len(), config.latent_dim))?;
-        let y = Tensor::from_iter(labels.iter().map(|&label| u32::from(label)), &Device::Cpu)?;
-        let images = network.sample(&parameters, &z, Some(&y))?.flatten_all()?.to_vec1::<f32>()?;
-        if images.iter().any(|pixel| !pixel.is_finite()) {
-            bail!("{} draws pixels that are no numbers: training failed", path.display());
-        }
-        pixels.extend(images.into_iter().map(|pixel| PixelRange::ZeroToOne.to_u8(pixel)));
-    }
+    let labels = labels(request.count, config.classes)?;
     Ok(Found {
-        images: Images::with_channels(config.channels, config.height, config.width, pixels)?,
+        images: draw((&network, &parameters), &config, &labels, request.seed)
+            .with_context(|| path.display().to_string())?,
         labels,
         what: describe(path, &provenance.dataset, request),
         classes: provenance.classes,
         notes: Vec::new(),
     })
+}
+
+/// Image i from the latents of stream i, as `infer` draws it.
+///
+/// # Errors
+/// If pixels are no numbers; Candle's.
+pub fn draw(
+    (generator, parameters): (&Network, &Parameters),
+    config: &dcgan::Config,
+    labels: &[u8],
+    seed: u64,
+) -> Result<Images> {
+    let device = parameters.device();
+    let distribution = match config.latent {
+        Latent::Uniform => LatentDistribution::Uniform,
+        Latent::Normal => LatentDistribution::Normal,
+    };
+    let mut pixels = Vec::new();
+    for (batch, labels) in labels.chunks(BATCH).enumerate() {
+        let indices: Vec<u64> = (0..labels.len()).map(|i| (batch * BATCH + i) as u64).collect();
+        let z = infer::latent::latent_batch(distribution, seed, &indices, config.latent_dim);
+        let z = Tensor::from_iter(z, device)?.reshape((labels.len(), config.latent_dim))?;
+        let y = Tensor::from_iter(labels.iter().map(|&label| u32::from(label)), device)?;
+        let images = generator.sample(parameters, &z, Some(&y))?.flatten_all()?.to_vec1::<f32>()?;
+        if images.iter().any(|pixel| !pixel.is_finite()) {
+            bail!("the generator draws pixels that are no numbers: training failed");
+        }
+        pixels.extend(images.into_iter().map(|pixel| PixelRange::ZeroToOne.to_u8(pixel)));
+    }
+    Ok(Images::with_channels(config.channels, config.height, config.width, pixels)?)
 }
 
 fn describe(path: &Path, dataset: &str, request: &Request) -> String {

@@ -33,7 +33,8 @@ fn every_recipe_says_every_setting() {
         let settings = resolved(&["--recipe", recipe.name], None);
         assert_eq!(settings.recipe_name, recipe.name, "{}", recipe.about);
         for setting in SETTINGS {
-            let optional = ["data", "size", "learning-rate", "checkpoint-every"].contains(&setting.key);
+            let optional = ["data", "size", "learning-rate", "checkpoint-every", "evaluate-every", "judge"]
+                .contains(&setting.key);
             assert_eq!(settings.values.get(setting.key).is_none(), optional, "{}", setting.key);
         }
     }

@@ -7,6 +7,7 @@
 //! | `speed/images_per_second` | scalar | the same |
 //! | `probabilities/d_real`, `probabilities/d_fake` | histograms over the batch | each epoch |
 //! | `samples` | the sample grid | each epoch |
+//! | `quality/agreement`, `quality/worst_class`, `quality/frechet` | scalars | with `--evaluate-every` |
 //!
 //! The step is the iteration. Each session of a run writes a file of its own and says in it from
 //! which step on it counts, so that TensorBoard drops what a resumed run does anew.
@@ -22,6 +23,7 @@ use anyhow::Result;
 
 use self::file::EventFile;
 use self::value::{histogram, image, scalar};
+use crate::evaluate::ongoing::Quality;
 use crate::metrics::Metrics;
 use crate::trainer::Figures;
 
@@ -67,6 +69,19 @@ impl Board {
             histogram("probabilities/d_fake", &figures.d_fake()?),
         ];
         self.events.write(iteration, values)
+    }
+
+    /// What the judge says of the generator.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn quality(&mut self, quality: &Quality) -> Result<()> {
+        let values = vec![
+            scalar("quality/agreement", quality.agreement as f32),
+            scalar("quality/worst_class", quality.worst_class as f32),
+            scalar("quality/frechet", quality.frechet as f32),
+        ];
+        self.events.write(quality.iteration, values)
     }
 
     /// Has all values on the disk, whatever becomes of the power.

@@ -1,0 +1,87 @@
+//! `train --evaluate-every`: the judge's figures of a run, and the best checkpoint.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tests::{Shell, checkout};
+
+use super::evaluate::{test_digits, write_idx};
+use super::settings::NARROW;
+use super::train::checkpoints;
+
+/// A shell with 100 real digits in `digits/`.
+fn shell() -> Shell {
+    let shell = Shell::new("train");
+    let (images, labels) = test_digits(100);
+    write_idx(&shell.path("digits"), &images, &labels);
+    shell
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_measured_run_keeps_its_best_checkpoint() {
+    let shell = shell();
+    let run = ["--data", "digits", "--batch-size", "20", "--evaluate-every", "2", "--keep", "1"];
+
+    let run = [&run[..], &NARROW, &["--learning-rate", "0.02"]].concat();
+    let stdout = shell.succeed(&[&run[..], &["--epochs", "3", "--out", "run", "--json"]].concat());
+    let quality = lines(&shell.path("run/quality.jsonl"));
+    // Every second epoch, and the last: five iterations each.
+    let iterations: Vec<u64> = quality.iter().map(|line| line["iteration"].as_u64().unwrap()).collect();
+    assert_eq!(iterations, [10, 15]);
+    let printed: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let printed: Vec<&Value> = printed.iter().filter_map(|line| line.get("quality")).collect();
+    assert_eq!(printed, quality.iter().collect::<Vec<_>>());
+
+    let distance = |line: &Value| line["frechet"].as_f64().unwrap();
+    let best = quality.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap();
+    let mut expected = vec![best["iteration"].as_u64().unwrap(), 15];
+    expected.dedup();
+    let expected: Vec<_> = expected.iter().map(|n| format!("{n:08}.safetensors")).collect();
+    let kept: Vec<_> = checkpoints(&shell, "run")
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_string())
+        .collect();
+    assert_eq!(kept, expected);
+
+    // `evaluate` finds the same of the same digits, and `export` takes the checkpoint as it is.
+    let checkpoint = format!("run/checkpoints/{}", expected[0]);
+    let mnist = checkout().join("data/mnist");
+    let report = ["--count", "500", "--json", "--real", mnist.to_str().unwrap()];
+    let report = shell.succeed_as("evaluate", &[&[checkpoint.as_str()], &report[..]].concat());
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["agreement"]["overall"]["value"], best["agreement"]);
+    shell.succeed_as("export", &["--checkpoint", &checkpoint, "--out", "best.onnx", "--quiet"]);
+
+    // A run that goes on remembers.
+    shell.succeed(&[&run[..], &["--epochs", "2", "--out", "broken", "--quiet"]].concat());
+    let stdout = shell.succeed(&["--resume", "broken", "--epochs", "3"]);
+    assert_eq!(lines(&shell.path("broken/quality.jsonl")), quality);
+    assert!(stdout.contains(&format!("best: broken/checkpoints/{} after epoch", expected[0])), "{stdout}");
+}
+
+#[test]
+fn what_a_judge_does_not_know_is_not_measured() {
+    let shell = shell();
+    let fail = |more: &[&str], parts: &[&str]| {
+        let run = ["--epochs", "1", "--out", "run"];
+        shell.fail(&[&run[..], more].concat(), 2, parts);
+        assert!(!shell.path("run").exists());
+    };
+    let measured = ["--data", "digits", "--evaluate-every", "1"];
+    fail(&["--data", "digits", "--judge", "judge.safetensors"], &["judge is given, but not evaluate-every"]);
+    fail(&[&measured[..], &["--judge", "nowhere.safetensors"]].concat(), &["nowhere.safetensors"]);
+    shell.write("text.safetensors", "no tensors");
+    fail(&[&measured[..], &["--judge", "text.safetensors"]].concat(), &["text.safetensors", "train-judge"]);
+    fail(
+        &[&measured[..], &["--size", "20x28"]].concat(),
+        &["are 20×28 grey, but the judge takes 28×28 grey"],
+    );
+    shell.write("digits/classes.txt", "zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
+    fail(&measured, &["has the classes zero, one", "the judge knows 0, 1", "evaluate train-judge"]);
+}

@@ -1,0 +1,115 @@
+//! A run's quality while it trains: what the judge says of the averaged generator every few epochs.
+//!
+//! The drawings are compared with training pictures, never with test pictures: a run may choose its
+//! best checkpoint by these figures, and what is measured on the test set afterwards stays honest.
+
+use std::fmt;
+
+use anyhow::{Result, bail};
+use models::dcgan;
+use models::judge::{FEATURES, Judge};
+use models::{Network, Parameters};
+use serde::{Deserialize, Serialize};
+
+use super::agreement::Agreement;
+use super::frechet::{Features, Moments};
+use super::{set, shuffled};
+use crate::data::{Images, LabelledImages};
+use crate::judge::Opinion;
+
+/// Pictures drawn of each class.
+const COUNT: usize = 500;
+/// Training pictures that they are compared with.
+const REFERENCE: usize = 10_000;
+
+/// One measurement: a line of `quality.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Iterations done.
+    pub iteration: u64,
+    /// Passes over the data done, with a fraction.
+    pub epoch: f64,
+    /// Pictures drawn.
+    pub images: usize,
+    /// The part of them whose label is the judge's class.
+    pub agreement: f64,
+    /// The least part in a class.
+    pub worst_class: f64,
+    /// Which class that is.
+    pub worst: String,
+    /// Fréchet distance to training pictures, in the judge's features.
+    pub frechet: f64,
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Quality { images, agreement, worst_class, worst, frechet, .. } = self;
+        write!(
+            f,
+            "agreement {:.2} % of {images} images ({worst}: {:.1} %), Fréchet distance {frechet:.3}",
+            agreement * 100.,
+            worst_class * 100.
+        )
+    }
+}
+
+/// The judge, and what it knows of the training pictures.
+pub struct Ongoing {
+    judge: Judge,
+    reference: Moments,
+    seed: u64,
+}
+
+impl Ongoing {
+    /// Looks at the training pictures; `seed` is the key of the latents.
+    ///
+    /// # Errors
+    /// If they are not of the judge's size and classes; Candle's.
+    pub fn new(judge: Judge, data: &LabelledImages, seed: u64) -> Result<Ongoing> {
+        set::check_size(data.images(), &judge, data.name())?;
+        let known = &judge.header.provenance.classes;
+        if data.class_names() != known {
+            bail!(
+                "{} has the classes {}, but the judge knows {}; train one on these data with `evaluate \
+                 train-judge` and name it with --judge",
+                data.name(),
+                data.class_names().join(", "),
+                known.join(", ")
+            );
+        }
+        let images = data.images();
+        let chosen = shuffled(data.len());
+        let pixels = chosen.iter().take(REFERENCE).flat_map(|&i| images.image(i)).copied().collect();
+        let chosen = Images::with_channels(images.channels(), images.height(), images.width(), pixels)?;
+        let reference = Features::new(&Opinion::of(&judge, &chosen)?.features, FEATURES)?.moments(None);
+        Ok(Ongoing { judge, reference, seed })
+    }
+
+    /// Measures a generator, always on the same latents.
+    ///
+    /// # Errors
+    /// If it draws pixels that are no numbers; Candle's.
+    pub fn measure(
+        &self,
+        generator: (&Network, &Parameters),
+        networks: &dcgan::Config,
+        (iteration, epoch): (u64, f64),
+    ) -> Result<Quality> {
+        let labels = set::labels(COUNT, networks.classes)?;
+        let images = set::draw(generator, networks, &labels, self.seed)?;
+        let opinion = Opinion::of(&self.judge, &images)?;
+        let agreement = Agreement::of(&labels, &opinion.classes, networks.classes);
+        let parts = agreement.classes.iter().flatten().map(|class| class.value);
+        let worst = parts.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
+        let moments = Features::new(&opinion.features, FEATURES)?.moments(None);
+        Ok(Quality {
+            iteration,
+            epoch,
+            images: labels.len(),
+            agreement: agreement.overall.value,
+            worst_class: worst.1,
+            worst: self.judge.header.provenance.classes[worst.0].clone(),
+            frechet: self.reference.distance(&moments),
+        })
+    }
+}
