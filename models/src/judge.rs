@@ -6,7 +6,7 @@
 //!
 //! ```
 //! let config = models::judge::Config::default();
-//! assert_eq!(config.network()?.trainable(), 472_698);
+//! assert_eq!(config.network()?.trainable(), 473_082);
 //! assert_eq!(config.body()?.output().elements(), models::judge::FEATURES);
 //! # Ok::<(), models::Error>(())
 //! ```

@@ -61,7 +61,8 @@ impl Shell {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.strip_prefix(self.folder()).unwrap().to_str().unwrap().to_string();
-                found.push((name, fs::read(&path).ok()));
+                // A device has no end.
+                found.push((name, path.is_file().then(|| fs::read(&path).ok()).flatten()));
                 if path.is_dir() {
                     folders.push(path);
                 }

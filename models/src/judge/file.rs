@@ -246,6 +246,6 @@ mod tests {
         };
         assert!(load(&text(r#"\"format\":1"#, r#"\"format\":9"#)).contains("a judge of format 9"));
         assert!(load(&text(r#"\"classes\":2"#, r#"\"classes\":3"#)).contains("names 2 classes, but has 3"));
-        assert!(load(&text(r#"\"height\":8"#, r#"\"height\":2"#)).contains("features.linear.weight"));
+        assert!(load(&text(r#"\"height\":8"#, r#"\"height\":9"#)).contains("features.linear.weight"));
     }
 }

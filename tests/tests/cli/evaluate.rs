@@ -78,7 +78,7 @@ fn wrong_labels_and_one_digit_over_and_over() {
     assert!((0.04..0.2).contains(&agreement), "{agreement}");
 
     let (images, labels) = test_digits(1);
-    write_idx(&shell.path("repeated"), &images.repeat(200), &labels.repeat(200));
+    write_idx(&shell.path("repeated"), &images.repeat(600), &labels.repeat(600));
     let report = measured(&shell, &["repeated"]);
     for name in ["recall", "coverage"] {
         let value = number(&report, &format!("/manifold/{name}/value"));

@@ -256,7 +256,7 @@ fn a_checkpoint_of_another_architecture() {
 
 #[test]
 fn a_checkpoint_of_another_format() {
-    fail_with_header(|header| header.format = 9, &["header format 9, this version reads 1"]);
+    fail_with_header(|header| header.format = 9, &["header format 9, this version reads up to 2"]);
 }
 
 #[test]
