@@ -129,7 +129,7 @@ pub const SETTINGS: &[Setting] = &[
         "checkpoint-every",
         "ITERATIONS",
         whole(1, u64::MAX),
-        "Save every so many iterations, and not only at each epoch's end",
+        "Save every so many iterations too, beside each epoch's end",
     ),
     setting(RUN, "keep", "N", whole(1, 1 << 32), "How many checkpoints are kept"),
     setting(
@@ -139,7 +139,7 @@ pub const SETTINGS: &[Setting] = &[
         whole(1, EPOCHS),
         "Let the judge measure the averaged generator every so many epochs, and keep the best checkpoint too",
     ),
-    setting(RUN, "judge", "FILE", Kind::Path, "The judge's file; that which is shipped knows MNIST's digits"),
+    setting(RUN, "judge", "FILE", Kind::Path, "The judge's file; the shipped one knows MNIST's digits"),
     setting(DATA, "data", "FOLDER", Kind::Path, "Folder of the data, see below"),
     setting(DATA, "size", "WIDTHxHEIGHT", Kind::Size, "Stretch all pictures to this size"),
     setting(
@@ -474,7 +474,8 @@ impl Setting {
             "recipe" => RECIPES.first().map(|recipe| recipe.name.to_string()),
             "data" => Some("data/mnist, fetched when missing".to_string()),
             "size" => Some("their own, which must be one".to_string()),
-            "checkpoint-every" | "evaluate-every" | "judge" => Some("the resumed run's".to_string()),
+            "checkpoint-every" | "evaluate-every" => Some("never, or as the resumed run".to_string()),
+            "judge" => Some("the shipped one, or the resumed run's".to_string()),
             "tf32" => None,
             key if RESUMABLE.contains(&key) => {
                 default(key).map(|value| format!("{value}, or the resumed run's"))

@@ -89,9 +89,15 @@ struct Measure {
     /// ONNX Runtime library for an ONNX model; without it, it is looked for as `infer` does
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
+    /// Where the judge looks, and checkpoints draw: auto, cpu, cuda or cuda:INDEX
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: device::Choice,
     /// One JSON object on standard output, and nothing else there
     #[arg(long)]
     json: bool,
+    /// No progress and no notes, only the figures
+    #[arg(long)]
+    quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +120,9 @@ struct TrainJudge {
     /// auto, cpu, cuda or cuda:INDEX
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: device::Choice,
+    /// No progress, only the result
+    #[arg(long)]
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -141,6 +150,7 @@ pub struct Measuring {
     gan_train: bool,
     report: Option<PathBuf>,
     json: bool,
+    bars: Bars,
 }
 
 /// Data to train a judge on.
@@ -149,6 +159,7 @@ pub struct Training {
     options: judge::Options,
     device: Device,
     out: PathBuf,
+    bars: Bars,
 }
 
 /// Opens what the command line asks for, and draws what is to be drawn.
@@ -157,22 +168,24 @@ pub struct Training {
 /// One sentence that names the file or option, what was found and what to do.
 pub fn prepare(cli: Cli) -> Result<Job> {
     if let Some(Command::TrainJudge(arguments)) = cli.command {
-        let TrainJudge { out, epochs, batch_size, seed, data, device } = arguments;
+        let TrainJudge { out, epochs, batch_size, seed, data, device, quiet } = arguments;
         check_output(&out)?;
         let device = device.open()?;
+        let bars = Bars { shown: !quiet };
         let options = judge::Options { epochs, batch_size: batch_size as usize, seed };
         let real = real(data.as_deref())?;
-        return Ok(Job::TrainJudge(Box::new(Training { real, options, device, out })));
+        return Ok(Job::TrainJudge(Box::new(Training { real, options, device, out, bars })));
     }
     let Measure { images, count, seed, weights, split, size, real: folder, judge, .. } = cli.measure;
-    let Measure { gan_train, report, runtime, json, .. } = cli.measure;
+    let Measure { gan_train, report, runtime, device, json, quiet, .. } = cli.measure;
     let path = images.unwrap_or_default();
     if let Some(report) = &report {
         check_output(report)?;
     }
+    let device = device.open()?;
     let (judge, judge_name) = match judge {
-        Some(path) => (Judge::load(&path, &Device::Cpu)?, path.display().to_string()),
-        None => (shipped::shipped(&Device::Cpu)?, shipped::NAME.to_string()),
+        Some(path) => (Judge::load(&path, &device)?, path.display().to_string()),
+        None => (shipped::shipped(&device)?, shipped::NAME.to_string()),
     };
     let weights = match weights {
         Weights::Average => "average",
@@ -192,8 +205,11 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             );
         }
     }
-    set.notes.iter().for_each(|note| eprintln!("note: {note}"));
-    Ok(Job::Measure(Box::new(Measuring { set, real, judge, judge_name, gan_train, report, json })))
+    if !quiet {
+        set.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    let bars = Bars { shown: !quiet };
+    Ok(Job::Measure(Box::new(Measuring { set, real, judge, judge_name, gan_train, report, json, bars })))
 }
 
 impl Job {
@@ -212,11 +228,11 @@ impl Job {
 impl Measuring {
     fn run(self) -> Result<()> {
         let Measuring { set: Set { data, what, .. }, real, judge, judge_name, .. } = self;
-        let bar = bar("{spinner} {msg}")?;
+        let bar = self.bars.bar("{spinner} {msg}")?;
         let mut figures = measure::measure(&data, &real, &judge, &mut |next| bar.set_message(next))?;
         bar.finish_and_clear();
         if self.gan_train {
-            figures.gan_train = Some(gan_train(&data, &real)?);
+            figures.gan_train = Some(gan_train(&data, &real, &judge, self.bars)?);
         }
         if let Some(path) = &self.report {
             picture::write(path, &data, real.training.images(), &figures.agreement, &figures.nearest)?;
@@ -246,9 +262,9 @@ impl Measuring {
     }
 }
 
-fn gan_train(data: &LabelledImages, real: &Real) -> Result<Estimate> {
-    let bar = bar("a judge of these images [{bar:30}] {percent} %, {eta} left, loss {msg}")?;
-    let accuracy = measure::gan_train(data, real, &mut |done, total, loss| {
+fn gan_train(data: &LabelledImages, real: &Real, judge: &Judge, bars: Bars) -> Result<Estimate> {
+    let bar = bars.bar("a judge of these images [{bar:30}] {percent} %, {eta} left, loss {msg}")?;
+    let accuracy = measure::gan_train(data, real, judge.parameters().device(), &mut |done, total, loss| {
         bar.set_length(total);
         bar.set_position(done);
         bar.set_message(format!("{loss:.3}"));
@@ -259,8 +275,8 @@ fn gan_train(data: &LabelledImages, real: &Real) -> Result<Estimate> {
 
 impl Training {
     fn run(self) -> Result<()> {
-        let Training { real: Real { training, test }, options, device, out } = self;
-        let bar = bar("[{bar:30}] {percent} %, {eta} left, loss {msg}")?;
+        let Training { real: Real { training, test }, options, device, out, bars } = self;
+        let bar = bars.bar("[{bar:30}] {percent} %, {eta} left, loss {msg}")?;
         bar.set_length(options.iterations(training.len()));
         let started = Instant::now();
         let mut judge = judge::train(&training, "train", options, &device, &mut |done, loss| {
@@ -306,11 +322,19 @@ fn check_output(path: &Path) -> Result<()> {
     }
 }
 
-fn bar(template: &str) -> Result<ProgressBar> {
-    if !std::io::stderr().is_terminal() {
-        return Ok(ProgressBar::hidden());
+/// Progress on standard error, where that is a terminal.
+#[derive(Clone, Copy)]
+struct Bars {
+    shown: bool,
+}
+
+impl Bars {
+    fn bar(self, template: &str) -> Result<ProgressBar> {
+        if !self.shown || !std::io::stderr().is_terminal() {
+            return Ok(ProgressBar::hidden());
+        }
+        Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template).context("progress bar")?))
     }
-    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template).context("progress bar")?))
 }
 
 /// A line on standard output; a reader that has seen enough may close the pipe.

@@ -108,12 +108,13 @@ pub fn measure(
 pub fn gan_train(
     data: &LabelledImages,
     real: &Real,
+    device: &Device,
     progress: &mut dyn FnMut(u64, u64, f64),
 ) -> Result<Estimate> {
     let options = judge::Options { epochs: EPOCHS, ..judge::Options::default() };
     let total = options.iterations(data.len());
     let mut progress = |done, loss| progress(done, total, loss);
-    let student = judge::train(data, "train", options, &Device::Cpu, &mut progress)?;
+    let student = judge::train(data, "train", options, device, &mut progress)?;
     let opinion = Opinion::of(&student, real.test.images())?;
     Ok(Estimate::proportion(opinion.agreeing(real.test.labels()), real.test.len()))
 }

@@ -67,12 +67,13 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
     let path = &request.path;
     let ends_with = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
     let run = path.join(GENERATOR);
+    let device = judge.parameters().device();
     let found = if ends_with("onnx") {
         draw_onnx(request)?
     } else if ends_with("safetensors") {
-        draw_checkpoint(path, request)?
+        draw_checkpoint(path, request, device)?
     } else if run.is_file() {
-        draw_checkpoint(&run, request)?
+        draw_checkpoint(&run, request, device)?
     } else if ends_with("npz") {
         read_npz(path, judge)?
     } else {
@@ -172,7 +173,7 @@ fn draw_onnx(request: &Request) -> Result<Found> {
 }
 
 /// As the ONNX model of this checkpoint draws: latents from the same streams.
-fn draw_checkpoint(path: &Path, request: &Request) -> Result<Found> {
+fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Found> {
     if models::judge::is_judge(path) {
         bail!("{} is a judge, which draws nothing; name a generator's checkpoint", path.display());
     }
@@ -180,7 +181,7 @@ fn draw_checkpoint(path: &Path, request: &Request) -> Result<Found> {
     let config = checkpoint.header.config;
     let network = config.generator()?;
     let parameters = checkpoint
-        .parameters(request.weights, &network, &Device::Cpu)
+        .parameters(request.weights, &network, device)
         .with_context(|| format!("{} has no such generator", path.display()))?;
     let provenance = checkpoint.header.provenance;
     if provenance.classes.len() != config.classes {
