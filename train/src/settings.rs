@@ -95,7 +95,7 @@ const POSITIVE: Kind = Kind::Number { fits: |x| x > 0., which: "a number above 0
 const BELOW_ONE: Kind =
     Kind::Number { fits: |x| (0. ..1.).contains(&x), which: "a number from 0 up to but not 1" };
 const UP_TO_HALF: Kind = Kind::Number { fits: |x| (0. ..=0.5).contains(&x), which: "a number from 0 to 0.5" };
-const UP_TO_ONE: Kind = Kind::Number { fits: |x| (0. ..=1.).contains(&x), which: "a number from 0 to 1" };
+const UP_TO_TEN: Kind = Kind::Number { fits: |x| (0. ..=10.).contains(&x), which: "a number from 0 to 10" };
 const WIDTH: Kind = whole(1, 1 << 16);
 /// So many that no product of epochs and images overflows.
 const EPOCHS: u64 = 1_000_000_000;
@@ -174,7 +174,7 @@ pub const SETTINGS: &[Setting] = &[
         LEARNING,
         "mismatch",
         "W",
-        UP_TO_ONE,
+        UP_TO_TEN,
         "The discriminator also learns, with this weight, that a real picture under a wrong label isn't real",
     ),
     setting(
