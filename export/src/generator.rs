@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::lower::{Names, lower};
 use crate::onnx::{Graph, IR_VERSION, Model, OPSET, Producer};
+use crate::passes::simplify;
 use crate::proof::{self, Difference, TOLERANCE};
 use crate::{Error, Result};
 
@@ -159,9 +160,9 @@ pub fn export(options: &Options) -> Result<Report> {
         .map_err(|message| Error::Checkpoint { path: options.checkpoint.clone(), message })?;
 
     let graph = lower_generator(&network, &parameters)?;
-    let (nodes, numbers) = (graph.nodes(), graph.parameters());
+    let (nodes, numbers) = (graph.nodes().len(), graph.parameters());
     let producer = Producer { name: "edgegan".into(), version: env!("CARGO_PKG_VERSION").into() };
-    let mut model = Model::new(graph, producer);
+    let mut model = Model::new(&graph, producer)?;
 
     // The golden case is what ONNX Runtime draws from the graph, so the graph runs once without it.
     model.set_metadata(contract.to_metadata());
@@ -206,7 +207,11 @@ pub fn export(options: &Options) -> Result<Report> {
 /// # Errors
 /// As [`lower()`].
 pub fn lower_generator(network: &Network, parameters: &Parameters) -> Result<Graph> {
-    lower(network, parameters, &Names { input: tensor::Z, label: tensor::LABEL, output: tensor::IMAGE })
+    simplify(lower(
+        network,
+        parameters,
+        &Names { input: tensor::Z, label: tensor::LABEL, output: tensor::IMAGE },
+    )?)
 }
 
 /// Refuses, before any work, a path that can't become a file.

@@ -14,6 +14,7 @@ mod error;
 pub mod generator;
 pub mod lower;
 pub mod onnx;
+pub mod passes;
 pub mod proof;
 
 pub use error::{Error, Result};

@@ -5,6 +5,8 @@ use prost::Message;
 
 use super::Graph;
 use super::align::align;
+use super::encode::encode;
+use crate::Result;
 
 /// ONNX's own operator set, in the version of ONNX 1.12 (2022): ONNX Runtime 1.12 and later have it.
 pub const OPSET: i64 = 17;
@@ -29,18 +31,21 @@ pub struct Model {
 impl Model {
     /// A model without metadata so far. In the file, the data of its initializers lies at multiples
     /// of 64 bytes.
-    pub fn new(graph: Graph, producer: Producer) -> Model {
+    ///
+    /// # Errors
+    /// None that a graph which was built could give.
+    pub fn new(graph: &Graph, producer: Producer) -> Result<Model> {
         let opset = OperatorSetIdProto { domain: String::new(), version: OPSET };
         let mut proto = ModelProto {
             ir_version: IR_VERSION,
             opset_import: vec![opset],
             producer_name: producer.name,
             producer_version: producer.version,
-            graph: Some(graph.into_proto()),
+            graph: Some(encode(graph)?),
             ..ModelProto::default()
         };
         align(&mut proto);
-        Model { proto }
+        Ok(Model { proto })
     }
 
     /// Says these things of the model, in place of what was said before.
@@ -48,6 +53,11 @@ impl Model {
     pub fn set_metadata(&mut self, entries: impl IntoIterator<Item = (String, String)>) {
         let entry = |(key, value)| StringStringEntryProto { key, value };
         self.proto.metadata_props = entries.into_iter().map(entry).collect();
+    }
+
+    /// ONNX's own message.
+    pub fn proto(&self) -> &ModelProto {
+        &self.proto
     }
 
     /// The file's bytes.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use export::lower::{Names, lower};
 use export::onnx::{Model, Producer};
+use export::passes::simplify;
 use infer::Runtime;
 use models::{Convolution, Layer, Mode, Network, Parameters, Shape, Window, dcgan};
 use ort::session::{Session, SessionInputValue};
@@ -105,8 +106,8 @@ pub fn random_weights(network: &Network, seed: u64) -> Parameters {
 
 /// The file's bytes.
 pub fn model(network: &Network, parameters: &Parameters) -> Vec<u8> {
-    let graph = lower(network, parameters, &NAMES).unwrap();
-    Model::new(graph, Producer { name: "test".into(), version: "0".into() }).encode()
+    let graph = simplify(lower(network, parameters, &NAMES).unwrap()).unwrap();
+    Model::new(&graph, Producer { name: "test".into(), version: "0".into() }).unwrap().encode()
 }
 
 /// The newest ONNX Runtime of the checkout, or where `ORT_DYLIB_PATH` points.
