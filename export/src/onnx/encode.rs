@@ -35,17 +35,16 @@ pub fn encode(graph: &Graph) -> Result<GraphProto> {
             proto.initializer.push(tensor.to_proto(&name));
             inputs.push(name);
         }
-        for value in node.outputs.iter().filter_map(|name| graph.value(name)) {
-            if outside(&value.name().to_string()) == value.name() {
-                proto.value_info.push(value.type_of().value_info(value.name()));
-            }
+        // ONNX lists a value once: what is an output is no value between nodes.
+        if let Some(value) = graph.value(&node.name).filter(|_| outside(&node.name) == node.name) {
+            proto.value_info.push(value.type_of().value_info(&node.name));
         }
         let attributes = node.operator.attributes();
         proto.node.push(NodeProto {
             name: node.name.clone(),
             op_type: node.operator.name().to_string(),
             input: inputs,
-            output: node.outputs.iter().map(outside).collect(),
+            output: vec![outside(&node.name)],
             attribute: attributes.into_iter().map(|(name, value)| attribute(name, value)).collect(),
             ..NodeProto::default()
         });

@@ -13,9 +13,18 @@ use crate::{Error, Result};
 /// The graph's outputs, in their order, of these inputs: float64 for numbers, int64 for indices.
 ///
 /// # Errors
-/// [`Error::Graph`] if an input is missing, or at an operator that has no definition here: those of
-/// quantised numbers.
+/// [`Error::Graph`] if an input is missing, or at strides that differ between the axes; Candle's.
 pub fn run(graph: &Graph, inputs: HashMap<String, Numbers>) -> Result<Vec<Numbers>> {
+    let values = values(graph, inputs)?;
+    let get = |name: &str| values.get(name).cloned().ok_or_else(|| missing(name));
+    graph.outputs().map(|(_, value)| get(value.name())).collect()
+}
+
+/// Every value of the graph that something uses, by its name.
+///
+/// # Errors
+/// As [`run`].
+pub fn values(graph: &Graph, inputs: HashMap<String, Numbers>) -> Result<HashMap<String, Numbers>> {
     let mut values = inputs;
     for node in graph.nodes() {
         for name in &node.inputs {
@@ -27,8 +36,7 @@ pub fn run(graph: &Graph, inputs: HashMap<String, Numbers>) -> Result<Vec<Number
         let value = evaluate(node, &inputs.collect::<Result<Vec<_>>>()?)?;
         values.insert(node.name.clone(), value);
     }
-    let get = |name: &str| values.get(name).cloned().ok_or_else(|| missing(name));
-    graph.outputs().map(|(_, value)| get(value.name())).collect()
+    Ok(values)
 }
 
 fn missing(name: &str) -> Error {
@@ -77,7 +85,8 @@ pub fn evaluate(node: &Node, inputs: &[&Numbers]) -> Result<Numbers> {
             let factor = (*scale / (*variance + f64::from(*epsilon))?.sqrt()?)?;
             x.broadcast_sub(&rows(mean)?)?.broadcast_mul(&rows(&factor)?)?.broadcast_add(&rows(offset)?)?
         }
-        (Operator::Cast { to: Element::Float32 | Element::Float16 }, [x]) => (*x).clone(),
+        (Operator::Cast { to: Element::Float32 | Element::Float16 }, [x]) => x.to_dtype(DType::F64)?,
+        (Operator::Cast { .. }, [x]) => each(x, f64::trunc)?,
         (Operator::Clip { least, largest }, [x]) => x.clamp(f64::from(*least), f64::from(*largest))?,
         (Operator::Concat { axis }, parts) => Numbers::cat(parts, *axis)?,
         (Operator::Conv(sliding), [x, weight, bias @ ..]) => {
@@ -129,6 +138,13 @@ pub fn evaluate(node: &Node, inputs: &[&Numbers]) -> Result<Numbers> {
         }
         (Operator::Identity, [x]) => (*x).clone(),
         (Operator::LeakyRelu { alpha }, [x]) => (x.relu()? - (x.neg()?.relu()? * f64::from(*alpha))?)?,
+        // Whole numbers are exact in double precision.
+        (Operator::MatMulInteger { zero }, [a, b]) => (*a - f64::from(*zero))?.matmul(b)?,
+        (Operator::QuantizeLinear { scale, zero }, [x]) => each(x, |x| {
+            // In single precision, as engines do: at the edge between two steps it counts.
+            let step = (x as f32 / scale).round_ties_even();
+            f64::from((step + f32::from(*zero)).clamp(0., 255.))
+        })?,
         (Operator::Relu, [x]) => x.relu()?,
         (Operator::Reshape { item }, [x]) => x.reshape([&[x.dim(0)?], item.as_slice()].concat())?,
         (Operator::Sigmoid, [x]) => (((*x * 0.5)?.tanh()? + 1.)? * 0.5)?,
@@ -138,6 +154,12 @@ pub fn evaluate(node: &Node, inputs: &[&Numbers]) -> Result<Numbers> {
         }
         _ => return Err(undefined()),
     })
+}
+
+/// A function of each number.
+fn each(x: &Numbers, f: impl Fn(f64) -> f64) -> Result<Numbers> {
+    let numbers = x.flatten_all()?.to_vec1::<f64>()?.into_iter().map(f);
+    Ok(Numbers::from_iter(numbers, &Device::Cpu)?.reshape(x.dims())?)
 }
 
 /// C, H and W.

@@ -27,17 +27,15 @@ impl Value {
     }
 }
 
-/// A node: an operator, and the names of what goes in and comes out.
+/// A node: an operator, and the names of what goes in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Its name, which is also that of its first output.
+    /// Its name, which is also that of its output.
     pub name: String,
     /// What it does.
     pub operator: Operator,
     /// Names of values, in the operator's order.
     pub inputs: Vec<String>,
-    /// Names of values, in the operator's order.
-    pub outputs: Vec<String>,
 }
 
 /// A graph.
@@ -79,46 +77,22 @@ impl Graph {
         Ok(value)
     }
 
-    /// Adds a node and gives its first output.
+    /// Adds a node and gives its output, which has the node's name.
     ///
     /// # Errors
     /// [`Error::Graph`], naming the node, if the name is taken, an input is of another graph, or the
     /// operator doesn't take these types and shapes.
     pub fn node(&mut self, name: &str, operator: Operator, inputs: &[&Value]) -> Result<Value> {
-        let mut outputs = self.node_with_outputs(name, operator, inputs)?;
-        Ok(outputs.swap_remove(0))
-    }
-
-    /// The same of a node with several outputs.
-    ///
-    /// # Errors
-    /// As [`Graph::node`].
-    pub fn node_with_outputs(
-        &mut self,
-        name: &str,
-        operator: Operator,
-        inputs: &[&Value],
-    ) -> Result<Vec<Value>> {
         let wrong = |message: String| Error::Graph { node: name.to_string(), message };
         if let Some(unknown) = inputs.iter().find(|input| self.types.get(&input.name) != Some(&input.of_type))
         {
             return Err(wrong(format!("its input {} is not of this graph", unknown.name)));
         }
         let types: Vec<&Type> = inputs.iter().map(|input| &input.of_type).collect();
-        let types = shape::outputs(&operator, &types).map_err(wrong)?;
-        let values = operator
-            .outputs()
-            .iter()
-            .zip(types)
-            .map(|(suffix, of_type)| self.claim(&format!("{name}{suffix}"), of_type))
-            .collect::<Result<Vec<_>>>()?;
-        self.nodes.push(Node {
-            name: name.to_string(),
-            operator,
-            inputs: inputs.iter().map(|input| input.name.clone()).collect(),
-            outputs: values.iter().map(|value| value.name.clone()).collect(),
-        });
-        Ok(values)
+        let value = self.claim(name, shape::output(&operator, &types).map_err(wrong)?)?;
+        let inputs = inputs.iter().map(|input| input.name.clone()).collect();
+        self.nodes.push(Node { name: name.to_string(), operator, inputs });
+        Ok(value)
     }
 
     /// Makes a value an output of the graph, under `name`.
@@ -169,7 +143,7 @@ impl Graph {
 
     /// The node that makes a value.
     pub fn producer(&self, value: &str) -> Option<&Node> {
-        self.nodes.iter().find(|node| node.outputs.iter().any(|output| output == value))
+        self.nodes.iter().find(|node| node.name == value)
     }
 
     /// The nodes that a value goes into, as often as it does.

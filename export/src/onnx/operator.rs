@@ -57,8 +57,6 @@ pub enum Operator {
         /// Rows and columns of a block.
         block: usize,
     },
-    /// DynamicQuantizeLinear-11: x as uint8, its scale, and the number that stands for 0.
-    DynamicQuantizeLinear,
     /// Expand-13.
     Expand {
         /// To which shape; 1 keeps a dimension.
@@ -77,10 +75,20 @@ pub enum Operator {
         /// The slope of negative numbers.
         alpha: f32,
     },
-    /// MatMulInteger-10: (a − zero) · b in int32. Inputs: a (uint8), b (int8), zero.
-    MatMulInteger,
+    /// MatMulInteger-10: (a − zero) · b in int32. Inputs: a (uint8), b (int8).
+    MatMulInteger {
+        /// The number of a that stands for 0.
+        zero: u8,
+    },
     /// Mul-14: a · b, broadcast.
     Mul,
+    /// QuantizeLinear-13 to uint8: x / scale + zero, half to even, limited.
+    QuantizeLinear {
+        /// The step between two numbers.
+        scale: f32,
+        /// The number that stands for 0.
+        zero: u8,
+    },
     /// Relu-14.
     Relu,
     /// Reshape-14 of everything but the first dimension, which stays.
@@ -132,15 +140,15 @@ impl Operator {
             Operator::ConvTranspose(_) => "ConvTranspose",
             Operator::Crop { .. } => "Slice",
             Operator::DepthToSpace { .. } => "DepthToSpace",
-            Operator::DynamicQuantizeLinear => "DynamicQuantizeLinear",
             Operator::Expand { .. } => "Expand",
             Operator::Flatten => "Flatten",
             Operator::Gather => "Gather",
             Operator::Gemm => "Gemm",
             Operator::Identity => "Identity",
             Operator::LeakyRelu { .. } => "LeakyRelu",
-            Operator::MatMulInteger => "MatMulInteger",
+            Operator::MatMulInteger { .. } => "MatMulInteger",
             Operator::Mul => "Mul",
+            Operator::QuantizeLinear { .. } => "QuantizeLinear",
             Operator::Relu => "Relu",
             Operator::Reshape { .. } => "Reshape",
             Operator::Sigmoid => "Sigmoid",
@@ -171,11 +179,11 @@ impl Operator {
             Operator::Add
             | Operator::Clip { .. }
             | Operator::Crop { .. }
-            | Operator::DynamicQuantizeLinear
             | Operator::Expand { .. }
             | Operator::Identity
-            | Operator::MatMulInteger
+            | Operator::MatMulInteger { .. }
             | Operator::Mul
+            | Operator::QuantizeLinear { .. }
             | Operator::Relu
             | Operator::Reshape { .. }
             | Operator::Sigmoid
@@ -204,19 +212,15 @@ impl Operator {
                 ]
             }
             Operator::Expand { dims } => vec![("dims", vector(dims)?)],
+            Operator::MatMulInteger { zero } => vec![("zero", Tensor::uint8(&[], [*zero])?)],
+            Operator::QuantizeLinear { scale, zero } => {
+                vec![("scale", number(*scale)?), ("zero", Tensor::uint8(&[], [*zero])?)]
+            }
             // A 0 keeps that dimension, here N.
             Operator::Reshape { item } => vec![("shape", vector(&[&[0], item.as_slice()].concat())?)],
             Operator::Unsqueeze { axes } => vec![("axes", vector(axes)?)],
             _ => Vec::new(),
         })
-    }
-
-    /// What its outputs are called: the node's name, and behind it these.
-    pub fn outputs(&self) -> &'static [&'static str] {
-        match self {
-            Operator::DynamicQuantizeLinear => &["", ".scale", ".zero"],
-            _ => &[""],
-        }
     }
 
     /// Whether each number of the output is a function of one number of the only input.

@@ -73,10 +73,8 @@ impl<'a> Rewrite<'a> {
     pub fn copy(&mut self, node: &Node) -> Result<()> {
         let inputs = node.inputs.iter().map(|name| self.value(name)).collect::<Result<Vec<_>>>()?;
         let inputs: Vec<&Value> = inputs.iter().collect();
-        let made = self.new.node_with_outputs(&node.name, node.operator.clone(), &inputs)?;
-        for (old, value) in node.outputs.iter().zip(made) {
-            self.stand_for(old, value);
-        }
+        let value = self.new.node(&node.name, node.operator.clone(), &inputs)?;
+        self.stand_for(&node.name, value);
         Ok(())
     }
 
@@ -86,19 +84,6 @@ impl<'a> Rewrite<'a> {
     /// As [`Graph::node`].
     pub fn node(&mut self, name: &str, operator: Operator, inputs: &[&Value]) -> Result<Value> {
         self.new.node(name, operator, inputs)
-    }
-
-    /// The same of a node with several outputs.
-    ///
-    /// # Errors
-    /// As [`Graph::node`].
-    pub fn node_with_outputs(
-        &mut self,
-        name: &str,
-        operator: Operator,
-        inputs: &[&Value],
-    ) -> Result<Vec<Value>> {
-        self.new.node_with_outputs(name, operator, inputs)
     }
 
     /// Adds an initializer to the new graph.

@@ -1,13 +1,13 @@
-//! Types and shapes of what operators make: each output's type from the inputs' types.
+//! Types and shapes of what operators make: the output's type from the inputs' types.
 
 use super::operator::{Operator, Sliding};
 use super::tensor::{Dim, Element, Type};
 
-/// The types of an operator's outputs; an error says what it takes and what it was given.
-pub fn outputs(operator: &Operator, inputs: &[&Type]) -> Result<Vec<Type>, String> {
+/// The type of an operator's output; an error says what it takes and what it was given.
+pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
     let given = || inputs.iter().map(|input| input.to_string()).collect::<Vec<_>>().join(", ");
     let takes = |what: &str| format!("{} takes {what}, was given {}", operator.name(), given());
-    let one = |element: Element, dims: Vec<Dim>| Ok(vec![Type { element, dims }]);
+    let one = |element: Element, dims: Vec<Dim>| Ok(Type { element, dims });
     match (operator, inputs) {
         (Operator::Add | Operator::Mul, [a, b]) if a.element == b.element => {
             let dims = broadcast(&a.dims, &b.dims).ok_or_else(|| takes("shapes that fit together"))?;
@@ -16,12 +16,12 @@ pub fn outputs(operator: &Operator, inputs: &[&Type]) -> Result<Vec<Type>, Strin
         (Operator::BatchNormalization { .. }, [x, parameters @ ..]) if parameters.len() == 4 => {
             let channels = x.dims.get(1).cloned().ok_or_else(|| takes("channels on axis 1"))?;
             match parameters.iter().all(|p| p.element == x.element && p.dims == [channels.clone()]) {
-                true => Ok(vec![(*x).clone()]),
+                true => Ok((*x).clone()),
                 false => Err(takes("four parameters, one number a channel")),
             }
         }
         (Operator::Cast { to }, [x]) => one(*to, x.dims.clone()),
-        (Operator::Clip { .. }, [x]) if x.element == Element::Float32 => Ok(vec![(*x).clone()]),
+        (Operator::Clip { .. }, [x]) if x.element == Element::Float32 => Ok((*x).clone()),
         (Operator::Concat { axis }, [first, others @ ..]) => {
             let mut dims = first.dims.clone();
             for other in others {
@@ -54,11 +54,6 @@ pub fn outputs(operator: &Operator, inputs: &[&Type]) -> Result<Vec<Type>, Strin
             }
             _ => Err(takes("planes, a block of them each")),
         },
-        (Operator::DynamicQuantizeLinear, [x]) if x.element == Element::Float32 => {
-            let number = |element| Type { element, dims: Vec::new() };
-            let quantised = Type { element: Element::Uint8, dims: x.dims.clone() };
-            Ok(vec![quantised, number(Element::Float32), number(Element::Uint8)])
-        }
         (Operator::Expand { dims }, [x]) => {
             let wanted: Vec<Dim> = dims.iter().map(|&size| Dim::Fixed(size)).collect();
             let dims = broadcast(&x.dims, &wanted).ok_or_else(|| takes("dimensions that fit or are 1"))?;
@@ -86,12 +81,15 @@ pub fn outputs(operator: &Operator, inputs: &[&Type]) -> Result<Vec<Type>, Strin
             }
             _ => Err(takes("vectors, and a weight for as many features")),
         },
-        (Operator::MatMulInteger, [a, b, _]) => match (a.dims.as_slice(), b.dims.as_slice()) {
+        (Operator::MatMulInteger { .. }, [a, b]) => match (a.dims.as_slice(), b.dims.as_slice()) {
             ([n, features], [inputs, outputs]) if features == inputs => {
                 one(Element::Int32, vec![n.clone(), outputs.clone()])
             }
             _ => Err(takes("vectors, and a weight for as many features")),
         },
+        (Operator::QuantizeLinear { .. }, [x]) if x.element == Element::Float32 => {
+            one(Element::Uint8, x.dims.clone())
+        }
         (Operator::Reshape { item: wanted }, [x]) => match (x.dims.first(), item(&x.dims)) {
             (Some(n), Some(size)) if size == wanted.iter().product::<usize>() => {
                 let wanted = wanted.iter().map(|&size| Dim::Fixed(size));
@@ -109,7 +107,7 @@ pub fn outputs(operator: &Operator, inputs: &[&Type]) -> Result<Vec<Type>, Strin
             }
             one(x.element, dims)
         }
-        (operator, [x]) if operator.is_elementwise() => Ok(vec![(*x).clone()]),
+        (operator, [x]) if operator.is_elementwise() => Ok((*x).clone()),
         _ => Err(takes("other inputs")),
     }
 }
@@ -135,7 +133,7 @@ fn broadcast(a: &[Dim], b: &[Dim]) -> Option<Vec<Dim>> {
 }
 
 /// A convolution's output, transposed or not.
-fn slide(sliding: &Sliding, x: &Type, w: &Type, bias: &[&Type], forward: bool) -> Option<Vec<Type>> {
+fn slide(sliding: &Sliding, x: &Type, w: &Type, bias: &[&Type], forward: bool) -> Option<Type> {
     let ([n, channels, Dim::Fixed(height), Dim::Fixed(width)], [first, second, kernel @ ..]) =
         (x.dims.as_slice(), w.dims.as_slice())
     else {
@@ -155,7 +153,7 @@ fn slide(sliding: &Sliding, x: &Type, w: &Type, bias: &[&Type], forward: bool) -
         }
     };
     let dims = vec![n.clone(), outputs.clone(), Dim::Fixed(size(0, *height)?), Dim::Fixed(size(1, *width)?)];
-    fits.then(|| vec![Type { element: x.element, dims }])
+    fits.then_some(Type { element: x.element, dims })
 }
 
 #[cfg(test)]
@@ -175,11 +173,11 @@ mod tests {
     fn a_transposed_convolution_undoes_the_shape_of_a_convolution() {
         let sliding = Sliding { kernel: [5, 3], strides: [2, 3], pads: [1, 0, 2, 1] };
         let picture = float(&[4, 12, 20]);
-        let grid = outputs(&Operator::Conv(sliding), &[&picture, &constant(&[6, 4, 5, 3])]).unwrap();
-        assert_eq!(grid, [float(&[6, 6, 7])]);
+        let grid = output(&Operator::Conv(sliding), &[&picture, &constant(&[6, 4, 5, 3])]).unwrap();
+        assert_eq!(grid, float(&[6, 6, 7]));
         let weight = constant(&[6, 4, 5, 3]);
-        let back = outputs(&Operator::ConvTranspose(sliding), &[&grid[0], &weight]).unwrap();
-        assert_eq!(back, [picture]);
+        let back = output(&Operator::ConvTranspose(sliding), &[&grid, &weight]).unwrap();
+        assert_eq!(back, picture);
     }
 
     #[test]
@@ -192,7 +190,7 @@ mod tests {
             (Operator::DepthToSpace { block: 2 }, &[&float(&[6, 1, 1])], "a block of them each"),
         ];
         for (operator, inputs, expected) in cases {
-            let error = outputs(&operator, inputs).unwrap_err();
+            let error = output(&operator, inputs).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }

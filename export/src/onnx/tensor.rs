@@ -176,6 +176,14 @@ impl Tensor {
         Tensor::new(Element::Int8, dims, values.into_iter().flat_map(i8::to_le_bytes).collect())
     }
 
+    /// Unsigned bytes, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] if there are not as many numbers as the shape has.
+    pub fn uint8(dims: &[usize], values: impl IntoIterator<Item = u8>) -> Result<Tensor> {
+        Tensor::new(Element::Uint8, dims, values.into_iter().collect())
+    }
+
     fn new(element: Element, dims: &[usize], bytes: Vec<u8>) -> Result<Tensor> {
         let expected: usize = dims.iter().product();
         let found = bytes.len() / element.bytes();
@@ -198,22 +206,28 @@ impl Tensor {
         self.element
     }
 
-    /// The numbers of a float32 tensor, row by row; none of any other.
+    /// The numbers, row by row, to compute with; exact but for large int64.
     pub fn floats(&self) -> Vec<f32> {
-        let number = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
         match self.element {
-            Element::Float32 => self.bytes.as_chunks().0.iter().map(number).collect(),
-            _ => Vec::new(),
+            Element::Float32 => self.numbers(f32::from_le_bytes),
+            Element::Float16 => self.numbers(|bytes| f16::from_le_bytes(bytes).to_f32()),
+            Element::Int64 => self.numbers(|bytes| i64::from_le_bytes(bytes) as f32),
+            Element::Int32 => self.numbers(|bytes| i32::from_le_bytes(bytes) as f32),
+            Element::Int8 => self.numbers(|bytes| f32::from(i8::from_le_bytes(bytes))),
+            Element::Uint8 => self.numbers(|bytes| f32::from(u8::from_le_bytes(bytes))),
         }
     }
 
     /// The numbers of an int64 tensor, row by row; none of any other.
     pub fn integers(&self) -> Vec<i64> {
-        let number = |bytes: &[u8; 8]| i64::from_le_bytes(*bytes);
         match self.element {
-            Element::Int64 => self.bytes.as_chunks().0.iter().map(number).collect(),
+            Element::Int64 => self.numbers(i64::from_le_bytes),
             _ => Vec::new(),
         }
+    }
+
+    fn numbers<const WIDTH: usize, Number>(&self, read: impl Fn([u8; WIDTH]) -> Number) -> Vec<Number> {
+        self.bytes.as_chunks().0.iter().map(|&bytes| read(bytes)).collect()
     }
 
     /// How many numbers it holds.

@@ -12,13 +12,13 @@ use crate::onnx::{Graph, Rewrite};
 pub fn remove(graph: &Graph) -> Result<Graph> {
     let mut needed: HashSet<String> = graph.outputs().map(|(_, value)| value.name().to_string()).collect();
     for node in graph.nodes().iter().rev() {
-        if node.outputs.iter().any(|output| needed.contains(output)) {
+        if needed.contains(&node.name) {
             needed.extend(node.inputs.iter().cloned());
         }
     }
     let mut rewrite = Rewrite::new(graph)?;
     for node in graph.nodes() {
-        if node.outputs.iter().any(|output| needed.contains(output)) {
+        if needed.contains(&node.name) {
             rewrite.copy(node)?;
         }
     }

@@ -8,14 +8,17 @@
 //! | [`constants`] | what depends on nothing into initializers |
 //! | [`dead`] | drops what no output needs |
 //! | [`deconv`] | transposed convolutions into convolutions, one a phase of the picture |
-//! | [`half`] | half precision |
-//! | [`int8`] | 8-bit weights of linear layers, half precision for the file's other numbers |
+//! | [`half`] | half precision, to compute in or to store in |
+//! | [`int8`] | 8-bit weights in large linear layers |
 //! | [`interface`] | pixels as bytes, a fixed batch |
 
 pub mod batch_norm;
 pub mod constants;
 pub mod dead;
 pub mod deconv;
+pub mod half;
+pub mod int8;
+pub mod interface;
 pub mod label;
 mod weights;
 
