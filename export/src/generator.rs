@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use infer::contract::{Contract, Golden, LatentDistribution, PixelRange, Training, tensor};
-use infer::{Generator, ModelSource};
+use infer::{Engine, Generator, ModelSource, Runtime};
 use models::checkpoint::{Checkpoint, Header};
 use models::dcgan::Latent;
 use models::{Activation, Layer, Network, Parameters, Shape};
@@ -173,7 +173,7 @@ pub fn export(options: &Options) -> Result<Report> {
     let mut generators =
         [load_model(options, &bytes, FEW_IMAGES)?, load_model(options, &bytes, MANY_IMAGES)?];
     let difference = proof::compare(&mut generators, &network, &parameters)?;
-    let runtime = generators[0].runtime();
+    let runtime = Runtime::load(options.runtime.as_deref())?;
     if difference.largest > TOLERANCE {
         let (version, largest) = (runtime.version().to_string(), difference.largest);
         return Err(Error::Differs { version, largest, tolerance: TOLERANCE });
@@ -262,8 +262,14 @@ fn load_checkpoint(path: &Path, weights: Weights) -> Result<Loaded> {
 fn load_model(options: &Options, bytes: &[u8], expected_images: usize) -> Result<Generator> {
     let name = options.out.display().to_string();
     let source = ModelSource::Bytes { name: &name, bytes };
-    let (device, runtime) = (infer::Device::Cpu, options.runtime.clone());
-    Ok(Generator::load(&source, &infer::Options { device, runtime, expected_images, ..Default::default() })?)
+    let options = infer::Options {
+        engine: Engine::OnnxRuntime,
+        device: infer::Device::Cpu,
+        runtime: options.runtime.clone(),
+        expected_images,
+        ..Default::default()
+    };
+    Ok(Generator::load(&source, &options)?)
 }
 
 /// What the file says about itself, but for the golden case; an error is a sentence about the
