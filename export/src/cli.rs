@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use export::checkpoint;
-use export::generator::{Options, Weights, export};
+use export::export::{Options, export, verify};
+use export::form::Form;
+use export::trained::{Weights, Which};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,11 +29,19 @@ struct Arguments {
     #[arg(long, value_name = "RUN")]
     checkpoint: Option<PathBuf>,
     /// ONNX file to write
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "verify_only")]
+    out: Option<PathBuf>,
+    /// Check a generator's file against the checkpoint instead, and write nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    verify_only: Option<PathBuf>,
+    /// Which of the checkpoint's networks; of a judge's file, the judge
+    #[arg(long, value_enum, default_value_t)]
+    network: Which,
     /// Which of the checkpoint's weights
     #[arg(long, value_enum, default_value_t)]
     weights: Weights,
+    #[command(flatten)]
+    form: Form,
     /// ONNX Runtime library to check the file with; without it, it is looked for as `infer` does
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
@@ -50,12 +60,16 @@ pub fn run() -> anyhow::Result<()> {
         Some(asked) => checkpoint::find(asked)?,
         None => checkpoint::newest(Path::new(checkpoint::RUNS))?,
     };
-    let report = export(&Options {
+    let verify_only = arguments.verify_only.is_some();
+    let options = Options {
         checkpoint,
+        network: arguments.network,
         weights: arguments.weights,
-        out: arguments.out,
+        form: arguments.form,
+        out: arguments.out.or(arguments.verify_only).unwrap_or_default(),
         runtime: arguments.runtime,
-    })?;
+    };
+    let report = if verify_only { verify(&options)? } else { export(&options)? };
     let text = match (arguments.quiet, arguments.json) {
         (true, _) => return Ok(()),
         (_, true) => serde_json::to_string_pretty(&report).context("the report can't be JSON")?,

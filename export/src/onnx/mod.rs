@@ -38,7 +38,7 @@ mod shape;
 mod tensor;
 
 pub use graph::{Graph, Node, Value};
-pub use model::{IR_VERSION, Model, OPSET, Producer};
+pub use model::{Model, OPSET, Producer, ir_version};
 pub use operator::{Attribute, Operator, Sliding};
 pub use rewrite::Rewrite;
 pub use tensor::{Dim, Element, Tensor, Type};

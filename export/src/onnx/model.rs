@@ -10,8 +10,16 @@ use crate::Result;
 
 /// ONNX's own operator set, in the version of ONNX 1.12 (2022): ONNX Runtime 1.12 and later have it.
 pub const OPSET: i64 = 17;
-/// The file format's version that goes with it.
-pub const IR_VERSION: i64 = 8;
+
+/// The file format's version that came with an operator set (the table in ONNX's Versioning.md).
+pub fn ir_version(opset: i64) -> i64 {
+    match opset {
+        ..=14 => 7,
+        15..=18 => 8,
+        19..=20 => 9,
+        _ => 10,
+    }
+}
 
 /// The program that writes the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +43,19 @@ impl Model {
     /// # Errors
     /// None that a graph which was built could give.
     pub fn new(graph: &Graph, producer: Producer) -> Result<Model> {
-        let opset = OperatorSetIdProto { domain: String::new(), version: OPSET };
+        Model::of_opset(OPSET, graph, producer)
+    }
+
+    /// The same for another version of the operator set, 13 to 22: what graphs here use means the same
+    /// in all of them.
+    ///
+    /// # Errors
+    /// None that a graph which was built could give.
+    pub fn of_opset(opset: i64, graph: &Graph, producer: Producer) -> Result<Model> {
+        let ir_version = ir_version(opset);
+        let opset = OperatorSetIdProto { domain: String::new(), version: opset };
         let mut proto = ModelProto {
-            ir_version: IR_VERSION,
+            ir_version,
             opset_import: vec![opset],
             producer_name: producer.name,
             producer_version: producer.version,
