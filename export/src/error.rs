@@ -71,6 +71,47 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// The path of a model leads nowhere, to a folder, or to something else than a file.
+    #[error("model {}: {found}; expected an ONNX file", path.display())]
+    Unreadable {
+        /// The path as given.
+        path: PathBuf,
+        /// What was found in place of a file.
+        found: String,
+    },
+    /// A file's bytes are no ONNX model.
+    #[error("model {} is not an ONNX model: {found}", path.display())]
+    NotOnnx {
+        /// The path as given.
+        path: PathBuf,
+        /// The first thing that is wrong with it.
+        found: String,
+    },
+    /// Two models that don't take or give the same things.
+    #[error("{} and {} can't be compared: {found}", a.display(), b.display())]
+    Incomparable {
+        /// One file.
+        a: PathBuf,
+        /// The other.
+        b: PathBuf,
+        /// What is different.
+        found: String,
+    },
+    /// ONNX Runtime can't load or run a model that isn't ours.
+    #[error("ONNX Runtime {version} can't {verb} model {}: {reason}", path.display())]
+    Runtime {
+        /// The model's file.
+        path: PathBuf,
+        /// Version of the library.
+        version: String,
+        /// What it was asked to do.
+        verb: &'static str,
+        /// ONNX Runtime's words.
+        reason: String,
+    },
+    /// A model repository can't be written as asked.
+    #[error("{0}")]
+    Repository(String),
     /// A network, its weights or their file.
     #[error(transparent)]
     Model(#[from] models::Error),
@@ -91,9 +132,15 @@ impl Error {
     /// the former and 1 for the latter.
     pub fn is_bad_request(&self) -> bool {
         match self {
-            Error::NoRun { .. } | Error::Checkpoint { .. } | Error::Output { .. } | Error::Form { .. } => {
-                true
-            }
+            Error::NoRun { .. }
+            | Error::Checkpoint { .. }
+            | Error::Output { .. }
+            | Error::Form { .. }
+            | Error::Unreadable { .. }
+            | Error::NotOnnx { .. }
+            | Error::Incomparable { .. }
+            | Error::Runtime { .. }
+            | Error::Repository(_) => true,
             Error::Graph { .. } | Error::Session { .. } | Error::Differs { .. } => false,
             Error::Model(error) => match error {
                 models::Error::Checkpoint { .. }

@@ -1,5 +1,5 @@
-//! Writes a trained generator as an ONNX file that describes itself, after checking that ONNX
-//! Runtime draws the same from it as Candle does.
+//! Writes a trained network as an ONNX file that describes itself, after checking that engines make
+//! the same of it as Candle does; and looks at ONNX files.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -12,19 +12,28 @@
 //! | [`report`] | what is said of it |
 //! | [`generator`] | what a generator's file says of itself |
 //! | [`export()`](export::export) | all of it together, from checkpoint to file |
+//! | [`reader`] | any ONNX file, checked before it is decoded |
+//! | [`inspect`] | what such a file holds |
+//! | [`diff`](mod@diff) | whether two of them are the same |
+//! | [`triton`] | a model repository of NVIDIA Triton Inference Server |
 
 pub mod checkpoint;
 pub mod deconv;
+pub mod diff;
 mod error;
 pub mod export;
 pub mod form;
 pub mod generator;
+pub mod inspect;
 pub mod lower;
 pub mod onnx;
 pub mod passes;
 pub mod proof;
+pub mod reader;
 pub mod report;
 pub mod session;
+mod table;
 pub mod trained;
+pub mod triton;
 
 pub use error::{Error, Result};

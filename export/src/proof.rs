@@ -18,6 +18,9 @@ pub const BATCHES: [usize; 3] = [1, 3, 64];
 /// Key of the latents that are compared.
 const SEED: u64 = 0;
 
+/// Largest difference of single precision that counts as rounding.
+pub const TOLERANCE: f64 = 1e-5;
+
 /// How far two sets of numbers are apart, elementwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Difference {
@@ -80,7 +83,7 @@ impl Tolerance {
     /// That of a precision, and of pixels as bytes, which are half a level away at most.
     pub fn of(precision: Precision, bytes: Option<PixelRange>) -> Tolerance {
         let (largest, mean) = match precision {
-            Precision::Fp32 => (1e-5, 1e-5),
+            Precision::Fp32 => (TOLERANCE, TOLERANCE),
             // 11 bits, through four layers that add up to a thousand products.
             Precision::Fp16 => (2e-2, 1e-3),
             // At the edge of a stroke a pixel may be anywhere between black and white.

@@ -22,11 +22,15 @@ use flate2::write::GzEncoder;
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
 use models::dcgan;
 use rand::Rng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedMutRandom, IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 use train::data::idx::{images_from_bytes, labels_from_bytes};
+
+#[path = "cli/infer/tiny_model.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use all of it")]
+mod tiny_model;
 
 /// The system's allocator, which counts what this thread holds.
 struct Counting;
@@ -328,6 +332,90 @@ fn fuzz_checkpoint(count: u64) {
     fuzz("resealed checkpoint", count, &Limit { buffers: 8 << 10, multiple: 16 }, make, read);
 }
 
+/// A protobuf message of random fields, in one another up to `depth` times: the numbers are those of
+/// onnx.proto3, so that many of them mean something there.
+fn message(random: &mut ChaCha8Rng, depth: usize) -> Vec<u8> {
+    const SIZES: [u64; 8] = [0, 1, 2, 3, 7, 1 << 31, 1 << 62, u64::MAX];
+    let mut message = Vec::new();
+    for _ in 0..random.random_range(0..7) {
+        let field = random.random_range(1..27);
+        match random.random_range(0..4) {
+            0 => tiny_model::number(&mut message, field, *SIZES.choose(random).unwrap()),
+            1 => {
+                let length = random.random_range(0..20);
+                let text: Vec<u8> = (0..length).map(|_| random.random_range(0..128)).collect();
+                tiny_model::bytes(&mut message, field, &text);
+            }
+            _ if depth > 0 => {
+                let inner = self::message(random, depth - 1);
+                // Often the fields that lead to others: graphs, nodes, attributes, types.
+                let field = *[1, 1, 2, 4, 5, 5, 6, 7, 11, 13, 14, 15, field].choose(random).unwrap();
+                tiny_model::bytes(&mut message, field, &inner);
+            }
+            _ => tiny_model::bytes(&mut message, field, &[]),
+        }
+    }
+    message
+}
+
+/// ONNX files: right ones that were changed, and messages of which nearly all is wrong but the encoding.
+fn fuzz_onnx(count: u64) {
+    let seeds = [
+        tiny_model::TinyModel::default().bytes(),
+        tiny_model::TinyModel { contract: None, ..Default::default() }.bytes(),
+    ];
+    let make = |random: &mut ChaCha8Rng| {
+        let input = match random.random_range(0..3) {
+            0 => mutate(random, &seeds, usize::MAX),
+            // All lengths stay right, so that what lies behind the encoding is reached.
+            1 => {
+                let mut input = seeds.choose(random).unwrap().clone();
+                for _ in 0..random.random_range(1..4) {
+                    *input.choose_mut(random).unwrap() = random.random();
+                }
+                input
+            }
+            _ => {
+                let mut model = Vec::new();
+                tiny_model::number(&mut model, 1, 8);
+                tiny_model::bytes(&mut model, 7, &message(random, 7));
+                model.extend(message(random, 4));
+                model
+            }
+        };
+        match random.random_bool(0.2) {
+            true => mutate(random, &[input, seeds[0].clone()], usize::MAX),
+            false => input,
+        }
+    };
+    let path = Path::new("fuzz");
+    let decoded = Limit { buffers: 1 << 20, multiple: 450 };
+    fuzz("ONNX reader", count, &decoded, make, |input| export::reader::decode(input, path).is_ok());
+    let described = Limit { buffers: 2 << 20, multiple: 1024 };
+    fuzz("ONNX report", count, &described, make, |input| {
+        let Ok(report) = export::inspect::describe(input, path) else { return false };
+        assert_eq!(report.bytes, input.len());
+        let text = report.to_string();
+        assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'), "{text:?}");
+        serde_json::to_string_pretty(&report).unwrap();
+        true
+    });
+}
+
+/// Every truncation of a file, not only some.
+#[test]
+fn truncated_onnx_files() {
+    let whole = tiny_model::TinyModel::default().bytes();
+    let whole_report = export::inspect::describe(&whole, Path::new("fuzz")).unwrap();
+    for length in 0..whole.len() {
+        // A cut between two entries of the metadata, which come last, leaves a shorter model.
+        if let Ok(report) = export::inspect::describe(&whole[..length], Path::new("fuzz")) {
+            assert_eq!(report.nodes, whole_report.nodes, "cut to {length} bytes");
+            assert!(report.metadata.len() < whole_report.metadata.len(), "cut to {length} bytes");
+        }
+    }
+}
+
 #[test]
 fn idx_files() {
     fuzz_idx(5_000);
@@ -336,6 +424,17 @@ fn idx_files() {
 #[test]
 fn checkpoints() {
     fuzz_checkpoint(5_000);
+}
+
+#[test]
+fn onnx_files() {
+    fuzz_onnx(5_000);
+}
+
+#[test]
+#[ignore = "takes minutes; see the top of this file"]
+fn a_million_onnx_files() {
+    fuzz_onnx(1_000_000);
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! `export`: the file that it writes, and what it says to bad input.
 
+mod bad_models;
+mod diff;
+mod inspect;
+mod triton;
+
 use std::{
     ffi::OsStr,
     fs,

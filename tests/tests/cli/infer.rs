@@ -5,7 +5,7 @@ mod bad_request;
 mod bad_runtime;
 mod drawing;
 mod search;
-mod tiny_model;
+pub mod tiny_model;
 
 use std::{fs, io, path::Path};
 

@@ -147,16 +147,19 @@ fn varint(message: &mut Vec<u8>, mut value: u64) {
     message.push(value as u8);
 }
 
-fn number(message: &mut Vec<u8>, field: u64, value: u64) {
+/// Appends a number as a field.
+pub fn number(message: &mut Vec<u8>, field: u64, value: u64) {
     varint(message, field << 3);
     varint(message, value);
 }
 
-fn text(message: &mut Vec<u8>, field: u64, value: &str) {
+/// Appends a text as a field.
+pub fn text(message: &mut Vec<u8>, field: u64, value: &str) {
     bytes(message, field, value.as_bytes());
 }
 
-fn bytes(message: &mut Vec<u8>, field: u64, value: &[u8]) {
+/// Appends a message, or any bytes, as a field.
+pub fn bytes(message: &mut Vec<u8>, field: u64, value: &[u8]) {
     varint(message, field << 3 | 2);
     varint(message, value.len() as u64);
     message.extend_from_slice(value);

@@ -1,0 +1,114 @@
+//! The command line: arguments → options → a library call → what is printed. A file for each
+//! subcommand, and [`export`] for none.
+
+mod diff;
+mod export;
+mod inspect;
+mod triton;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+use ::export::inspect::printable;
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo export --out gen.onnx                       the newest run in runs/
+  cargo export --checkpoint runs/mnist --out gen.onnx
+  cargo export --checkpoint old.safetensors --weights raw --out gen.onnx
+  cargo export --out small.onnx --precision int8    8-bit weights
+  cargo export --out plain.onnx --optimize none     as the network reads, for Netron
+  cargo export --checkpoint models/pretrained/mnist-judge.safetensors --out judge.onnx
+  cargo export --verify-only gen.onnx --checkpoint runs/mnist
+  cargo export --out gen.onnx --json | jq '.comparisons[].difference.largest'
+  cargo export inspect gen.onnx                     what is in it
+  cargo export diff gen.onnx other.onnx             whether they draw the same
+  cargo export triton gen.onnx --out repository     for NVIDIA Triton Inference Server
+
+The file is run by ONNX Runtime and by rten before it is written; nothing is written if one of them \
+makes something else of it than Candle of the checkpoint. Exit status: 0 written, 1 failed, 2 a request that can't be served.";
+
+/// Write a trained generator as an ONNX file, checked against its checkpoint
+#[derive(Debug, Parser)]
+#[command(name = "export", version, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    export: Option<export::Export>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Inspect(inspect::Inspect),
+    Diff(diff::Diff),
+    Triton(triton::Triton),
+}
+
+/// Does what the command line asks; errors are printed.
+pub fn run() -> ExitCode {
+    let done = match Arguments::parse() {
+        Arguments { command: Some(Command::Inspect(inspect)), .. } => inspect.run(),
+        Arguments { command: Some(Command::Triton(triton)), .. } => triton.run(),
+        Arguments { command: Some(Command::Diff(diff)), .. } => {
+            return match diff.run() {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                // 1 means that the models differ, and nothing else.
+                Err(error) => fail(&error, ExitCode::from(2)),
+            };
+        }
+        Arguments { export: Some(export), .. } => export.run(),
+        // The parser asks for what is missing.
+        Arguments { .. } => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, status(&error)),
+    }
+}
+
+/// Prints a report, as text or as JSON.
+fn print(report: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
+    let text = match json {
+        true => serde_json::to_string_pretty(report).context("the report can't be JSON")?,
+        false => report.to_string(),
+    };
+    // A reader that has seen enough may close the pipe; the work is done all the same.
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("the work is done, but the report can't be written")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn fail(error: &anyhow::Error, status: ExitCode) -> ExitCode {
+    // It may quote a file that anyone may have written.
+    eprintln!("error: {}", printable(&sentence(error)));
+    status
+}
+
+/// An error and its causes, without the causes that its text tells already.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(|cause| cause.to_string()) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// 2 for a request that can't be served, as for wrong arguments; 1 for a failure.
+fn status(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<::export::Error>() {
+        Some(error) if error.is_bad_request() => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}

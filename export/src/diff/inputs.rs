@@ -1,0 +1,193 @@
+//! What both models are run on: inputs that both take, filled from a seed.
+
+use infer::contract::{LatentDistribution, tensor};
+use infer::latent::{latents, normal_latents};
+
+use super::pairs::{Form, Input, Kind, Sizes, pairs};
+use crate::inspect::{Report, contract};
+use crate::proof::BATCHES;
+
+/// How many rows are compared at least: as many as the largest batch.
+const ROWS: usize = 64;
+/// More numbers in one input are a sign of a damaged file.
+const MOST_NUMBERS: usize = 1 << 26;
+
+/// The numbers of one input, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Numbers {
+    /// Of single precision.
+    Float32(Vec<f32>),
+    /// Of double precision.
+    Float64(Vec<f64>),
+    /// Of 64 bits.
+    Int64(Vec<i64>),
+    /// Of 32 bits.
+    Int32(Vec<i32>),
+    /// Of 8 bits, without a sign.
+    Uint8(Vec<u8>),
+    /// Truth values.
+    Bool(Vec<bool>),
+}
+
+/// One input, filled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filled {
+    /// Its shape.
+    pub dims: Vec<usize>,
+    /// Its numbers.
+    pub numbers: Numbers,
+}
+
+/// One run of both models.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The first row's number.
+    pub first: usize,
+    /// How many rows.
+    pub batch: usize,
+    /// The classes of the rows, if the models are labelled.
+    pub classes: Option<usize>,
+    /// The inputs of either model, in the plan's order.
+    pub inputs: [Vec<Filled>; 2],
+}
+
+impl Run {
+    /// The class of a row of this run.
+    pub fn class(&self, row: usize) -> Option<usize> {
+        self.classes.map(|classes| (self.first + row) % classes)
+    }
+}
+
+/// What both models are run on.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    inputs: Vec<Input>,
+    batches: Vec<usize>,
+    samples: usize,
+    classes: Option<usize>,
+    seed: u64,
+}
+
+impl Plan {
+    /// A plan for two models.
+    ///
+    /// # Errors
+    /// A sentence, if they take different things, or the files don't say what.
+    pub fn new(a: &Report, b: &Report, sizes: &Sizes, seed: u64) -> Result<Plan, String> {
+        let pairs = pairs("takes", &a.inputs, &b.inputs)?;
+        let contracts = [contract(&a.metadata).ok(), contract(&b.metadata).ok()];
+        // A label that one of them doesn't know would be an error there.
+        let classes = contracts.iter().flatten().map(|contract| contract.classes.len()).min();
+        let classes = classes.filter(|&classes| classes > 0);
+        let latents = contracts.iter().flatten().map(|contract| contract.latent_distribution).next();
+        let inputs: Vec<Input> = pairs
+            .into_iter()
+            .map(|(a, b)| {
+                let is_called = |name| a.name == name || b.name == name;
+                let kind = match (latents, classes) {
+                    (Some(distribution), _) if is_called(tensor::Z) => Kind::Latents(distribution),
+                    (_, Some(classes)) if is_called(tensor::LABEL) => Kind::Labels(classes),
+                    _ => Kind::Uniform,
+                };
+                Input::new(a, b, kind, sizes)
+            })
+            .collect::<Result<_, String>>()?;
+        let forms = || inputs.iter().map(|input| &input.forms[0]);
+        let has_batch = forms().any(|form| form.dims.contains(&None));
+        let fixed = forms().find_map(|form| *form.dims.first()?).unwrap_or(1);
+        let batches = if has_batch { BATCHES.to_vec() } else { vec![fixed.max(1)] };
+        let rows = ROWS.max(classes.unwrap_or(0));
+        let samples = if has_batch { rows } else { rows.next_multiple_of(batches[0]) };
+        let plan = Plan { inputs, batches, samples, classes, seed };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// Refuses inputs that can't be filled, before any is.
+    fn check(&self) -> Result<(), String> {
+        let largest = self.batches.iter().copied().max().unwrap_or(1);
+        for Form { name, element, dims } in self.inputs.iter().flat_map(|input| &input.forms) {
+            let count =
+                dims.iter().try_fold(1usize, |product, dim| product.checked_mul(dim.unwrap_or(largest)));
+            match count {
+                Some(1..=MOST_NUMBERS) => {}
+                _ => {
+                    return Err(format!(
+                        "the input {name} would have none or more than {MOST_NUMBERS} numbers"
+                    ));
+                }
+            }
+            if !["float32", "float64", "int64", "int32", "uint8", "bool"].contains(&element.as_str()) {
+                return Err(format!(
+                    "the input {name} is of {element}; inputs are made of float32, float64, int64, int32, \
+                     uint8 and bool"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows go through both models in batches of each size.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The sizes of the batches.
+    pub fn batches(&self) -> &[usize] {
+        &self.batches
+    }
+
+    /// The inputs' names in the first model, or in the second.
+    pub fn names(&self, side: usize) -> Vec<&str> {
+        self.inputs.iter().map(|input| input.forms[side].name.as_str()).collect()
+    }
+
+    /// All runs: every row in batches of each size.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
+        self.batches.iter().flat_map(move |&batch| {
+            (0..self.samples).step_by(batch).map(move |first| {
+                let batch = batch.min(self.samples - first);
+                let inputs = [0, 1].map(|side| {
+                    let numbered = self.inputs.iter().zip(0..);
+                    numbered.map(|(input, number)| self.fill(input, side, number, first, batch)).collect()
+                });
+                Run { first, batch, classes: self.classes, inputs }
+            })
+        })
+    }
+
+    /// One input of one run. What a row holds depends on the seed, the input and the row's number, not
+    /// on the batch.
+    fn fill(&self, input: &Input, side: usize, number: u64, first: usize, batch: usize) -> Filled {
+        let form = &input.forms[side];
+        let dims: Vec<usize> = form.dims.iter().map(|dim| dim.unwrap_or(batch)).collect();
+        // What isn't batched is one row.
+        let rows = dims.first().copied().filter(|&size| size == batch).unwrap_or(1);
+        let length = dims.iter().product::<usize>() / rows;
+        let row = |row: u64| match input.kind {
+            Kind::Latents(LatentDistribution::Normal) => normal_latents(self.seed, row, length),
+            Kind::Latents(LatentDistribution::Uniform) => latents(self.seed, row, length),
+            // Another stream for each input.
+            Kind::Uniform => latents(self.seed.wrapping_add(number), row, length),
+            Kind::Labels(classes) => {
+                let class = row as usize % classes;
+                match length {
+                    1 => vec![class as f32],
+                    _ => (0..length).map(|other| if other == class { 1. } else { 0. }).collect(),
+                }
+            }
+        };
+        let numbers = (first..first + rows).flat_map(|index| row(index as u64));
+        let is_label = matches!(input.kind, Kind::Labels(_));
+        let whole = |number: f32| if is_label { number as i64 } else { i64::from(number >= 0.) };
+        let numbers = match form.element.as_str() {
+            "float64" => Numbers::Float64(numbers.map(f64::from).collect()),
+            "int64" => Numbers::Int64(numbers.map(whole).collect()),
+            "int32" => Numbers::Int32(numbers.map(|number| whole(number) as i32).collect()),
+            "uint8" => Numbers::Uint8(numbers.map(|number| whole(number) as u8).collect()),
+            "bool" => Numbers::Bool(numbers.map(|number| whole(number) != 0).collect()),
+            _ => Numbers::Float32(numbers.collect()),
+        };
+        Filled { dims, numbers }
+    }
+}

@@ -1,0 +1,69 @@
+//! Reads ONNX files that anyone may have written, into candle-onnx's protobuf types.
+//!
+//! A file is one protobuf message, `ModelProto` (onnx.proto3 of the ONNX project). It is walked once
+//! before it is decoded ([`walk`]): so what is cut short or damaged is told with its place, and what
+//! would unfold to many times its size is refused before memory is asked for.
+
+mod walk;
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use candle_onnx::onnx::{GraphProto, ModelProto};
+use prost::Message;
+
+use crate::{Error, Result};
+
+/// Protobuf's own limit of a message: 2 GiB. Larger models keep their weights in other files.
+pub const LARGEST: u64 = (1 << 31) - 1;
+
+/// The whole file at `path`.
+///
+/// # Errors
+/// [`Error::Unreadable`] if there is none, or something else than a file of at most [`LARGEST`] bytes.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let wrong = |found: String| Error::Unreadable { path: path.to_path_buf(), found };
+    let metadata = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    if metadata.is_dir() {
+        return Err(wrong("this is a folder".to_string()));
+    }
+    if !metadata.is_file() {
+        return Err(wrong("this is no file but a device or a pipe".to_string()));
+    }
+    if metadata.len() > LARGEST {
+        let bytes = metadata.len();
+        return Err(wrong(format!("{bytes} bytes are more than the 2 GiB that an ONNX file can have")));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // It may grow while it is read.
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// The model that these bytes are, which came from `path`.
+///
+/// Decoding takes at most 450 bytes of memory for each of the file's, and 1 MiB; what a real file takes is
+/// about its size.
+///
+/// # Errors
+/// [`Error::NotOnnx`] with the first thing that no ONNX model has.
+pub fn decode(bytes: &[u8], path: &Path) -> Result<ModelProto> {
+    let wrong = |found: String| Error::NotOnnx { path: path.to_path_buf(), found };
+    if bytes.is_empty() {
+        return Err(wrong("it is empty".to_string()));
+    }
+    walk::check(bytes).map_err(wrong)?;
+    let model = ModelProto::decode(bytes).map_err(|error| wrong(error.to_string()))?;
+    if model.ir_version == 0 {
+        return Err(wrong("it names no version of the file format".to_string()));
+    }
+    match &model.graph {
+        None => Err(wrong("it holds no graph".to_string())),
+        Some(GraphProto { node, output, .. }) if node.is_empty() && output.is_empty() => {
+            Err(wrong("its graph is empty".to_string()))
+        }
+        Some(_) => Ok(model),
+    }
+}
