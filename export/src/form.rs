@@ -21,7 +21,8 @@ pub struct Form {
     /// Which passes go over the graph
     #[arg(long, value_enum, default_value_t)]
     pub optimize: Optimize,
-    /// What becomes of transposed convolutions; without it, auto, or transpose with --optimize none
+    /// What becomes of transposed convolutions; without it, those of 16 outputs or more become
+    /// convolutions, but none with --optimize none
     #[arg(long, value_enum)]
     pub deconv: Option<Deconv>,
     /// How numbers are stored and computed with
@@ -133,15 +134,12 @@ impl Form {
         if self.optimize == Optimize::Full {
             graph = simplify(graph)?;
         }
-        let deconv = self.deconv.unwrap_or(match self.optimize {
-            Optimize::None => Deconv::Transpose,
-            Optimize::Full => Deconv::Auto,
-        });
         let (mut timings, mut turned) = (Vec::new(), Vec::new());
-        match deconv {
-            Deconv::Transpose => {}
-            Deconv::Subpixel => (graph, turned) = deconv::all(&graph)?,
-            Deconv::Auto => (graph, turned, timings) = deconv::fastest(graph, runtime)?,
+        match (self.deconv, self.optimize) {
+            (Some(Deconv::Transpose), _) | (None, Optimize::None) => {}
+            (Some(Deconv::Subpixel), _) => (graph, turned) = deconv::all(&graph)?,
+            (Some(Deconv::Auto), _) => (graph, turned, timings) = deconv::fastest(graph, runtime)?,
+            (None, Optimize::Full) => (graph, turned) = deconv::wide(&graph)?,
         }
         graph = match self.precision {
             Precision::Fp32 => graph,
