@@ -446,6 +446,42 @@ fn onnx_files_made_to_fill_memory() {
     println!("at most {} bytes for a byte, field {:?}", dearest.0, dearest.1);
 }
 
+/// Files that were changed in a few bytes, and that ONNX Runtime gets to see if they pass the reader.
+#[test]
+fn changed_onnx_files_are_compared_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = tiny_model::TinyModel::default().bytes();
+    let [a, b] = ["whole.onnx", "changed.onnx"].map(|name| folder.path().join(name));
+    std::fs::write(&a, &whole).unwrap();
+    let options = export::diff::Options {
+        a,
+        b: b.clone(),
+        tolerance: export::diff::TOLERANCE,
+        seed: 0,
+        sizes: Default::default(),
+        runtime: Some(tests::runtime_library()),
+    };
+    let (mut same, mut other, mut refused) = (0, 0, 0);
+    for number in 0..300 {
+        let mut random = ChaCha8Rng::seed_from_u64(number);
+        let mut changed = whole.clone();
+        for _ in 0..random.random_range(1..4) {
+            *changed.choose_mut(&mut random).unwrap() = random.random();
+        }
+        std::fs::write(&b, changed).unwrap();
+        match export::diff::diff(&options) {
+            Ok(report) if report.within => same += 1,
+            Ok(_) => other += 1,
+            Err(error) => {
+                assert!(error.is_bad_request(), "{number}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{same} the same, {other} not the same, {refused} refused");
+    assert!(same > 0 && other > 0 && refused > 0);
+}
+
 /// Every truncation of a file, not only some.
 #[test]
 fn truncated_onnx_files() {
