@@ -383,15 +383,15 @@ fn fuzz_onnx(count: u64) {
                 model
             }
         };
-        match random.random_bool(0.2) {
+        match !input.is_empty() && random.random_bool(0.2) {
             true => mutate(random, &[input, seeds[0].clone()], usize::MAX),
             false => input,
         }
     };
     let path = Path::new("fuzz");
-    let decoded = Limit { buffers: 1 << 20, multiple: 450 };
+    let decoded = Limit { buffers: 16 << 10, multiple: 100 };
     fuzz("ONNX reader", count, &decoded, make, |input| export::reader::decode(input, path).is_ok());
-    let described = Limit { buffers: 2 << 20, multiple: 1024 };
+    let described = Limit { buffers: 16 << 10, multiple: 150 };
     fuzz("ONNX report", count, &described, make, |input| {
         let Ok(report) = export::inspect::describe(input, path) else { return false };
         assert_eq!(report.bytes, input.len());
@@ -400,6 +400,86 @@ fn fuzz_onnx(count: u64) {
         serde_json::to_string_pretty(&report).unwrap();
         true
     });
+}
+
+/// The most memory for a byte: the same part without contents again and again, at every place that
+/// parts of an ONNX file have.
+#[test]
+fn onnx_files_made_to_fill_memory() {
+    const PLACES: [&[u64]; 12] = [
+        &[],
+        &[7],
+        &[7, 1],
+        &[7, 1, 5],
+        &[7, 1, 5, 5],
+        &[7, 5],
+        &[7, 5, 13],
+        &[7, 11],
+        &[7, 11, 2],
+        &[7, 11, 2, 1, 2],
+        &[25],
+        &[25, 7, 5],
+    ];
+    const LENGTH: usize = 50_000;
+    let mut dearest = (0, Vec::new());
+    for place in PLACES {
+        for (field, wire) in (1..27u64).flat_map(|field| [0, 1, 2].map(|wire| (field, wire))) {
+            let mut part = Vec::new();
+            match wire {
+                0 => (0..LENGTH).for_each(|_| tiny_model::number(&mut part, field, 0)),
+                1 => (0..LENGTH).for_each(|_| tiny_model::bytes(&mut part, field, &[])),
+                // The numbers of a packed list.
+                _ => tiny_model::bytes(&mut part, field, &vec![0; LENGTH]),
+            }
+            let mut model = place.iter().rev().fold(part, |inner, &field| {
+                let mut outer = Vec::new();
+                tiny_model::bytes(&mut outer, field, &inner);
+                outer
+            });
+            tiny_model::number(&mut model, 1, 8);
+            let (_, peak) = peak_of(|| export::reader::decode(&model, Path::new("fuzz")).is_ok());
+            let allowed = (1 << 20) + 450 * model.len();
+            assert!(peak <= allowed, "field {field} in {place:?} takes {peak} bytes of {}", model.len());
+            dearest = dearest.max((peak / model.len(), [place, &[field]].concat()));
+        }
+    }
+    println!("at most {} bytes for a byte, field {:?}", dearest.0, dearest.1);
+}
+
+/// Files that were changed in a few bytes, and that ONNX Runtime gets to see if they pass the reader.
+#[test]
+fn changed_onnx_files_are_compared_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = tiny_model::TinyModel::default().bytes();
+    let [a, b] = ["whole.onnx", "changed.onnx"].map(|name| folder.path().join(name));
+    std::fs::write(&a, &whole).unwrap();
+    let options = export::diff::Options {
+        a,
+        b: b.clone(),
+        tolerance: export::diff::TOLERANCE,
+        seed: 0,
+        sizes: Default::default(),
+        runtime: Some(tests::runtime_library()),
+    };
+    let (mut same, mut other, mut refused) = (0, 0, 0);
+    for number in 0..300 {
+        let mut random = ChaCha8Rng::seed_from_u64(number);
+        let mut changed = whole.clone();
+        for _ in 0..random.random_range(1..4) {
+            *changed.choose_mut(&mut random).unwrap() = random.random();
+        }
+        std::fs::write(&b, changed).unwrap();
+        match export::diff::diff(&options) {
+            Ok(report) if report.within => same += 1,
+            Ok(_) => other += 1,
+            Err(error) => {
+                assert!(error.is_bad_request(), "{number}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{same} the same, {other} not the same, {refused} refused");
+    assert!(same > 0 && other > 0 && refused > 0);
 }
 
 /// Every truncation of a file, not only some.

@@ -1,5 +1,18 @@
 //! Whether two ONNX files are the same: what they hold, in short, and what they compute, number by
 //! number.
+//!
+//! ```no_run
+//! use export::diff::{Options, TOLERANCE, diff};
+//!
+//! # fn main() -> export::Result<()> {
+//! let (a, b) = ("gen.onnx".into(), "other.onnx".into());
+//! let options =
+//!     Options { a, b, tolerance: TOLERANCE, seed: 0, sizes: Default::default(), runtime: None };
+//! let report = diff(&options)?;
+//! assert!(report.within, "{report}");
+//! # Ok(())
+//! # }
+//! ```
 
 mod inputs;
 mod numbers;

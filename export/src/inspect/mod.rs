@@ -171,17 +171,25 @@ fn inputs(graph: &GraphProto) -> Vec<Value> {
 fn nodes(graph: &GraphProto) -> Vec<Node> {
     let stated: HashMap<&str, _> =
         graph.value_info.iter().chain(&graph.output).map(|info| (info.name.as_str(), info)).collect();
-    let output = |name: &String| {
-        let info = stated.get(name.as_str());
-        info.map_or_else(|| Value::unknown(name), |&info| Value::from(info))
+    let output = |node: &NodeProto, name: &String| match stated.get(name.as_str()) {
+        Some(&info) => Value::from(info),
+        // What needs no inference.
+        None if node.op_type == "Constant" => constant(node, name),
+        None => Value::unknown(name),
     };
     let node = |node: &NodeProto| Node {
         operator: operator(node),
         name: node.name.clone(),
         inputs: node.input.clone(),
-        outputs: node.output.iter().map(output).collect(),
+        outputs: node.output.iter().map(|name| output(node, name)).collect(),
     };
     graph.node.iter().map(node).collect()
+}
+
+/// What a `Constant` makes, if it is a tensor.
+fn constant(node: &NodeProto, name: &str) -> Value {
+    let tensor = node.attribute.iter().find_map(|attribute| attribute.t.as_ref());
+    tensor.map_or_else(|| Value::unknown(name), |tensor| Value::of_tensor(name, tensor))
 }
 
 /// ONNX's own operator set goes by two names, one of them empty.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use candle_onnx::onnx::{TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
+use candle_onnx::onnx::{TensorProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use serde::Serialize;
 
 /// ONNX's name and size in bits of an element type (`TensorProto.DataType`); a text has no fixed size.
@@ -82,6 +82,15 @@ impl Value {
     /// A value that the file says nothing of.
     pub fn unknown(name: &str) -> Value {
         Value { name: name.to_string(), element: "?".to_string(), dims: None }
+    }
+
+    /// A value that is this tensor.
+    pub(super) fn of_tensor(name: &str, tensor: &TensorProto) -> Value {
+        Value {
+            name: name.to_string(),
+            element: element_name(tensor.data_type),
+            dims: Some(tensor.dims.iter().map(|&size| Dim::Fixed(size)).collect()),
+        }
     }
 
     /// Type and shape without the name, such as `float32[batch, 100]`.

@@ -1,7 +1,7 @@
 //! Reads ONNX files that anyone may have written, into candle-onnx's protobuf types.
 //!
 //! A file is one protobuf message, `ModelProto` (onnx.proto3 of the ONNX project). It is walked once
-//! before it is decoded ([`walk`]): so what is cut short or damaged is told with its place, and what
+//! before it is decoded (`walk`): so what is cut short or damaged is told with its place, and what
 //! would unfold to many times its size is refused before memory is asked for.
 
 mod walk;

@@ -7,6 +7,18 @@
 //!                 1/model.onnx     the file as it is
 //! ```
 //!
+//! ```no_run
+//! use export::triton::{Settings, write};
+//!
+//! # fn main() -> export::Result<()> {
+//! let file = "gen.onnx".as_ref();
+//! let bytes = export::reader::read(file)?;
+//! let report = write(&bytes, file, &Settings::new("digits"), "repository".as_ref())?;
+//! println!("{report}");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Source: "Model Repository" and "Model Configuration" of Triton's user guide; the configuration is
 //! `inference.ModelConfig` of model_config.proto in protobuf's text format.
 
@@ -47,6 +59,20 @@ pub struct Settings {
     pub instances: u32,
     /// What it runs on.
     pub device: Device,
+}
+
+impl Settings {
+    /// A model of this name, and otherwise what suits most.
+    pub fn new(name: impl Into<String>) -> Settings {
+        Settings {
+            name: name.into(),
+            max_batch: None,
+            preferred: Vec::new(),
+            delay_us: None,
+            instances: 1,
+            device: Device::Auto,
+        }
+    }
 }
 
 /// What the server runs a model on.

@@ -417,4 +417,8 @@ fn wrong_arguments() {
 fn help_shows_examples() {
     let help = shell().succeed(&["--help"]);
     assert!(help.contains("Examples:\n  cargo export --out gen.onnx"), "{help}");
+    for command in ["inspect", "diff", "triton"] {
+        let help = shell().succeed(&[command, "--help"]);
+        assert!(help.contains(&format!("Examples:\n  cargo export {command} gen.onnx")), "{help}");
+    }
 }

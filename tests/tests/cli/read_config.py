@@ -9,7 +9,10 @@ import sys
 from google.protobuf import json_format, text_format
 
 # Only this module: the package's other parts need more packages.
-package = pathlib.Path(importlib.util.find_spec("tritonclient").origin).parent
+found = importlib.util.find_spec("tritonclient")
+if found is None:
+    sys.exit("no package tritonclient: get it with `scripts/setup.sh test`")
+package = pathlib.Path(found.origin).parent
 spec = importlib.util.spec_from_file_location("model_config_pb2", package / "grpc/model_config_pb2.py")
 schema = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(schema)

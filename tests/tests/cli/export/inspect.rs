@@ -101,6 +101,7 @@ def branch(name, value):
 nodes = [
     h.make_node("If", ["which"], ["chosen"], then_branch=branch("one", 1), else_branch=branch("two", 2)),
     h.make_node("Twice", ["chosen"], ["y"], domain="example"),
+    h.make_node("Constant", [], ["c"], value=n.from_array(np.zeros((1, 2), np.int64), "c")),
     h.make_node("SequenceConstruct", ["y"], ["all"], name="evil\x1b[31m\nname"),
 ]
 twice = h.make_function("example", "Twice", ["x"], ["y"], [h.make_node("Add", ["x", "x"], ["y"])], [h.make_opsetid("", 17)])
@@ -138,14 +139,17 @@ fn what_only_others_write() {
         {"name": "all", "type": "sequence(float32)", "dims": null},
     ]);
     assert_eq!(report["outputs"], outputs);
-    let operators = json!({"If": 1, "Constant": 2, "example.Twice": 1, "Add": 1, "SequenceConstruct": 1});
+    let operators = json!({"If": 1, "Constant": 3, "example.Twice": 1, "Add": 1, "SequenceConstruct": 1});
     assert_eq!((&report["operators"], &report["inner_nodes"]), (&operators, &json!(3)));
     let opsets = json!([{"domain": "ai.onnx", "version": 21}, {"domain": "example", "version": 3}]);
     assert_eq!(report["opsets"], opsets);
+    // A constant's shape is its tensor's.
+    assert_eq!(report["nodes"][2]["outputs"], json!([{"name": "c", "type": "int64", "dims": [1, 2]}]));
     let sizes = json!({
         "float16": {"tensors": 1, "parameters": 5, "bytes": 10},
         "float32": {"tensors": 3, "parameters": 14, "bytes": 56},
         "int4": {"tensors": 1, "parameters": 5, "bytes": 3},
+        "int64": {"tensors": 1, "parameters": 2, "bytes": 16},
         "string": {"tensors": 1, "parameters": 2, "bytes": 8},
     });
     assert_eq!(report["elements"], sizes);
