@@ -119,9 +119,9 @@ pub fn newest_runtime() -> &'static Runtime {
     Runtime::load(None).unwrap_or_else(|error| panic!("these tests need ONNX Runtime: {error}"))
 }
 
-/// ONNX Runtime 1.17, the oldest that serves.
-pub fn oldest_runtime() -> PathBuf {
-    let library = root().join("runtime/1.17/libonnxruntime.so.1.17.0");
+/// An older ONNX Runtime of the checkout, such as 1.17, the oldest that serves.
+pub fn older_runtime(version: &str) -> PathBuf {
+    let library = root().join(format!("runtime/{version}/libonnxruntime.so.{version}.0"));
     assert!(library.is_file(), "no {}: get it with `scripts/setup.sh test`", library.display());
     library
 }
