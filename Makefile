@@ -5,13 +5,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train export infer test bench check-dependencies
+.PHONY: help setup demo train export infer test bench bench-export check-dependencies
 
 ARGS ?=
 DEMO := demo
 
 help: ## print this menu
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## fetch ONNX Runtime, MNIST and protoc, where missing
 	@scripts/setup.sh
@@ -55,3 +55,7 @@ check-dependencies:
 
 bench: ## measure one iteration of training, beside PyTorch where PYTHON=… has torch
 	cargo bench -p train --bench iteration $(ARGS)
+
+bench-export: ## measure the exported graph, beside torch.onnx.export's where PYTHON=… has torch
+	@scripts/setup.sh runtime protoc
+	cargo bench -p export --bench graph $(ARGS)

@@ -135,7 +135,7 @@ pub fn export(options: &Options) -> Result<Report> {
         bytes: bytes.len(),
         sha256: hexadecimal(&bytes),
         nodes: Some(graph.nodes().len()),
-        parameters: Some(graph.parameters()),
+        parameters: Some(model.parameters()),
         opset: Some(options.form.opset),
         ir_version: Some(ir_version(options.form.opset)),
         checkpoint: options.checkpoint.clone(),

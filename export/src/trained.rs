@@ -109,7 +109,7 @@ fn checkpoint(path: &Path, which: Which, weights: Weights) -> Result<Trained> {
         let first = network.parameters().into_iter().next();
         first.is_some_and(|(name, _)| checkpoint.tensor(&format!("{group}.{name}")).is_some())
     };
-    let group = if group == "raw" && !has("raw") { "generator" } else { group };
+    let group = if group == "raw" && !has("raw") && has("generator") { "generator" } else { group };
     if which == Which::Discriminator && !has(group) {
         let expected =
             "expected one of a run's checkpoints, such as runs/001-mnist/checkpoints/00000938.safetensors";

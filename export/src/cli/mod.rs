@@ -40,7 +40,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    export: Option<export::Export>,
+    export: export::Export,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,9 +63,7 @@ pub fn run() -> ExitCode {
                 Err(error) => fail(&error, ExitCode::from(2)),
             };
         }
-        Arguments { export: Some(export), .. } => export.run(),
-        // The parser asks for what is missing.
-        Arguments { .. } => Ok(()),
+        Arguments { export, .. } => export.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

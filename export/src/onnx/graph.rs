@@ -158,11 +158,6 @@ impl Graph {
         self.users(value).count() + self.outputs.iter().filter(|(_, output)| output == value).count()
     }
 
-    /// How many numbers the file carries.
-    pub fn parameters(&self) -> usize {
-        self.initializers.values().map(Tensor::elements).sum()
-    }
-
     fn claim(&mut self, name: &str, of_type: Type) -> Result<Value> {
         let wrong =
             |message: &str| Err(Error::Graph { node: name.to_string(), message: message.to_string() });

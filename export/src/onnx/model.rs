@@ -73,6 +73,12 @@ impl Model {
         self.proto.metadata_props = entries.into_iter().map(entry).collect();
     }
 
+    /// How many numbers its initializers hold.
+    pub fn parameters(&self) -> usize {
+        let tensors = self.proto.graph.iter().flat_map(|graph| &graph.initializer);
+        tensors.map(|tensor| tensor.dims.iter().product::<i64>() as usize).sum()
+    }
+
     /// ONNX's own message.
     pub fn proto(&self) -> &ModelProto {
         &self.proto

@@ -2,6 +2,7 @@
 
 mod bad_models;
 mod diff;
+mod forms;
 mod inspect;
 mod triton;
 

@@ -1,0 +1,236 @@
+//! The forms of a file: `--optimize`, `--deconv`, `--precision`, `--batch`, `--uint8`, `--opset`; other
+//! networks than the generator; and `--verify-only`.
+
+use std::ffi::OsStr;
+use std::fs;
+
+use models::dcgan;
+use serde_json::Value;
+use tests::{Shell, checkout, runtime_library};
+
+use super::{FILE, check_with_onnx, header, save, shell, shell_with_run, weights};
+
+/// What `inspect` says of a file.
+fn inspected(shell: &Shell, file: &str) -> Value {
+    serde_json::from_str(&shell.succeed(&["inspect", file, "--json"])).unwrap()
+}
+
+fn operators(shell: &Shell, file: &str) -> Vec<String> {
+    let report = inspected(shell, file);
+    let nodes = report["nodes"].as_array().unwrap();
+    nodes.iter().map(|node| node["operator"].as_str().unwrap().to_string()).collect()
+}
+
+/// Whether the program with rten draws what the file promises, and with ONNX Runtime.
+fn passes_its_self_test(shell: &Shell, file: &str) {
+    for engine in ["onnxruntime", "rten"] {
+        shell.succeed_as("infer", &["self-test", "--model", file, "--engine", engine, "--quiet"]);
+    }
+}
+
+#[test]
+fn without_passes_the_graph_reads_like_the_network() {
+    let shell = shell_with_run();
+    shell.succeed(&["--out", "plain.onnx", "--optimize", "none", "--quiet"]);
+    let label = ["Gather", "Concat"];
+    let planes = ["Gather", "Unsqueeze", "Expand", "Concat"];
+    let expected = [
+        &label[..],
+        &["Gemm", "BatchNormalization", "Relu"],
+        &label,
+        &["Gemm", "BatchNormalization", "Relu", "Reshape"],
+        &planes,
+        &["ConvTranspose", "BatchNormalization", "Relu"],
+        &planes,
+        &["ConvTranspose", "Sigmoid"],
+    ]
+    .concat();
+    assert_eq!(operators(&shell, "plain.onnx"), expected);
+    passes_its_self_test(&shell, "plain.onnx");
+    shell.succeed(&["--out", "gen.onnx", "--quiet"]);
+    shell.succeed(&["diff", "plain.onnx", "gen.onnx", "--quiet"]);
+}
+
+#[test]
+fn transposed_convolutions_stay_or_become_convolutions() {
+    let shell = shell_with_run();
+    let transposed = |choice: &str| {
+        let report = shell.succeed(&["--out", "gen.onnx", "--deconv", choice, "--json"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let count = operators(&shell, "gen.onnx").iter().filter(|name| *name == "ConvTranspose").count();
+        assert_eq!(report["turned"].as_array().unwrap().len(), 2 - count, "{report}");
+        passes_its_self_test(&shell, "gen.onnx");
+        (count, report["timings"].as_array().unwrap().clone())
+    };
+    assert_eq!(transposed("transpose"), (2, Vec::new()));
+    assert_eq!(transposed("subpixel"), (0, Vec::new()));
+    // None, one, the other, both: each with two medians, and the chosen one is the best on the whole.
+    let (_, timings) = transposed("auto");
+    assert_eq!(timings.len(), 4);
+    assert!(timings.iter().all(|timing| timing["milliseconds"][1].as_f64().unwrap() > 0.));
+    let text = shell.succeed(&["--out", "gen.onnx", "--deconv", "auto"]);
+    assert_eq!(text.matches(": taken").count(), 1, "{text}");
+}
+
+/// The whole generator: a small one has no linear layer that is large enough for 8 bits.
+#[test]
+fn precisions_are_smaller_and_near() {
+    let shell = shell();
+    let config = dcgan::Config::default();
+    save(&shell.path("runs/mnist").join(FILE), &header(config), &config.generator().unwrap(), 1);
+    let export = |precision: &str| {
+        let file = format!("{precision}.onnx");
+        let report = shell.succeed(&["--out", &file, "--precision", precision, "--json"]);
+        check_with_onnx(&shell.path(&file));
+        passes_its_self_test(&shell, &file);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["precision"], precision);
+        let metadata = inspected(&shell, &file)["metadata"].to_string();
+        assert_eq!(metadata.contains("edgegan.precision"), precision != "fp32", "{metadata}");
+        report["bytes"].as_u64().unwrap() as f64 / 1e6
+    };
+    let [fp32, fp16, int8] = ["fp32", "fp16", "int8"].map(export);
+    assert!(fp32 > 28. && fp16 < 15. && int8 < 10., "{fp32} MB, {fp16} MB, {int8} MB");
+    assert!(operators(&shell, "int8.onnx").contains(&"MatMulInteger".to_string()));
+    // Near in what they draw, and not the same.
+    for (file, tolerance) in [("fp16.onnx", "0.02"), ("int8.onnx", "0.35")] {
+        shell.succeed(&["diff", "fp32.onnx", file, "--tolerance", tolerance, "--quiet"]);
+        let strict = shell.run(&["diff", "fp32.onnx", file, "--tolerance", "1e-7", "--quiet"]);
+        assert_eq!(strict.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn bytes_and_a_fixed_batch() {
+    let shell = shell_with_run();
+    shell.succeed(&["--out", "bytes.onnx", "--uint8", "--batch", "5", "--quiet"]);
+    check_with_onnx(&shell.path("bytes.onnx"));
+    let report = inspected(&shell, "bytes.onnx");
+    let text = |outlet: &Value| format!("{}: {}{}", outlet["name"], outlet["type"], outlet["dims"]);
+    let outlets: Vec<String> =
+        ["inputs", "outputs"].iter().flat_map(|key| report[key].as_array().unwrap()).map(text).collect();
+    let expected = [r#""z": "float32"[5,7]"#, r#""label": "int64"[5]"#, r#""image": "uint8"[5,1,12,20]"#];
+    assert_eq!(outlets, expected);
+}
+
+#[test]
+fn operator_sets() {
+    let shell = shell_with_run();
+    for (opset, ir) in [("13", 7), ("15", 8), ("18", 8), ("20", 9), ("22", 10)] {
+        let report = shell.succeed(&["--out", "gen.onnx", "--opset", opset, "--json"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!((report["opset"].to_string().as_str(), &report["ir_version"]), (opset, &Value::from(ir)));
+        check_with_onnx(&shell.path("gen.onnx"));
+        passes_its_self_test(&shell, "gen.onnx");
+    }
+    let parts = ["--opset", "12", "not in 13..=22"];
+    let refused = shell.run(&["--out", "gen.onnx", "--opset", "12"]);
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && parts.iter().all(|part| stderr.contains(part)), "{stderr}");
+}
+
+#[test]
+fn a_discriminator_and_a_judge() {
+    let shell = shell();
+    let judge = checkout().join("models/pretrained/mnist-judge.safetensors");
+    let judge = judge.to_str().unwrap();
+    shell.succeed(&["--checkpoint", judge, "--out", "judge.onnx", "--quiet"]);
+    check_with_onnx(&shell.path("judge.onnx"));
+    let report = inspected(&shell, "judge.onnx");
+    assert_eq!(report["outputs"][0]["name"], "logits");
+    assert_eq!(report["inputs"][0]["name"], "image");
+    assert!(report["metadata"].to_string().contains("convolutional-judge"));
+    let parts = ["--precision int8 is for generators", "judge"];
+    shell.fail(&["--checkpoint", judge, "--out", "x.onnx", "--precision", "int8"], 2, &parts);
+    shell.fail(&["--checkpoint", judge, "--out", "x.onnx", "--uint8"], 2, &["--uint8 is for pictures"]);
+
+    // A run's checkpoint holds both networks; what `export` takes otherwise, the generator alone.
+    let mut contents = models::checkpoint::Contents::default();
+    let config = super::small();
+    let discriminator = config.discriminator().unwrap();
+    contents.parameters("discriminator", &weights(&discriminator, 2));
+    contents.parameters("generator", &weights(&config.generator().unwrap(), 3));
+    contents.parameters("average", &weights(&config.generator().unwrap(), 4));
+    fs::create_dir_all(shell.path("runs/a/checkpoints")).unwrap();
+    contents.save(&header(config), &shell.path("runs/a/checkpoints/00000009.safetensors")).unwrap();
+    shell.succeed(&["--checkpoint", "runs/a", "--network", "discriminator", "--out", "d.onnx", "--quiet"]);
+    assert_eq!(inspected(&shell, "d.onnx")["outputs"][0]["name"], "logits");
+    let file = "runs/a/checkpoints/00000009.safetensors";
+    shell.succeed(&["--checkpoint", file, "--weights", "raw", "--out", "raw.onnx", "--quiet"]);
+
+    let shell = shell_with_run();
+    let file = format!("runs/small/{FILE}");
+    let arguments = ["--checkpoint", &file, "--network", "discriminator", "--out", "d.onnx"];
+    shell.fail(&arguments, 2, &["holds no discriminator", "checkpoints/"]);
+    // Nor does a run that keeps no checkpoints.
+    shell.fail(
+        &["--checkpoint", "runs/small", "--network", "discriminator", "--out", "d.onnx"],
+        2,
+        &["checkpoints"],
+    );
+}
+
+#[test]
+fn a_file_is_checked_against_its_checkpoint() {
+    let shell = shell_with_run();
+    shell.succeed(&["--out", "gen.onnx", "--quiet"]);
+    let before = fs::read(shell.path("gen.onnx")).unwrap();
+    let said = shell.succeed(&["--verify-only", "gen.onnx"]);
+    assert!(said.contains("agree within") && said.contains("nothing written"), "{said}");
+    assert!(fs::read(shell.path("gen.onnx")).unwrap() == before);
+
+    // Of other weights.
+    shell.succeed(&["--out", "raw.onnx", "--weights", "raw", "--quiet"]);
+    let parts = ["raw.onnx", "and Candle differ by", "isn't of this checkpoint"];
+    shell.fail(&["--verify-only", "raw.onnx"], 1, &parts);
+    shell.succeed(&["--verify-only", "raw.onnx", "--weights", "raw", "--quiet"]);
+    // Of another network.
+    let config = dcgan::Config { latent_dim: 9, ..super::small() };
+    save(&shell.path("other").join(FILE), &header(config), &config.generator().unwrap(), 3);
+    shell.fail(
+        &["--verify-only", "gen.onnx", "--checkpoint", "other"],
+        2,
+        &["has latents 7, but checkpoint", "has 9"],
+    );
+}
+
+#[test]
+fn files_that_can_not_be_checked() {
+    let shell = shell_with_run();
+    shell.succeed(&["--out", "gen.onnx", "--quiet"]);
+    let bytes = fs::read(shell.path("gen.onnx")).unwrap();
+    shell.write("empty.onnx", "");
+    shell.write("text.onnx", "This is a text file, and no model.");
+    shell.write("half.onnx", &bytes[..bytes.len() / 2]);
+    shell.write("png.onnx", fs::read(checkout().join("models/pretrained/digits.png")).unwrap());
+    shell.succeed(&[
+        "--checkpoint",
+        checkout().join("models/pretrained/mnist-judge.safetensors").to_str().unwrap(),
+        "--out",
+        "judge.onnx",
+        "--quiet",
+    ]);
+    fs::create_dir(shell.path("folder.onnx")).unwrap();
+    for (file, part) in [
+        ("missing.onnx", "No such file"),
+        ("folder.onnx", "folder"),
+        ("empty.onnx", "empty"),
+        ("text.onnx", "text.onnx"),
+        ("half.onnx", "half.onnx"),
+        ("png.onnx", "png.onnx"),
+        ("judge.onnx", "judge.onnx"),
+    ] {
+        shell.fail(&["--verify-only", file], 2, &[file, part]);
+    }
+    // Damage that leaves a model: other weights.
+    let mut damaged = bytes.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 64].fill(0x3f);
+    shell.write("damaged.onnx", damaged);
+    let output = shell.run(&["--verify-only", "damaged.onnx"]);
+    assert_ne!(output.status.code(), Some(0));
+    let library = runtime_library();
+    let arguments: [&OsStr; 4] =
+        ["--verify-only".as_ref(), "gen.onnx".as_ref(), "--runtime".as_ref(), library.as_os_str()];
+    shell.succeed(&arguments);
+}
