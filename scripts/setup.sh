@@ -8,6 +8,7 @@
 #   protoc    the protobuf compiler   → runtime/bin/protoc, PATH's or one that pip carries (needs pip)
 #   test      all of these, and what the tests compare with:
 #             ONNX Runtime 1.17.0     → runtime/1.17/                       (needs npm)
+#             ONNX Runtime 1.20.0     → runtime/1.20/                       (needs npm)
 #             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
 #
 # What is already there and whole is left alone, so running it again is quick. Every download has its
@@ -20,6 +21,8 @@ cd "$(dirname "$0")/.."
 # program support. Both are read by name and version from the package that carries the library.
 RUNTIME=1.32.0
 OLDEST_RUNTIME=1.17.0
+# One between them.
+MIDDLE_RUNTIME=1.20.0
 ONNX=1.23.2
 TENSORBOARD=2.21.0
 TRITONCLIENT=2.73.0
@@ -54,12 +57,14 @@ case $machine in
     runtime_sha256=6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f
     node_folder=x64
     oldest_sha256=e734a269546870b82d7b3a4324c57f5d5123560661cc0db223d268ffb56e507d
+    middle_sha256=635f43a36a695d38812eae30d47e2b9150f4cfed1892f746b7f638d31f25d933
     ;;
   Linux-aarch64)
     wheel_platforms=(--platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64)
     runtime_sha256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a
     node_folder=arm64
     oldest_sha256=c84a328bac2fd363418f130f93180044b0d9679cdf92b35ed72f7b07751ac085
+    middle_sha256=fd7ec997121748668da52a0ec76d1aa6a9096dbd598cad743d56a4fa37ee9f97
     ;;
 esac
 
@@ -178,16 +183,21 @@ WRAPPER
   say "$("$protoc" --version), $protoc, builds the exporter"
 }
 
+# ONNX Runtime $1, whose library has SHA-256 $2.
+older_runtime() {
+  local library=runtime/${1%.*}/libonnxruntime.so.$1
+  if ! is_whole "$library" "$2"; then
+    say "fetching ONNX Runtime $1 …"
+    fetch_npm "onnxruntime-node@$1"
+    install_checked "$scratch/package/bin/napi-v3/linux/$node_folder/libonnxruntime.so.$1" "$library" "$2"
+  fi
+  say "ONNX Runtime $1, an older one, is in $library"
+}
+
 setup_test() {
   supported
-  local library=runtime/1.17/libonnxruntime.so.$OLDEST_RUNTIME
-  if ! is_whole "$library" "$oldest_sha256"; then
-    say "fetching ONNX Runtime $OLDEST_RUNTIME (32 MB) …"
-    fetch_npm "onnxruntime-node@$OLDEST_RUNTIME"
-    install_checked "$scratch/package/bin/napi-v3/linux/$node_folder/libonnxruntime.so.$OLDEST_RUNTIME" \
-      "$library" "$oldest_sha256"
-  fi
-  say "ONNX Runtime $OLDEST_RUNTIME, the oldest supported, is in $library"
+  older_runtime "$OLDEST_RUNTIME" "$oldest_sha256"
+  older_runtime "$MIDDLE_RUNTIME" "$middle_sha256"
   in_venv "onnx==$ONNX"
   say "onnx $ONNX, whose checker the tests run, is in .venv/"
   in_venv "tensorboard==$TENSORBOARD"

@@ -3,18 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::trained::Which;
 use crate::{Error, Result};
 
 /// Where `train` puts its runs, seen from the folder that it is started in.
 pub const RUNS: &str = "runs";
 /// The file of a run that holds the trained generator.
 pub const GENERATOR: &str = "generator.safetensors";
+/// The folder of a run with all that training needs to go on.
+pub const CHECKPOINTS: &str = "checkpoints";
 
-/// The checkpoint that `asked` names: a run's folder, or a file.
+/// The checkpoint that `asked` names: a run's folder, or a file. A discriminator is only in those that
+/// a run keeps for going on, of which the newest is taken.
 ///
 /// # Errors
 /// [`Error::Checkpoint`] if there is nothing, or a folder without a checkpoint.
-pub fn find(asked: &Path) -> Result<PathBuf> {
+pub fn find(asked: &Path, network: Which) -> Result<PathBuf> {
     let wrong = |message: String| Error::Checkpoint { path: asked.to_path_buf(), message };
     let metadata = std::fs::metadata(asked).map_err(|error| {
         wrong(format!("{error}; expected a run's folder or a .safetensors file that `cargo train` wrote"))
@@ -22,11 +26,21 @@ pub fn find(asked: &Path) -> Result<PathBuf> {
     if !metadata.is_dir() {
         return Ok(asked.to_path_buf());
     }
-    let file = asked.join(GENERATOR);
-    if file.is_file() {
+    let file = match network {
+        Which::Generator => Some(asked.join(GENERATOR)).filter(|file| file.is_file()),
+        Which::Discriminator => last(&asked.join(CHECKPOINTS)),
+    };
+    if let Some(file) = file {
         return Ok(file);
     }
-    Err(wrong(format!("this folder holds no {GENERATOR}; expected a run that `cargo train` wrote")))
+    let missing = if network == Which::Generator { GENERATOR } else { CHECKPOINTS };
+    Err(wrong(format!("this folder holds no {missing}; expected a run that `cargo train` wrote")))
+}
+
+/// The file of a folder whose name is the last: they are called by their iterations, in eight digits.
+fn last(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "safetensors")).max()
 }
 
 /// The checkpoint of the newest run in a folder of runs, by its time of writing; of two that were

@@ -37,19 +37,39 @@ pub enum Error {
         /// What was found and what to do.
         message: String,
     },
-    /// ONNX Runtime draws something else than Candle.
-    #[error(
-        "ONNX Runtime {version} and Candle differ by {largest:.2e} on the exported graph, more than \
-         {tolerance:.0e}; nothing was written: try another ONNX Runtime with --runtime, and if it \
-         differs too, this is an error of the exporter"
-    )]
-    Differs {
+    /// The form that was asked for doesn't fit the network.
+    #[error("{message}")]
+    Form {
+        /// What was asked for, and what there is.
+        message: String,
+    },
+    /// ONNX Runtime can't run a graph.
+    #[error("ONNX Runtime {version} can't {verb} the exported graph: {reason}")]
+    Session {
         /// Version of the library.
         version: String,
+        /// `load` or `run`.
+        verb: &'static str,
+        /// Its own words.
+        reason: String,
+    },
+    /// An engine makes something else of the file than Candle of the network.
+    #[error(
+        "{engine} and Candle differ by {largest:.2e} (mean {mean:.2e}) on {file}, more than {tolerance}; {remedy}"
+    )]
+    Differs {
+        /// Its name and version.
+        engine: String,
+        /// What was run.
+        file: String,
         /// Largest difference.
         largest: f64,
-        /// Largest difference allowed.
-        tolerance: f64,
+        /// Mean difference.
+        mean: f64,
+        /// What is allowed, in words.
+        tolerance: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// The path of a model leads nowhere, to a folder, or to something else than a file.
     #[error("model {}: {found}; expected an ONNX file", path.display())]
@@ -112,13 +132,16 @@ impl Error {
     /// the former and 1 for the latter.
     pub fn is_bad_request(&self) -> bool {
         match self {
-            Error::NoRun { .. } | Error::Checkpoint { .. } | Error::Output { .. } => true,
-            Error::Unreadable { .. }
+            Error::NoRun { .. }
+            | Error::Checkpoint { .. }
+            | Error::Output { .. }
+            | Error::Form { .. }
+            | Error::Unreadable { .. }
             | Error::NotOnnx { .. }
             | Error::Incomparable { .. }
             | Error::Runtime { .. }
             | Error::Repository(_) => true,
-            Error::Graph { .. } | Error::Differs { .. } => false,
+            Error::Graph { .. } | Error::Session { .. } | Error::Differs { .. } => false,
             Error::Model(error) => match error {
                 models::Error::Checkpoint { .. }
                 | models::Error::Damaged { .. }

@@ -1,28 +1,39 @@
-//! Writes a trained generator as an ONNX file that describes itself, after checking that ONNX
-//! Runtime draws the same from it as Candle does.
+//! Writes a trained network as an ONNX file that describes itself, after checking that engines make
+//! the same of it as Candle does; and looks at ONNX files.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`onnx`] | a thin typed layer over ONNX's protobuf types; knows no network |
-//! | [`lower`] | a [`models::Network`] and its weights → a graph, one function a layer |
-//! | [`proof`] | ONNX Runtime against Candle, elementwise |
-//! | [`checkpoint`] | which file to export: a run, or the newest one |
-//! | [`generator`] | all of it together, from checkpoint to file |
+//! | [`trained`], [`checkpoint`] | what is exported: a network, its weights, where they come from |
+//! | [`lower()`](lower::lower) | a [`models::Network`] and its weights → a graph, one function a layer |
+//! | [`onnx`] | graphs and files; knows no network |
+//! | [`passes`] | from graph to graph: fewer steps, other precisions |
+//! | [`form`], [`deconv`] | which passes go over a graph |
+//! | [`proof`], [`session`] | engines against Candle, elementwise |
+//! | [`report`] | what is said of it |
+//! | [`generator`] | what a generator's file says of itself |
+//! | [`export()`](export::export) | all of it together, from checkpoint to file |
 //! | [`reader`] | any ONNX file, checked before it is decoded |
 //! | [`inspect`] | what such a file holds |
 //! | [`diff`](mod@diff) | whether two of them are the same |
 //! | [`triton`] | a model repository of NVIDIA Triton Inference Server |
 
 pub mod checkpoint;
+pub mod deconv;
 pub mod diff;
 mod error;
+pub mod export;
+pub mod form;
 pub mod generator;
 pub mod inspect;
 pub mod lower;
 pub mod onnx;
+pub mod passes;
 pub mod proof;
 pub mod reader;
+pub mod report;
+pub mod session;
 mod table;
+pub mod trained;
 pub mod triton;
 
 pub use error::{Error, Result};

@@ -1,32 +1,36 @@
-//! Whether ONNX Runtime draws from the exported file what Candle draws from the network.
+//! Whether engines make of the exported file what Candle makes of the network.
 
 use candle_core::Tensor;
 use infer::Generator;
-use infer::contract::LatentDistribution;
+use infer::contract::{Contract, LatentDistribution, PixelRange};
 use infer::latent::latent_batch;
-use models::{Mode, Network, Parameters};
-use ndarray::{Array2, s};
+use models::{Mode, Network, Parameters, Shape};
+use ndarray::Array2;
 use serde::Serialize;
 
 use crate::Result;
+use crate::form::Precision;
+use crate::session::{Input, Numbers, Session};
 
-/// Largest difference between two outputs that counts as rounding.
-pub const TOLERANCE: f64 = 1e-5;
-/// Sizes of the batches that ONNX Runtime draws: alone, uneven, and as `infer` draws many images.
+/// Sizes of the batches that engines run: alone, uneven, and as `infer` draws many images.
 pub const BATCHES: [usize; 3] = [1, 3, 64];
 
 /// Key of the latents that are compared.
 const SEED: u64 = 0;
-/// Latents at the ends of their distribution and in its middle.
-const EXTREMES: [f32; 3] = [-1., 0., 1.];
+
+/// Largest difference of single precision that counts as rounding.
+pub const TOLERANCE: f64 = 1e-5;
 
 /// How far two sets of numbers are apart, elementwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Difference {
-    /// The largest absolute difference; infinite if one side is not a number.
+    /// The largest difference: absolute, of numbers above 1 relative to them; infinite if one side is
+    /// not a number.
     pub largest: f64,
-    /// The mean absolute difference.
+    /// The mean of these.
     pub mean: f64,
+    /// The largest difference of 8-bit levels, if the numbers are pixels.
+    pub levels: Option<u8>,
     /// How many numbers were compared.
     pub values: usize,
 }
@@ -36,7 +40,7 @@ impl Difference {
     ///
     /// ```
     /// let mut difference = export::proof::Difference::default();
-    /// difference.add(&[1., 2.], &[1., 2.5]);
+    /// difference.add(&[1., 20.], &[1., 30.]);
     /// assert_eq!((difference.largest, difference.mean, difference.values), (0.5, 0.25, 2));
     /// difference.add(&[0.], &[f32::NAN]);
     /// assert_eq!(difference.largest, f64::INFINITY);
@@ -44,7 +48,8 @@ impl Difference {
     pub fn add(&mut self, expected: &[f32], found: &[f32]) {
         let mut sum = self.mean * self.values as f64;
         for (&expected, &found) in expected.iter().zip(found) {
-            let difference = (f64::from(expected) - f64::from(found)).abs();
+            let difference =
+                (f64::from(expected) - f64::from(found)).abs() / f64::from(expected).abs().max(1.);
             let difference = if difference.is_nan() { f64::INFINITY } else { difference };
             self.largest = self.largest.max(difference);
             sum += difference;
@@ -56,65 +61,208 @@ impl Difference {
         self.values += expected.len();
         self.mean = sum / (self.values as f64).max(1.);
     }
+
+    /// The same, of pixels.
+    pub fn add_pixels(&mut self, range: PixelRange, expected: &[f32], found: &[f32]) {
+        self.add(expected, found);
+        let levels = expected.iter().zip(found).map(|(&a, &b)| range.to_u8(a).abs_diff(range.to_u8(b)));
+        self.levels = levels.max().max(self.levels);
+    }
 }
 
-/// Draws every label, from uniform latents of the contract's streams and from extreme ones, in Candle and in
-/// each of `generators`: one file, loaded in different ways. In ONNX Runtime each image is drawn in
-/// batches of each size of [`BATCHES`].
-///
-/// # Errors
-/// [`Error::Infer`](crate::Error::Infer) if ONNX Runtime can't run the file,
-/// [`Error::Model`](crate::Error::Model) if Candle can't run the network.
-pub fn compare(
-    generators: &mut [Generator],
-    network: &Network,
-    parameters: &Parameters,
-) -> Result<Difference> {
-    let (z, labels) = cases(network.input().elements(), network.classes());
-    let expected = candle(network, parameters, &z, &labels)?;
-    let pixels = network.output().elements();
-    let mut difference = Difference::default();
-    for generator in generators {
-        for batch in BATCHES {
-            for first in (0..z.nrows()).step_by(batch) {
-                let end = z.nrows().min(first + batch);
-                let labels = labels.get(first..end).unwrap_or_default();
-                let found = generator.run(z.slice(s![first..end, ..]), labels)?;
-                let found: Vec<f32> = found.iter().copied().collect();
-                difference.add(&expected[first * pixels..end * pixels], &found);
+/// What differences pass for rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Tolerance {
+    /// Of the largest.
+    pub largest: f64,
+    /// Of the mean.
+    pub mean: f64,
+}
+
+impl Tolerance {
+    /// That of a precision, and of pixels as bytes, which are half a level away at most.
+    pub fn of(precision: Precision, bytes: Option<PixelRange>) -> Tolerance {
+        let (largest, mean) = match precision {
+            Precision::Fp32 => (TOLERANCE, TOLERANCE),
+            // 11 bits, through four layers that add up to a thousand products.
+            Precision::Fp16 => (2e-2, 1e-3),
+            // At the edge of a stroke a pixel may be anywhere between black and white.
+            Precision::Int8 => (0.35, 5e-3),
+        };
+        let half_a_level = match bytes {
+            Some(PixelRange::ZeroToOne) => 0.5 / 255.,
+            Some(PixelRange::MinusOneToOne) => 1. / 255.,
+            None => 0.,
+        };
+        Tolerance { largest: largest + half_a_level, mean: mean + half_a_level }
+    }
+
+    /// Whether a difference is within it.
+    pub fn allows(&self, difference: &Difference) -> bool {
+        difference.largest <= self.largest && difference.mean <= self.mean
+    }
+}
+
+/// What a network is given, and what Candle makes of it.
+pub struct Cases {
+    /// Numbers of one item that goes in, and that comes out.
+    sizes: [usize; 2],
+    input: Shape,
+    x: Vec<f32>,
+    labels: Vec<i64>,
+    expected: Vec<f32>,
+    /// If the network draws.
+    range: Option<PixelRange>,
+}
+
+/// An engine with the file in it.
+pub enum Engine {
+    /// `infer`'s, with a generator.
+    Generator(Box<Generator>),
+    /// ONNX Runtime's, with anything.
+    Session {
+        /// The file.
+        session: Session,
+        /// The names of its inputs.
+        names: [&'static str; 2],
+        /// The one batch that it takes, if it is fixed.
+        batch: Option<usize>,
+        /// Whether pixels come as bytes.
+        bytes: bool,
+    },
+}
+
+impl Cases {
+    /// Every label, with numbers of its own and with extreme ones: latents of the contract's streams, or
+    /// pixels from black to white.
+    ///
+    /// # Errors
+    /// [`Error::Model`](crate::Error::Model) if Candle can't run the network.
+    pub fn new(network: &Network, parameters: &Parameters, contract: Option<&Contract>) -> Result<Cases> {
+        let distribution =
+            contract.map_or(LatentDistribution::Uniform, |contract| contract.latent_distribution);
+        let (mut x, labels) = rows(network.input().elements(), network.classes(), distribution);
+        if let Shape::Planes { .. } = network.input() {
+            x.mapv_inplace(|x| (x + 1.) / 2.);
+        }
+        let expected = candle(network, parameters, &x, &labels)?;
+        let sizes = [network.input().elements(), network.output().elements()];
+        let range = contract.map(|contract| contract.pixel_range);
+        Ok(Cases { sizes, input: network.input(), x: x.into_iter().collect(), labels, expected, range })
+    }
+
+    /// What an engine makes of all of them, in batches of each size of [`BATCHES`], or of the one it
+    /// takes; the cases that don't fill a fixed batch are left out.
+    ///
+    /// # Errors
+    /// If the engine can't run the file.
+    pub fn compare(&self, engine: &mut Engine) -> Result<Difference> {
+        let mut difference = Difference::default();
+        for batch in engine.batches() {
+            for first in (0..self.count()).step_by(batch) {
+                let end = self.count().min(first + batch);
+                if engine.is_fixed() && end - first < batch {
+                    break;
+                }
+                let found = engine.run(self, first..end)?;
+                let expected = &self.expected[first * self.sizes[1]..end * self.sizes[1]];
+                match self.range {
+                    Some(range) => difference.add_pixels(range, expected, &found),
+                    None => difference.add(expected, &found),
+                }
+            }
+        }
+        Ok(difference)
+    }
+
+    fn count(&self) -> usize {
+        self.x.len() / self.sizes[0].max(1)
+    }
+}
+
+impl Engine {
+    /// Its name and version.
+    pub fn name(&self) -> String {
+        match self {
+            Engine::Generator(generator) => generator.engine_name(),
+            Engine::Session { session, .. } => session.engine_name(),
+        }
+    }
+
+    fn is_fixed(&self) -> bool {
+        matches!(self, Engine::Session { batch: Some(_), .. })
+    }
+
+    fn batches(&self) -> Vec<usize> {
+        match self {
+            Engine::Session { batch: Some(batch), .. } => vec![*batch],
+            _ => BATCHES.to_vec(),
+        }
+    }
+
+    fn run(&mut self, cases: &Cases, items: std::ops::Range<usize>) -> Result<Vec<f32>> {
+        let (n, size) = (items.len(), cases.sizes[0]);
+        let x = &cases.x[items.start * size..items.end * size];
+        let labels = cases.labels.get(items).unwrap_or_default();
+        match self {
+            Engine::Generator(generator) => {
+                let z = ndarray::ArrayView2::from_shape((n, size), x)
+                    .map_err(|error| infer::Error::BadInput(error.to_string()))?;
+                Ok(generator.run(z, labels)?.into_iter().collect())
+            }
+            Engine::Session { session, names: [name, label], bytes, .. } => {
+                let numbers = Numbers::Float(x.to_vec());
+                let mut inputs = vec![Input { name: name.to_string(), dims: cases.input.dims(n), numbers }];
+                if !labels.is_empty() {
+                    let numbers = Numbers::Labels(labels.to_vec());
+                    inputs.push(Input { name: label.to_string(), dims: vec![n], numbers });
+                }
+                let found = session.run(&inputs)?;
+                Ok(match cases.range.filter(|_| *bytes) {
+                    Some(PixelRange::ZeroToOne) => found.into_iter().map(|level| level / 255.).collect(),
+                    Some(PixelRange::MinusOneToOne) => {
+                        found.into_iter().map(|level| level / 127.5 - 1.).collect()
+                    }
+                    None => found,
+                })
             }
         }
     }
-    Ok(difference)
 }
 
-/// Latents, (N, latent_dim), and their labels, none in an unlabelled network. N is the largest batch
-/// or more: every label comes with latents of its own and with each of [`EXTREMES`].
-fn cases(latent_dim: usize, classes: Option<usize>) -> (Array2<f32>, Vec<i64>) {
+/// Rows of numbers, and their labels, none in a network without. There are as many as the largest batch
+/// has, or more: every label comes with numbers of its own and with those at the ends and in the middle
+/// of the distribution.
+fn rows(size: usize, classes: Option<usize>, distribution: LatentDistribution) -> (Array2<f32>, Vec<i64>) {
+    let extremes = match distribution {
+        LatentDistribution::Uniform => [-1., 0., 1.],
+        // One number in 30,000 is further out.
+        LatentDistribution::Normal => [-4., 0., 4.],
+    };
     let kinds = classes.unwrap_or(1).max(1);
-    let count = BATCHES.into_iter().fold(kinds * (1 + EXTREMES.len()), usize::max);
+    let count = BATCHES.into_iter().fold(kinds * (1 + extremes.len()), usize::max);
     let indices: Vec<u64> = (0..count as u64).collect();
-    let mut z = latent_batch(LatentDistribution::Uniform, SEED, &indices, latent_dim);
-    for (round, extreme) in (1..).zip(EXTREMES) {
-        z.slice_mut(s![round * kinds..(round + 1) * kinds, ..]).fill(extreme);
+    let mut x = latent_batch(distribution, SEED, &indices, size);
+    for (round, extreme) in (1..).zip(extremes) {
+        x.slice_mut(ndarray::s![round * kinds..(round + 1) * kinds, ..]).fill(extreme);
     }
     let labels = match classes {
         Some(_) => (0..count).map(|i| (i % kinds) as i64).collect(),
         None => Vec::new(),
     };
-    (z, labels)
+    (x, labels)
 }
 
-/// The network's own output for sampling, image after image.
-fn candle(network: &Network, parameters: &Parameters, z: &Array2<f32>, labels: &[i64]) -> Result<Vec<f32>> {
+/// The network's own output for sampling, item after item.
+fn candle(network: &Network, parameters: &Parameters, x: &Array2<f32>, labels: &[i64]) -> Result<Vec<f32>> {
     let device = parameters.device();
-    let z = Tensor::from_iter(z.iter().copied(), device)?.reshape(z.dim())?;
+    let x = Tensor::from_iter(x.iter().copied(), device)?.reshape(network.input().dims(x.nrows()))?;
     let label = match labels {
         [] => None,
         _ => Some(Tensor::from_iter(labels.iter().map(|&label| label as u32), device)?),
     };
-    let image = network.forward(parameters, &z, label.as_ref(), Mode::Sample)?;
-    Ok(image.flatten_all()?.to_vec1()?)
+    let y = network.forward(parameters, &x, label.as_ref(), Mode::Sample)?;
+    Ok(y.flatten_all()?.to_vec1()?)
 }
 
 #[cfg(test)]
@@ -122,26 +270,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_label_comes_with_latents_of_its_own_and_with_each_extreme() {
-        for classes in [1, 3, 10, 40] {
-            let (z, labels) = cases(5, Some(classes));
-            assert_eq!(z.nrows(), labels.len());
-            assert!(labels.len() >= 64, "{classes} classes");
-            for class in 0..classes as i64 {
-                let of_class: Vec<_> = z
-                    .outer_iter()
-                    .zip(&labels)
-                    .filter(|&(_, &label)| label == class)
-                    .map(|(z, _)| z)
-                    .collect();
-                for extreme in EXTREMES {
-                    assert!(of_class.iter().any(|z| z.iter().all(|&x| x == extreme)), "{class}: {extreme}");
+    fn every_label_comes_with_numbers_of_its_own_and_with_each_extreme() {
+        for (distribution, extremes) in
+            [(LatentDistribution::Uniform, [-1., 0., 1.]), (LatentDistribution::Normal, [-4., 0., 4.])]
+        {
+            for classes in [1, 3, 10, 40] {
+                let (x, labels) = rows(5, Some(classes), distribution);
+                assert_eq!(x.nrows(), labels.len());
+                assert!(labels.len() >= 64, "{classes} classes");
+                for class in 0..classes as i64 {
+                    let of_class: Vec<_> = (x.outer_iter().zip(&labels))
+                        .filter(|&(_, &label)| label == class)
+                        .map(|(x, _)| x)
+                        .collect();
+                    for extreme in extremes {
+                        assert!(
+                            of_class.iter().any(|x| x.iter().all(|&x| x == extreme)),
+                            "{class}: {extreme}"
+                        );
+                    }
+                    assert!(of_class.iter().any(|x| x[0] != x[1]), "{class}: no numbers of its own");
                 }
-                assert!(of_class.iter().any(|z| z[0] != z[1]), "{class}: no latents of its own");
             }
         }
-        let (z, labels) = cases(5, None);
-        assert_eq!((z.dim(), labels.len()), ((64, 5), 0));
+        let (x, labels) = rows(5, None, LatentDistribution::Uniform);
+        assert_eq!((x.dim(), labels.len()), ((64, 5), 0));
     }
 
     #[test]
@@ -149,5 +302,16 @@ mod tests {
         let mut difference = Difference::default();
         difference.add(&[1., 2.], &[1.]);
         assert_eq!(difference.largest, f64::INFINITY);
+    }
+
+    #[test]
+    fn pixels_also_differ_in_levels() {
+        let mut difference = Difference::default();
+        difference.add_pixels(PixelRange::ZeroToOne, &[0., 1.], &[0.01, 1.]);
+        difference.add_pixels(PixelRange::ZeroToOne, &[0.5], &[0.5]);
+        assert_eq!(difference.levels, Some(3));
+        let tolerance = Tolerance::of(Precision::Fp32, Some(PixelRange::ZeroToOne));
+        assert!(!tolerance.allows(&difference));
+        assert!(Tolerance::of(Precision::Int8, None).allows(&difference));
     }
 }

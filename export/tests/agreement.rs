@@ -54,8 +54,7 @@ fn network_without_layers() {
 fn the_generator_has_few_nodes_named_after_its_layers() {
     let network = small().generator().unwrap();
     let graph = lower_generator(&network, &random_weights(&network, 8)).unwrap();
-    let nodes: Vec<_> =
-        graph.proto().node.iter().map(|node| (node.op_type.as_str(), node.name.as_str())).collect();
+    let nodes: Vec<_> = graph.nodes().iter().map(|node| (node.operator.name(), node.name.as_str())).collect();
     let expected = [
         ("Gather", "h0.label.table.row"),
         ("Gemm", "h0.linear"),
@@ -74,9 +73,7 @@ fn the_generator_has_few_nodes_named_after_its_layers() {
         ("Sigmoid", "out.sigmoid"),
     ];
     assert_eq!(nodes, expected);
-    let names = |infos: &[candle_onnx::onnx::ValueInfoProto]| -> Vec<String> {
-        infos.iter().map(|info| info.name.clone()).collect()
-    };
-    assert_eq!(names(&graph.proto().input), ["z", "label"]);
-    assert_eq!(names(&graph.proto().output), ["image"]);
+    let inputs: Vec<_> = graph.inputs().map(|input| input.name().to_string()).collect();
+    let outputs: Vec<_> = graph.outputs().map(|(name, _)| name.to_string()).collect();
+    assert_eq!((inputs, outputs), (vec!["z".into(), "label".into()], vec!["image".to_string()]));
 }

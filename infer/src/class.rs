@@ -28,10 +28,10 @@ impl Contract {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use crate::contract::{Contract, LatentDistribution, PixelRange, Training};
 
-    fn contract(classes: &[&str]) -> Contract {
+    pub fn contract(classes: &[&str]) -> Contract {
         Contract {
             architecture: "tiny".into(),
             dataset: "names".into(),

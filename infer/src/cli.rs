@@ -3,13 +3,14 @@
 use std::{
     env,
     io::{self, ErrorKind, IsTerminal, Write},
+    num::NonZeroUsize,
     path::PathBuf,
 };
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infer::{
-    Device, Error, Generator, ModelSource, Options, Picture, Sample,
+    Device, Engine, Error, Generator, ModelSource, Options, Picture, Sample,
     contract::Contract,
     terminal::{self, Style},
 };
@@ -38,10 +39,11 @@ Examples:
   infer --digit 8 --model generator.onnx   from a file that `cargo export` wrote
   infer --label rose --model flowers.onnx  a class by its name, in rose.png
   infer --digit 8 --device cuda --json     on the GPU or not at all; what was done as JSON
+  infer --digit 8 --engine rten            without any library
   infer self-test                          whether this machine draws what the model promises
 
-Exit status: 0 done; 1 this machine can't (no ONNX Runtime, nothing can be written);
-2 the request can't be served (a wrong argument, model, library or device).";
+Exit status: 0 done; 1 this machine can't (nothing can be written, running the model fails);
+2 the request can't be served (a wrong argument, model, library, engine or device).";
 
 /// Draw labelled digits, or pictures of other classes, from a generator's ONNX file.
 #[derive(Debug, Parser)]
@@ -101,9 +103,17 @@ struct Common {
     /// The generator, a file that `cargo export` wrote [default: the one that comes with infer]
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Where to run it: auto, cpu, cuda or cuda:<number>
+    /// What runs it: onnxruntime (the machine's library), rten (part of infer; CPU only), or auto,
+    /// the first of them that serves
+    #[arg(long, default_value_t)]
+    engine: Engine,
+    /// Where to run it: cpu, cuda, cuda:<number>, tensorrt, tensorrt:<number>, or auto, the fastest
+    /// that serves
     #[arg(long, default_value_t)]
     device: Device,
+    /// CPU threads [default: one for one picture, all for more]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, else beside infer, in the checkout's
     /// runtime folder, or the system's]
     #[arg(long, value_name = "FILE")]
@@ -205,7 +215,7 @@ fn self_test(common: &Common) -> Result<()> {
     if !report.passed {
         bail!(
             "model {} fails its self-test on {}: a pixel differs by {} levels of 255, \
-             expected {} at most; try another --device or ONNX Runtime",
+             expected {} at most; try another --device or --engine",
             source.name(),
             generator.device(),
             comparison.largest,
@@ -312,7 +322,13 @@ impl Common {
     }
 
     fn options(&self, expected_images: usize) -> Options {
-        Options { device: self.device, runtime: self.runtime.clone(), expected_images, ..Options::default() }
+        Options {
+            engine: self.engine,
+            device: self.device,
+            runtime: self.runtime.clone(),
+            threads: self.threads,
+            expected_images,
+        }
     }
 
     /// Prints the report in the form that was asked for.

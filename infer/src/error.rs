@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Engine;
+
 /// The oldest ONNX Runtime that serves, as `(major, minor)`. `ort`'s `api-17` feature asks for it.
 pub const OLDEST_RUNTIME: (u32, u32) = (1, 17);
 
@@ -52,17 +54,17 @@ pub enum Error {
         /// The contract's.
         expected: String,
     },
-    /// ONNX Runtime refused the model.
+    /// The engine refused the model.
     #[error(
-        "ONNX Runtime {version} can't load model {model}: {reason}; write it again with \
-         `cargo export`, or name a newer ONNX Runtime with --runtime"
+        "{engine} can't load model {model}: {reason}; write it again with `cargo export`, or name a \
+         newer ONNX Runtime with --runtime"
     )]
-    SessionRefused {
+    ModelRefused {
         /// The model's path or name.
         model: String,
-        /// Version of the loaded library.
-        version: String,
-        /// ONNX Runtime's words.
+        /// The engine and its version.
+        engine: String,
+        /// The engine's words.
         reason: String,
     },
     /// A class that the model doesn't know.
@@ -80,7 +82,7 @@ pub enum Error {
     /// Labels or latents of the wrong shape for the model.
     #[error("{0}")]
     BadInput(String),
-    /// No library was found in any of the places.
+    /// No library was found in any of the places, and the embedded engine was not to be taken.
     #[error("no ONNX Runtime found: looked {looked}{broken}; {GET_RUNTIME}")]
     RuntimeNotFound {
         /// The places, as one list.
@@ -118,7 +120,7 @@ pub enum Error {
     #[error(
         "--device {device} is not available: {reason}; use --device cpu, or install the GPU build \
          of ONNX Runtime (`pip install onnxruntime-gpu`) with its CUDA libraries and name its \
-         libonnxruntime.so with --runtime"
+         libonnxruntime.so with --runtime; `infer doctor` says what this machine lacks"
     )]
     DeviceUnavailable {
         /// The device as written on the command line.
@@ -126,15 +128,26 @@ pub enum Error {
         /// ONNX Runtime's words, or ours.
         reason: String,
     },
+    /// The engine that was asked for can't serve the request.
+    #[error("--engine {engine} can't be used: {reason}")]
+    EngineUnavailable {
+        /// The engine as written on the command line.
+        engine: Engine,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A device's name that means nothing.
-    #[error("{0:?} is not a device: expected auto, cpu, cuda or cuda:<number>")]
+    #[error("{0:?} is not a device: expected auto, cpu, cuda, cuda:<number>, tensorrt or tensorrt:<number>")]
     UnknownDevice(String),
+    /// An engine's name that means nothing.
+    #[error("{0:?} is not an engine: expected auto, onnxruntime or rten")]
+    UnknownEngine(String),
     /// Running the model failed.
     #[error("running model {model} failed: {reason}")]
     RunFailed {
         /// The model's path or name.
         model: String,
-        /// ONNX Runtime's words, or ours.
+        /// The engine's words, or ours.
         reason: String,
     },
     /// The path for the picture can't be one.
@@ -169,18 +182,18 @@ impl Error {
             | Self::NotOnnx { .. }
             | Self::NotAGenerator { .. }
             | Self::OtherInterface { .. }
-            | Self::SessionRefused { .. }
+            | Self::ModelRefused { .. }
             | Self::UnknownClass { .. }
             | Self::BadInput(_)
+            | Self::RuntimeNotFound { .. }
             | Self::RuntimeRefused { .. }
             | Self::RuntimeLoadedAlready { .. }
             | Self::DeviceUnavailable { .. }
+            | Self::EngineUnavailable { .. }
             | Self::UnknownDevice(_)
+            | Self::UnknownEngine(_)
             | Self::BadOutput { .. } => true,
-            Self::RuntimeNotFound { .. }
-            | Self::RuntimeBroken { .. }
-            | Self::RunFailed { .. }
-            | Self::WriteFailed { .. } => false,
+            Self::RuntimeBroken { .. } | Self::RunFailed { .. } | Self::WriteFailed { .. } => false,
         }
     }
 }

@@ -1,12 +1,16 @@
-//! Reads what an ONNX file says about itself without loading it: its versions and metadata.
+//! Reads what an ONNX file says about itself without loading it: its versions, its metadata, what
+//! its graph takes and gives.
 //!
 //! An ONNX file is one protobuf message, `ModelProto` (onnx.proto3 of the ONNX project). Only its
-//! top level is walked; the graph, which holds the weights, is stepped over. So a wrong file is
-//! refused by name in microseconds, before ONNX Runtime is looked for.
+//! top level and the graph's are walked; nodes and weights are stepped over. So a wrong file is
+//! refused by name in microseconds, before any engine is looked for.
 
 use std::io::{Read, Seek};
 
-use crate::protobuf::{Message, Value};
+use crate::{
+    interface::{self, Outlet},
+    protobuf::{Message, Value},
+};
 
 /// `ModelProto`'s field numbers.
 mod field {
@@ -25,6 +29,10 @@ pub struct Header {
     pub opsets: Vec<(String, u64)>,
     /// `metadata_props`, in the file's order.
     pub metadata: Vec<(String, String)>,
+    /// What the graph takes.
+    pub inputs: Vec<Outlet>,
+    /// What it gives.
+    pub outputs: Vec<Outlet>,
 }
 
 impl Header {
@@ -44,7 +52,7 @@ impl Header {
             match (field.number, field.value) {
                 (field::IR_VERSION, Value::Number(version)) => header.ir_version = version,
                 (field::GRAPH, Value::Bytes(length)) => {
-                    model.skip(length)?;
+                    (header.inputs, header.outputs) = interface::read(model.nested(length)?)?;
                     has_graph = true;
                 }
                 (field::OPSET_IMPORT, Value::Bytes(length)) => {
@@ -112,10 +120,12 @@ mod tests {
     fn model() -> Vec<u8> {
         let opset = [delimited(1, b"com.microsoft"), vec![2 << 3, 1]].concat();
         let entry = [delimited(1, b"edgegan.format"), delimited(2, b"1")].concat();
+        // A node that would be refused if it were read, and an output without a type.
+        let graph = [delimited(1, &[0xff; 40]), delimited(12, &delimited(1, b"image"))].concat();
         [
             vec![1 << 3, 8],
             delimited(2, b"producer"),
-            delimited(7, &[0xff; 40]),
+            delimited(7, &graph),
             delimited(8, &opset),
             delimited(8, &[2 << 3, 17]),
             delimited(14, &entry),
@@ -128,12 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_versions_and_metadata_and_steps_over_the_graph() {
+    fn reads_versions_metadata_and_outlets_and_steps_over_nodes() {
         let header = read(&model());
         let expected = Header {
             ir_version: 8,
             opsets: vec![("com.microsoft".into(), 1), (String::new(), 17)],
             metadata: vec![("edgegan.format".into(), "1".into())],
+            inputs: vec![],
+            outputs: vec![Outlet { name: "image".into(), tensor: None }],
         };
         assert_eq!(header.as_ref(), Ok(&expected));
         assert_eq!(expected.get("edgegan.format"), Some("1"));
@@ -158,7 +170,8 @@ mod tests {
             (&b""[..], "empty"),
             (b"This is a text file.", "starts no protobuf field"),
             (&[1 << 3, 8], "holds no graph"),
-            (&delimited(7, b"g"), "format version"),
+            (&delimited(7, b""), "format version"),
+            (&delimited(7, b"g"), "starts no protobuf field"),
             (&[7 << 3 | 2, 200, 1, 0], "only 1 bytes follow"),
             (&[0xff; 12], "no protobuf number"),
         ] {

@@ -1,5 +1,5 @@
 //! Draws labelled pictures from an edgegan generator: an ONNX file that says itself how to sample
-//! it, run by whatever ONNX Runtime is on the machine.
+//! it, run by whatever ONNX Runtime is on the machine, or by rten, which is part of this crate.
 //!
 //! ```
 //! use infer::contract::{Contract, Golden, PixelRange};
@@ -29,28 +29,37 @@
 //! assert_eq!(Contract::from_metadata(lookup), Ok(contract));
 //! ```
 //!
-//! Drawing needs ONNX Runtime:
+//! A generator draws on any engine, from a file or from bytes:
 //!
-//! ```no_run
-//! use infer::{Generator, ModelSource, Options};
+//! ```
+//! use infer::{Engine, Generator, ModelSource, Options};
 //!
 //! # fn main() -> Result<(), infer::Error> {
-//! let source = ModelSource::File("generator.onnx".as_ref());
-//! let mut generator = Generator::load(&source, &Options::default())?;
+//! let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/pretrained/mnist-generator.onnx");
+//! let source = ModelSource::File(file.as_ref());
+//! # #[cfg(feature = "rten")] {
+//! let options = Options { engine: Engine::Rten, ..Options::default() };
+//! let mut generator = Generator::load(&source, &options)?;
 //! // Images 0, 1 and 2 of seed 7: (3, 1, 28, 28) bytes.
 //! let images = generator.images(&[5, 5, 0], 7, 0)?;
-//! infer::Picture::grid(&images, 3).write_png("digits.png".as_ref(), &[])?;
+//! assert_eq!(images.dim(), (3, 1, 28, 28));
+//! let picture = infer::Picture::grid(&images, 3);
+//! assert_eq!((picture.width(), picture.height()), (84, 28));
+//! # }
 //! # Ok(())
 //! # }
 //! ```
 
 mod class;
 mod device;
+mod engine;
 mod error;
 mod generator;
 mod header;
+mod interface;
 mod picture;
 mod protobuf;
+mod source;
 mod weights;
 
 pub mod contract;
@@ -59,7 +68,9 @@ pub mod runtime;
 pub mod terminal;
 
 pub use device::Device;
+pub use engine::{Engine, Placement, Skipped};
 pub use error::{Error, OLDEST_RUNTIME, Refusal};
-pub use generator::{Generator, ModelSource, Options, Placement, Sample};
+pub use generator::{Generator, Options, Sample};
 pub use picture::Picture;
 pub use runtime::Runtime;
+pub use source::ModelSource;

@@ -1,7 +1,7 @@
 //! Draws labelled digits from a generator's ONNX file.
 //!
-//! Exit status: 0 done; 1 this machine can't (no ONNX Runtime, nothing can be written, the model
-//! fails its self-test); 2 the request can't be served (a wrong argument, model, library or device).
+//! Exit status: 0 done; 1 this machine can't (nothing can be written, the model fails its self-test); 2
+//! the request can't be served (a wrong argument, model, library, engine or device).
 
 mod cli;
 mod report;

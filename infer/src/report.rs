@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use infer::{Generator, ModelSource, Placement, contract::Comparison};
+use infer::{Generator, ModelSource, Placement, Skipped, contract::Comparison};
 use serde::Serialize;
 
 /// A drawn picture.
@@ -37,8 +37,11 @@ pub struct SelfTest<'a> {
 #[derive(Debug, Serialize)]
 pub struct Source<'a> {
     pub model: Model<'a>,
-    pub runtime: Loaded<'a>,
+    pub engine: String,
+    /// The loaded ONNX Runtime, if that is the engine.
+    pub runtime: Option<Loaded<'a>>,
     pub device: String,
+    pub skipped: &'a [Skipped],
     pub notes: &'a [String],
 }
 
@@ -62,7 +65,6 @@ pub struct Loaded<'a> {
 impl<'a> Source<'a> {
     pub fn new(source: &ModelSource<'_>, generator: &'a Generator) -> Self {
         let contract = generator.contract();
-        let runtime = generator.runtime();
         Self {
             model: Model {
                 name: source.name(),
@@ -70,12 +72,14 @@ impl<'a> Source<'a> {
                 dataset: &contract.dataset,
                 classes: &contract.classes,
             },
-            runtime: Loaded {
+            engine: generator.engine_name(),
+            runtime: generator.runtime().map(|runtime| Loaded {
                 library: runtime.library().display().to_string(),
                 version: runtime.version(),
                 execution_providers: generator.placements(),
-            },
+            }),
             device: generator.device().to_string(),
+            skipped: generator.skipped(),
             notes: generator.notes(),
         }
     }
@@ -120,14 +124,19 @@ impl fmt::Display for Source<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Model { name, architecture, dataset, .. } = &self.model;
         writeln!(f, "model: {name} ({architecture}, {dataset})")?;
-        let Loaded { library, version, execution_providers } = &self.runtime;
-        writeln!(f, "ONNX Runtime {version}: {library}")?;
-        let providers: Vec<_> = (execution_providers.iter())
-            .map(|placement| format!("{} ({} nodes)", placement.provider, placement.nodes))
-            .collect();
+        let (place, placements) = match &self.runtime {
+            Some(runtime) => (format!(": {}", runtime.library), runtime.execution_providers),
+            None => (", part of infer".into(), [].as_slice()),
+        };
+        writeln!(f, "{}{place}", self.engine)?;
+        let providers: Vec<_> =
+            (placements.iter()).map(|at| format!("{} ({} nodes)", at.provider, at.nodes)).collect();
         match providers.as_slice() {
             [] => writeln!(f, "device: {}", self.device)?,
             providers => writeln!(f, "device: {}, {}", self.device, providers.join(" and "))?,
+        }
+        for Skipped { step, reason, .. } in self.skipped.iter().filter(|skipped| !skipped.broken) {
+            writeln!(f, "skipped {step}: {reason}")?;
         }
         (self.notes.iter()).try_for_each(|note| writeln!(f, "note: {note}"))
     }

@@ -11,8 +11,8 @@
 use std::{
     collections::VecDeque,
     env,
-    ffi::{CStr, OsStr},
-    fs,
+    ffi::{CStr, OsStr, OsString},
+    fmt, fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
@@ -24,7 +24,10 @@ use ort::{
     sys::{ORT_API_VERSION, OrtApiBase},
 };
 
-use crate::error::{Error, OLDEST_RUNTIME, Refusal};
+use crate::{
+    Device,
+    error::{Error, OLDEST_RUNTIME, Refusal},
+};
 
 /// The environment variable that names the library; `ort` and other programs know it too.
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -53,6 +56,43 @@ pub struct Runtime {
     environment: Environment,
     log: Log,
     log_reader: Mutex<()>,
+}
+
+/// An execution provider that comes as a library of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// NVIDIA's CUDA, with cuDNN.
+    Cuda,
+    /// NVIDIA's TensorRT, on top of CUDA.
+    TensorRt,
+}
+
+impl Provider {
+    /// The provider that a device needs beside the library itself.
+    pub fn of(device: Device) -> Option<Self> {
+        match device {
+            Device::Auto | Device::Cpu => None,
+            Device::Cuda(_) => Some(Self::Cuda),
+            Device::TensorRt(_) => Some(Self::TensorRt),
+        }
+    }
+
+    /// The library's name, without what the system puts around it.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Cuda => "onnxruntime_providers_cuda",
+            Self::TensorRt => "onnxruntime_providers_tensorrt",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cuda => "CUDA",
+            Self::TensorRt => "TensorRT",
+        })
+    }
 }
 
 /// What ONNX Runtime would print, kept to explain its errors and to read node placements from.
@@ -117,12 +157,43 @@ impl Runtime {
         parse_version(&self.version).map_or(0, |(_, minor)| minor)
     }
 
-    /// The library of the CUDA execution provider, if it lies where ONNX Runtime looks for it.
-    pub fn cuda_provider(&self) -> Option<PathBuf> {
-        let name = libloading::library_filename("onnxruntime_providers_cuda");
+    /// The library of an execution provider, where ONNX Runtime looks for it: beside itself.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says that it isn't there.
+    pub fn provider(&self, provider: Provider) -> Result<PathBuf, String> {
+        let name = libloading::library_filename(provider.file());
         // ONNX Runtime resolves links before it looks beside itself.
-        let path = canonical(&self.library).parent()?.join(name);
-        path.is_file().then_some(path)
+        let path = canonical(&self.library).with_file_name(name);
+        match path.is_file() {
+            true => Ok(path),
+            false => Err(format!(
+                "{} is ONNX Runtime {} without its {provider} provider",
+                self.library.display(),
+                self.version
+            )),
+        }
+    }
+
+    /// The execution providers that the library was built with, by ONNX Runtime's names, in its own
+    /// order. Those that come as a library of their own may still be missing.
+    pub fn providers(&self) -> Vec<String> {
+        let (mut names, mut count) = (std::ptr::null_mut(), 0);
+        // SAFETY: onnxruntime_c_api.h's GetAvailableProviders allocates an array of as many strings
+        // as it says, and ReleaseAvailableProviders frees it; neither needs a session. The library
+        // is loaded: there is no other way to a `Runtime`.
+        unsafe {
+            let api = ort::api();
+            if !(api.GetAvailableProviders)(&mut names, &mut count).0.is_null() || names.is_null() {
+                return Vec::new();
+            }
+            let list = std::slice::from_raw_parts(names, usize::try_from(count).unwrap_or(0));
+            let owned =
+                list.iter().map(|name| CStr::from_ptr(*name).to_string_lossy().into_owned()).collect();
+            let _ = (api.ReleaseAvailableProviders)(names, count);
+            owned
+        }
     }
 
     /// What sessions are created in; a process has one. For graphs other than a generator's.
@@ -179,7 +250,7 @@ fn find(asked: Option<&Path>) -> Result<Probe, Error> {
     if let Some(path) = asked {
         return probe_named("--runtime", path);
     }
-    if let Some(path) = env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty()) {
+    if let Some(path) = named_by_environment() {
         return probe_named(LIBRARY_VARIABLE, Path::new(&path));
     }
     let mut looked = Vec::new();
@@ -206,6 +277,16 @@ fn find(asked: Option<&Path>) -> Result<Probe, Error> {
         looked: looked.join(", "),
         broken: (broken.iter()).map(|broken| format!("; {broken}")).collect(),
     })
+}
+
+/// The library that the environment names.
+fn named_by_environment() -> Option<OsString> {
+    env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty())
+}
+
+/// Whether the environment names a library, which then serves or is an error.
+pub(crate) fn is_named_by_environment() -> bool {
+    named_by_environment().is_some()
 }
 
 fn probe_named(asked: &'static str, path: &Path) -> Result<Probe, Error> {
@@ -301,12 +382,17 @@ fn probe(path: &Path) -> Result<Probe, Refusal> {
     Ok(Probe { path, version })
 }
 
-/// The loader's reason, without the path that the message names already.
-fn loader_words(error: &libloading::Error, path: &Path) -> String {
-    let words = match std::error::Error::source(error) {
+/// The system loader's own reason.
+pub fn words(error: &libloading::Error) -> String {
+    match std::error::Error::source(error) {
         Some(source) => source.to_string(),
         None => error.to_string(),
-    };
+    }
+}
+
+/// The loader's reason, without the path that the message names already.
+fn loader_words(error: &libloading::Error, path: &Path) -> String {
+    let words = words(error);
     match words.strip_prefix(&format!("{}: ", path.display())) {
         Some(rest) => rest.into(),
         None => words,

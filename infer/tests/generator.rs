@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use infer::contract::LatentDistribution;
-use infer::{Device, Error, Generator, ModelSource, Options, Runtime, Sample, latent::latent_batch};
+use infer::{Device, Engine, Error, Generator, ModelSource, Options, Runtime, Sample, latent::latent_batch};
 use ndarray::Array2;
 
 fn model() -> &'static Path {
@@ -12,7 +12,11 @@ fn model() -> &'static Path {
 
 /// Loads the shipped model as for this many images.
 fn load(expected_images: usize) -> Generator {
-    let options = Options { device: Device::Cpu, expected_images, ..Options::default() };
+    load_in(Engine::OnnxRuntime, expected_images)
+}
+
+fn load_in(engine: Engine, expected_images: usize) -> Generator {
+    let options = Options { engine, device: Device::Cpu, expected_images, ..Options::default() };
     Generator::load(&ModelSource::File(model()), &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -27,7 +31,7 @@ fn weights_that_are_lent_draw_what_loaded_ones_draw() {
     let mut bytes = vec![0];
     bytes.extend(std::fs::read(model()).unwrap());
     let source = ModelSource::Bytes { name: "shifted", bytes: &bytes[1..] };
-    let options = Options { device: Device::Cpu, expected_images: 1, ..Options::default() };
+    let options = Options { engine: Engine::OnnxRuntime, expected_images: 1, ..Options::default() };
     let shifted = Generator::load(&source, &options).unwrap().run(z.view(), &labels).unwrap();
 
     for (name, images) in [("lent", lent), ("shifted", shifted)] {
@@ -38,6 +42,40 @@ fn weights_that_are_lent_draw_what_loaded_ones_draw() {
             .collect();
         assert!(differing.is_empty(), "{name}: {differing:?}");
     }
+}
+
+#[cfg(feature = "rten")]
+#[test]
+fn both_engines_draw_the_same() {
+    let labels = [3, 1, 4, 1, 5];
+    let z = latent_batch(LatentDistribution::Uniform, 7, &[0, 1, 2, 3, 1 << 33], 100);
+    let expected = load(1).run(z.view(), &labels).unwrap();
+    // Weights that are lent, and weights that were rearranged.
+    for expected_images in [1, usize::MAX] {
+        let mut rten = load_in(Engine::Rten, expected_images);
+        assert_eq!((rten.engine(), rten.device()), (Engine::Rten, Device::Cpu));
+        assert!(rten.runtime().is_none() && rten.engine_name().starts_with("rten "));
+        let images = rten.run(z.view(), &labels).unwrap();
+        assert_eq!(images.dim(), (5, 1, 28, 28));
+        let differing: Vec<_> = (expected.indexed_iter().zip(&images))
+            .filter(|((_, expected), image)| (*expected - *image).abs() > 1e-5)
+            .take(5)
+            .collect();
+        assert!(differing.is_empty(), "for {expected_images}: {differing:?}");
+    }
+}
+
+#[cfg(feature = "rten")]
+#[test]
+fn what_the_embedded_engine_cannot_do_is_refused() {
+    let refusal = |options: Options| {
+        let refused = Generator::load(&ModelSource::File(model()), &options).err();
+        let refused = refused.filter(Error::is_bad_request);
+        refused.map(|error| error.to_string()).unwrap_or_default()
+    };
+    let rten = Options { engine: Engine::Rten, ..Options::default() };
+    assert!(refusal(Options { device: Device::Cuda(1), ..rten.clone() }).contains("for --device cuda:1"));
+    assert!(refusal(Options { runtime: Some("lib.so".into()), ..rten }).contains("leave --runtime out"));
 }
 
 #[test]

@@ -277,12 +277,10 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
 
 /// A new run's configuration.
 fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Result<Config> {
-    if settings.recipe.mismatch > 0. && data.classes() < 2 {
-        bail!(
-            "mismatch is {}, but {} has one class, so no label is wrong; expected 0",
-            settings.recipe.mismatch,
-            data.name()
-        );
+    for (key, weight) in [("mismatch", settings.recipe.mismatch), ("contrast", settings.recipe.contrast)] {
+        if weight > 0. && data.classes() < 2 {
+            bail!("{key} is {weight}, but {} has one class, so no label is wrong; expected 0", data.name());
+        }
     }
     Ok(Config {
         version: env!("CARGO_PKG_VERSION").to_string(),

@@ -33,6 +33,12 @@ pub fn with_advice(error: Error, folder: &Path) -> Error {
                 "{run} was removed or renamed while training wrote into it; put it back and go on with: train --resume {run}, or start a new run"
             ));
         }
+        // `rm -r` takes the folder itself last.
+        ErrorKind::NotFound => {
+            return error.context(format!(
+                "a part of {run} was removed while training wrote into it; put it back and go on with: train --resume {run}, or start a new run"
+            ));
+        }
         _ => format!("see to it that {run} can be written"),
     };
     Error::msg(format!(
@@ -74,7 +80,7 @@ mod tests {
             (ErrorKind::StorageFull, "make room"),
             (ErrorKind::QuotaExceeded, "make room"),
             (ErrorKind::ReadOnlyFilesystem, "let this user write"),
-            (ErrorKind::NotFound, "see to it"),
+            (ErrorKind::NotADirectory, "see to it"),
         ] {
             let text = advised(kind, folder.path());
             assert!(text.starts_with("can't write file: ") && text.contains(expected), "{text}");
@@ -83,6 +89,8 @@ mod tests {
                 "{text}"
             );
         }
+        let text = advised(ErrorKind::NotFound, folder.path());
+        assert!(text.starts_with("a part of ") && text.contains("removed while training"), "{text}");
         let text = advised(ErrorKind::NotFound, &folder.path().join("gone"));
         assert!(text.contains("gone was removed or renamed while training"), "{text}");
         assert_eq!(sentence(&with_advice(Error::msg("losses"), folder.path())), "losses");

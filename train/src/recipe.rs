@@ -57,6 +57,10 @@ pub struct Recipe {
     /// that these are not real either (Reed et al. 2016, section 4.2).
     #[serde(default)]
     pub mismatch: f64,
+    /// How much G's loss on its pictures under a wrong label counts, beside 1 under their own: it learns
+    /// to draw what D takes for no other class.
+    #[serde(default)]
+    pub contrast: f64,
     /// How much of the generator's moving average an iteration keeps.
     pub average_keep: f64,
 }
@@ -71,6 +75,7 @@ impl Default for Recipe {
             generator_updates: 2,
             smoothing: 0.,
             mismatch: 0.,
+            contrast: 0.,
             average_keep: average::KEEP,
         }
     }

@@ -179,6 +179,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         LEARNING,
+        "contrast",
+        "W",
+        UP_TO_TEN,
+        "The generator also learns, with this weight, that its picture under a wrong label isn't real",
+    ),
+    setting(
+        LEARNING,
         "average-keep",
         "K",
         BELOW_ONE,
@@ -610,6 +617,7 @@ impl Settings {
             generator_updates: size("generator-updates")?,
             smoothing: values.number("smoothing")?,
             mismatch: values.number("mismatch")?,
+            contrast: values.number("contrast")?,
             average_keep: values.number("average-keep")?,
         };
         let networks = dcgan::Config {

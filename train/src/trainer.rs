@@ -187,6 +187,12 @@ impl Trainer {
         let Trainer { recipe, schedule, generator, discriminator, g, d, average, adam_g, adam_d, iterations } =
             self;
         let pace = schedule.factor(*iterations);
+        let wrong = match discriminator.classes() {
+            Some(classes @ 2..) if recipe.mismatch.max(recipe.contrast) > 0. => {
+                Some(wrong_labels(y, classes, *iterations)?)
+            }
+            _ => None,
+        };
 
         // (1) update D: real toward 1, or a little less, plus fake toward 0, and, where the recipe has
         // it, real under wrong labels too. Each goes through it apart, with its own batch statistics.
@@ -198,11 +204,8 @@ impl Trainer {
         let toward_fake = loss::gradient(&on_fake.output, 0.)?;
         let from_real = on_real.backward(discriminator, d, &toward_real, PARAMETERS)?;
         let mut from_fake = on_fake.backward(discriminator, d, &toward_fake, PARAMETERS)?;
-        if let Some(classes @ 2..) = discriminator.classes()
-            && recipe.mismatch > 0.
-        {
-            let wrong = wrong_labels(y, classes, *iterations)?;
-            let on_wrong = discriminator.trace(d, x, Some(&wrong))?; //   N, 1
+        if let Some(wrong) = wrong.as_ref().filter(|_| recipe.mismatch > 0.) {
+            let on_wrong = discriminator.trace(d, x, Some(wrong))?; //   N, 1
             let toward_fake = (loss::gradient(&on_wrong.output, 0.)? * recipe.mismatch)?;
             from_fake = from_fake.plus(&on_wrong.backward(discriminator, d, &toward_fake, PARAMETERS)?)?;
         }
@@ -210,8 +213,9 @@ impl Trainer {
         on_fake.update_running_averages(discriminator, d)?;
         adam_d.step(d, &from_real, Some(&from_fake), pace)?;
 
-        // (2) update G: fake toward 1, through D as it now is. The first update's forward pass is
-        // the one above: same weights, same z. It moves the running averages again, as two would.
+        // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
+        // wrong labels toward 0. The first update's forward pass is the one above: same weights, same
+        // z. It moves the running averages again, as two would.
         let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
@@ -221,8 +225,14 @@ impl Trainer {
             let judged = discriminator.trace(d, &fake.output, Some(y))?;
             judged.update_running_averages(discriminator, d)?;
             let toward_real = loss::gradient(&judged.output, 1.)?;
-            let through = judged.backward(discriminator, d, &toward_real, INPUT)?;
-            if let Some(dy) = through.input {
+            let mut through = judged.backward(discriminator, d, &toward_real, INPUT)?.input;
+            if let Some(wrong) = wrong.as_ref().filter(|_| recipe.contrast > 0.) {
+                let judged = discriminator.trace(d, &fake.output, Some(wrong))?;
+                let toward_fake = (loss::gradient(&judged.output, 0.)? * recipe.contrast)?;
+                let more = judged.backward(discriminator, d, &toward_fake, INPUT)?.input;
+                through = through.zip(more).map(|(a, b)| a + b).transpose()?;
+            }
+            if let Some(dy) = through {
                 let gradients = fake.backward(generator, g, &dy, PARAMETERS)?;
                 adam_g.step(g, &gradients, None, pace)?;
             }
@@ -319,6 +329,43 @@ mod tests {
         for mismatch in [0.25, 1.] {
             let found = first(mismatch, &x) - first(0., &x);
             assert!((found - 0.5 * mismatch * mean).abs() < 1e-6, "{found}, {}", 0.5 * mismatch * mean);
+        }
+    }
+
+    #[test]
+    fn contrast_pushes_g_away_from_what_d_takes_for_another_class() {
+        let [x, y, z] = batch();
+        let one = Recipe { generator_updates: 1, ..Recipe::default() };
+        let moments = |contrast: f64| {
+            let mut trainer = trainer(Recipe { contrast, ..one });
+            trainer.iteration(&x, &y, &z).unwrap();
+            let first = |(first, _): &(candle_core::Var, candle_core::Var)| -> Vec<f32> {
+                first.flatten_all().unwrap().to_vec1().unwrap()
+            };
+            trainer.adam_g.moments.iter().flat_map(first).collect::<Vec<_>>()
+        };
+        // The same by differentiating the whole loss: D after its update, G as it was.
+        let mut after = trainer(one);
+        after.iteration(&x, &y, &z).unwrap();
+        let fresh = trainer(one);
+        let (g, d) = (&fresh.g, &after.d);
+        let wrong = super::wrong_labels(&y, 3, 0).unwrap();
+        let fake = fresh.generator.forward(g, &z, Some(&y), models::Mode::Train).unwrap();
+        let logits = fresh.discriminator.forward(d, &fake, Some(&wrong), models::Mode::Train).unwrap();
+        let gradients = crate::loss::binary_cross_entropy(&logits, 0.).unwrap().backward().unwrap();
+        let expected: Vec<f32> = g
+            .trainable()
+            .flat_map(|(_, v)| gradients.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
+            .collect();
+        let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
+        let without = moments(0.);
+        for contrast in [1., 2.5f32] {
+            // Adam's first moment after one step is (1 − β₁) gradients.
+            let found = moments(contrast.into());
+            for ((found, without), expected) in found.iter().zip(&without).zip(&expected) {
+                let (found, expected) = (found - without, 0.5 * contrast * expected);
+                assert!((found - expected).abs() < 1e-4 * scale, "{found}, {expected}");
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use ::export::checkpoint;
-use ::export::generator::{Options, Weights, export};
+use ::export::export::{Options, export, verify};
+use ::export::form::Form;
+use ::export::trained::{Weights, Which};
 use clap::Args;
 
 use super::print;
@@ -15,11 +17,19 @@ pub struct Export {
     #[arg(long, value_name = "RUN")]
     checkpoint: Option<PathBuf>,
     /// ONNX file to write
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "verify_only")]
+    out: Option<PathBuf>,
+    /// Check a generator's file against the checkpoint instead, and write nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    verify_only: Option<PathBuf>,
+    /// Which of the checkpoint's networks; of a judge's file, the judge
+    #[arg(long, value_enum, default_value_t)]
+    network: Which,
     /// Which of the checkpoint's weights
     #[arg(long, value_enum, default_value_t)]
     weights: Weights,
+    #[command(flatten)]
+    form: Form,
     /// ONNX Runtime library to check the file with; without it, it is looked for as `infer` does
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
@@ -33,12 +43,15 @@ pub struct Export {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
-        let Export { checkpoint, out, weights, runtime, json, quiet } = self;
+        let Export { checkpoint, out, verify_only, network, weights, form, runtime, json, quiet } = self;
         let checkpoint = match checkpoint {
-            Some(asked) => checkpoint::find(&asked)?,
+            Some(asked) => checkpoint::find(&asked, network)?,
             None => checkpoint::newest(Path::new(checkpoint::RUNS))?,
         };
-        let report = export(&Options { checkpoint, weights, out, runtime })?;
+        let only_verify = verify_only.is_some();
+        let out = out.or(verify_only).unwrap_or_default();
+        let options = Options { checkpoint, network, weights, form, out, runtime };
+        let report = if only_verify { verify(&options)? } else { export(&options)? };
         if quiet { Ok(()) } else { print(&report, json) }
     }
 }

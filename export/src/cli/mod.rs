@@ -20,13 +20,17 @@ Examples:
   cargo export --out gen.onnx                       the newest run in runs/
   cargo export --checkpoint runs/mnist --out gen.onnx
   cargo export --checkpoint old.safetensors --weights raw --out gen.onnx
-  cargo export --out gen.onnx --json | jq .difference.largest
+  cargo export --out small.onnx --precision int8    8-bit weights
+  cargo export --out plain.onnx --optimize none     as the network reads, for Netron
+  cargo export --checkpoint models/pretrained/mnist-judge.safetensors --out judge.onnx
+  cargo export --verify-only gen.onnx --checkpoint runs/mnist
+  cargo export --out gen.onnx --json | jq '.comparisons[].difference.largest'
   cargo export inspect gen.onnx                     what is in it
   cargo export diff gen.onnx other.onnx             whether they draw the same
   cargo export triton gen.onnx --out repository     for NVIDIA Triton Inference Server
 
-The file is run in ONNX Runtime before it is written; nothing is written if it draws something else \
-than the checkpoint. Exit status: 0 written, 1 failed, 2 a request that can't be served.";
+The file is run by ONNX Runtime and by rten before it is written; nothing is written if one of them \
+makes something else of it than Candle of the checkpoint. Exit status: 0 written, 1 failed, 2 a request that can't be served.";
 
 /// Write a trained generator as an ONNX file, checked against its checkpoint
 #[derive(Debug, Parser)]

@@ -93,7 +93,7 @@ fn delimited(length: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Graph, Model, Node, Producer, Tensor, Type};
+    use super::super::{Dim, Graph, Model, Operator, Producer, Tensor, Type};
     use super::ALIGNMENT;
 
     /// Graphs of sizes on both sides of where their length takes another byte (16,384 and 2,097,152).
@@ -104,14 +104,21 @@ mod tests {
             let sizes = [2, 15, 31, large, 7];
             let data = |i: usize| (0..sizes[i]).map(move |at| (i * 1_000_000 + at) as f32);
             let mut graph = Graph::new("g");
-            let x = graph.input("x", Type::float32(vec![])).unwrap();
-            graph.node(Node::new("Relu", "relu", Type::float32(vec![])).input(&x)).unwrap();
+            let mut sum = graph.input("x", Type::float32(vec![Dim::Fixed(1)])).unwrap();
             for (i, &size) in sizes.iter().enumerate() {
-                let name = "n".repeat(3 * i + 1);
-                graph.initializer(&name, Tensor::float32(&[size], data(i)).unwrap()).unwrap();
+                let tensor = Tensor::float32(&[1, size], data(i)).unwrap();
+                let tensor = graph.initializer(&"n".repeat(3 * i + 1), tensor).unwrap();
+                let node = format!("concat{i}");
+                let part = graph.node(&node, Operator::Identity, &[&tensor]).unwrap();
+                sum = if i == 0 {
+                    part
+                } else {
+                    graph.node(&format!("s{i}"), Operator::Concat { axis: 1 }, &[&sum, &part]).unwrap()
+                };
             }
+            graph.output(&sum, "y").unwrap();
             let producer = Producer { name: "p".into(), version: "1".into() };
-            let bytes = Model::new(graph, producer).encode();
+            let bytes = Model::new(&graph, producer).unwrap().encode();
             for i in 0..sizes.len() {
                 let raw: Vec<u8> = data(i).flat_map(f32::to_le_bytes).collect();
                 let mut aligned = (0..bytes.len()).step_by(ALIGNMENT);

@@ -1,11 +1,10 @@
-//! A graph under construction: each value is made before it is used, and each name is used once.
+//! A graph under construction: each value is made before it is used, each name is used once, and each
+//! node's output has the type that its operator makes of its inputs.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use candle_onnx::onnx::{
-    AttributeProto, GraphProto, NodeProto, ValueInfoProto, attribute_proto::AttributeType,
-};
-
+use super::operator::Operator;
+use super::shape;
 use super::tensor::{Tensor, Type};
 use crate::{Error, Result};
 
@@ -17,7 +16,7 @@ pub struct Value {
 }
 
 impl Value {
-    /// Its name in the file.
+    /// Its name in the graph.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -28,86 +27,34 @@ impl Value {
     }
 }
 
-/// A node's setting.
+/// A node: an operator, and the names of what goes in.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Attribute {
-    /// A number of single precision.
-    Float(f32),
-    /// A whole number, or a truth value as 0 or 1.
-    Int(i64),
-    /// Whole numbers.
-    Ints(Vec<i64>),
-}
-
-impl Attribute {
-    fn into_proto(self, name: &str) -> AttributeProto {
-        let mut proto = AttributeProto { name: name.to_string(), ..AttributeProto::default() };
-        // The type is written too: proto3 leaves out a zero, which the type then tells from nothing.
-        let of_type = match self {
-            Attribute::Float(value) => {
-                proto.f = value;
-                AttributeType::Float
-            }
-            Attribute::Int(value) => {
-                proto.i = value;
-                AttributeType::Int
-            }
-            Attribute::Ints(values) => {
-                proto.ints = values;
-                AttributeType::Ints
-            }
-        };
-        proto.set_type(of_type);
-        proto
-    }
-}
-
-/// A node to be added: an operator of ONNX's own set, with one output named after the node.
-#[derive(Clone, Debug)]
 pub struct Node {
-    proto: NodeProto,
-    output: Type,
+    /// Its name, which is also that of its output.
+    pub name: String,
+    /// What it does.
+    pub operator: Operator,
+    /// Names of values, in the operator's order.
+    pub inputs: Vec<String>,
 }
 
-impl Node {
-    /// A node of `operator` (`Gemm`, `Conv`, …) without inputs so far.
-    pub fn new(operator: &str, name: &str, output: Type) -> Node {
-        let proto = NodeProto {
-            name: name.to_string(),
-            op_type: operator.to_string(),
-            output: vec![name.to_string()],
-            ..NodeProto::default()
-        };
-        Node { proto, output }
-    }
-
-    /// Adds the next input.
-    pub fn input(mut self, value: &Value) -> Node {
-        self.proto.input.push(value.name.clone());
-        self
-    }
-
-    /// Adds a setting.
-    pub fn attribute(mut self, name: &str, value: Attribute) -> Node {
-        self.proto.attribute.push(value.into_proto(name));
-        self
-    }
-}
-
-/// A graph under construction.
+/// A graph.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    proto: GraphProto,
-    /// Every name of a value.
-    names: HashSet<String>,
-    parameters: usize,
+    name: String,
+    inputs: Vec<String>,
+    /// What the outside calls an output, and the value's name in here.
+    outputs: Vec<(String, String)>,
+    initializers: HashMap<String, Tensor>,
+    nodes: Vec<Node>,
+    /// Every value.
+    types: HashMap<String, Type>,
 }
 
 impl Graph {
     /// An empty graph.
     pub fn new(name: &str) -> Graph {
-        let proto = GraphProto { name: name.to_string(), ..GraphProto::default() };
-        Graph { proto, ..Graph::default() }
+        Graph { name: name.to_string(), ..Graph::default() }
     }
 
     /// Declares an input of the graph.
@@ -115,9 +62,9 @@ impl Graph {
     /// # Errors
     /// [`Error::Graph`] if the name is taken.
     pub fn input(&mut self, name: &str, of_type: Type) -> Result<Value> {
-        self.claim(name)?;
-        self.proto.input.push(of_type.value_info(name));
-        Ok(Value { name: name.to_string(), of_type })
+        let value = self.claim(name, of_type)?;
+        self.inputs.push(name.to_string());
+        Ok(value)
     }
 
     /// Adds a tensor that the file carries.
@@ -125,93 +72,108 @@ impl Graph {
     /// # Errors
     /// [`Error::Graph`] if the name is taken.
     pub fn initializer(&mut self, name: &str, tensor: Tensor) -> Result<Value> {
-        self.claim(name)?;
-        self.parameters += tensor.elements();
-        let of_type = tensor.type_of();
-        self.proto.initializer.push(tensor.into_proto(name));
-        Ok(Value { name: name.to_string(), of_type })
+        let value = self.claim(name, tensor.type_of())?;
+        self.initializers.insert(name.to_string(), tensor);
+        Ok(value)
     }
 
-    /// Adds a node and gives its output.
+    /// Adds a node and gives its output, which has the node's name.
     ///
     /// # Errors
-    /// [`Error::Graph`] if the name is taken or an input is of another graph.
-    pub fn node(&mut self, node: Node) -> Result<Value> {
-        let Node { proto, output } = node;
-        let name = proto.name.clone();
-        if let Some(unknown) = proto.input.iter().find(|&input| !self.names.contains(input)) {
-            return Err(Error::Graph {
-                node: name,
-                message: format!("its input {unknown} is not of this graph"),
-            });
+    /// [`Error::Graph`], naming the node, if the name is taken, an input is of another graph, or the
+    /// operator doesn't take these types and shapes.
+    pub fn node(&mut self, name: &str, operator: Operator, inputs: &[&Value]) -> Result<Value> {
+        let wrong = |message: String| Error::Graph { node: name.to_string(), message };
+        if let Some(unknown) = inputs.iter().find(|input| self.types.get(&input.name) != Some(&input.of_type))
+        {
+            return Err(wrong(format!("its input {} is not of this graph", unknown.name)));
         }
-        self.claim(&name)?;
-        self.proto.value_info.push(output.value_info(&name));
-        self.proto.node.push(proto);
-        Ok(Value { name, of_type: output })
+        let types: Vec<&Type> = inputs.iter().map(|input| &input.of_type).collect();
+        let value = self.claim(name, shape::output(&operator, &types).map_err(wrong)?)?;
+        let inputs = inputs.iter().map(|input| input.name.clone()).collect();
+        self.nodes.push(Node { name: name.to_string(), operator, inputs });
+        Ok(value)
     }
 
-    /// Makes a value an output of the graph, under `name`: the node that makes the value writes to
-    /// that name from now on.
+    /// Makes a value an output of the graph, under `name`.
     ///
     /// # Errors
     /// [`Error::Graph`] if the name is taken or the value is of another graph.
     pub fn output(&mut self, value: &Value, name: &str) -> Result<()> {
-        let is_made = |info: &ValueInfoProto| info.name == value.name;
-        match self.proto.value_info.iter().position(is_made) {
-            Some(index) => {
-                self.claim(name)?;
-                // ONNX lists a value once: what is an output is no intermediate value.
-                self.proto.value_info.remove(index);
-                self.names.remove(&value.name);
-                for node in &mut self.proto.node {
-                    for used in node.input.iter_mut().chain(&mut node.output) {
-                        if *used == value.name {
-                            *used = name.to_string();
-                        }
-                    }
-                }
-            }
-            // An input or an initializer keeps its name, so a node has to hand it on.
-            None => {
-                self.node(Node::new("Identity", name, value.of_type.clone()).input(value))?;
-                self.proto.value_info.pop();
-            }
-        }
-        self.proto.output.push(value.of_type.value_info(name));
+        // An input or an initializer keeps its name, so a node has to hand it on.
+        let value = match self.producer(&value.name) {
+            Some(_) => value.clone(),
+            None => self.node(&format!("{name}.identity"), Operator::Identity, &[value])?,
+        };
+        self.claim(name, value.of_type)?;
+        self.outputs.push((name.to_string(), value.name));
         Ok(())
     }
 
-    /// How many nodes it has.
-    pub fn nodes(&self) -> usize {
-        self.proto.node.len()
+    /// The graph's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// How many numbers its initializers hold.
+    /// Its inputs.
+    pub fn inputs(&self) -> impl Iterator<Item = Value> {
+        self.inputs.iter().filter_map(|name| self.value(name))
+    }
+
+    /// What the outside calls each output, and the value.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, Value)> {
+        self.outputs.iter().filter_map(|(name, value)| Some((name.as_str(), self.value(value)?)))
+    }
+
+    /// Its nodes, each behind those that make its inputs.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// A value of this graph.
+    pub fn value(&self, name: &str) -> Option<Value> {
+        let of_type = self.types.get(name)?.clone();
+        Some(Value { name: name.to_string(), of_type })
+    }
+
+    /// The tensor that the file carries under this name.
+    pub fn constant(&self, name: &str) -> Option<&Tensor> {
+        self.initializers.get(name)
+    }
+
+    /// The node that makes a value.
+    pub fn producer(&self, value: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name == value)
+    }
+
+    /// The nodes that a value goes into, as often as it does.
+    pub fn users<'a>(&'a self, value: &'a str) -> impl Iterator<Item = &'a Node> {
+        self.nodes
+            .iter()
+            .flat_map(move |node| node.inputs.iter().filter(move |&input| input == value).map(move |_| node))
+    }
+
+    /// How often a value goes into nodes or out of the graph.
+    pub fn uses(&self, value: &str) -> usize {
+        self.users(value).count() + self.outputs.iter().filter(|(_, output)| output == value).count()
+    }
+
+    /// How many numbers the file carries.
     pub fn parameters(&self) -> usize {
-        self.parameters
+        self.initializers.values().map(Tensor::elements).sum()
     }
 
-    /// ONNX's own message.
-    pub fn proto(&self) -> &GraphProto {
-        &self.proto
-    }
-
-    pub(super) fn into_proto(self) -> GraphProto {
-        self.proto
-    }
-
-    fn claim(&mut self, name: &str) -> Result<()> {
+    fn claim(&mut self, name: &str, of_type: Type) -> Result<Value> {
         let wrong =
             |message: &str| Err(Error::Graph { node: name.to_string(), message: message.to_string() });
         if name.is_empty() {
             // In ONNX an empty name stands for an optional input that isn't there.
             return wrong("a value needs a name");
         }
-        if !self.names.insert(name.to_string()) {
+        if self.types.insert(name.to_string(), of_type.clone()).is_some() {
             return wrong("this graph has a value of that name already");
         }
-        Ok(())
+        Ok(Value { name: name.to_string(), of_type })
     }
 }
 
@@ -226,24 +188,35 @@ mod tests {
 
     #[test]
     fn a_name_is_used_once() {
-        let mut graph = Graph::new("g");
-        let x = graph.input("x", row()).unwrap();
-        for error in [
-            graph.input("x", row()).unwrap_err(),
-            graph.initializer("x", Tensor::int64(&[1], [1]).unwrap()).unwrap_err(),
-            graph.node(Node::new("Relu", "x", row()).input(&x)).unwrap_err(),
-        ] {
+        for step in 0..3 {
+            let mut graph = Graph::new("g");
+            let x = graph.input("x", row()).unwrap();
+            let error = match step {
+                0 => graph.input("x", row()).unwrap_err(),
+                1 => graph.initializer("x", Tensor::int64(&[1], [1]).unwrap()).unwrap_err(),
+                _ => graph.node("x", Operator::Relu, &[&x]).unwrap_err(),
+            };
             assert_eq!(error.to_string(), "node x: this graph has a value of that name already");
         }
-        let unnamed = graph.input("", row()).unwrap_err();
+        let unnamed = Graph::new("g").input("", row()).unwrap_err();
         assert!(unnamed.to_string().contains("needs a name"), "{unnamed}");
     }
 
     #[test]
     fn a_value_of_another_graph_is_refused() {
         let x = Graph::new("other").input("x", row()).unwrap();
-        let error = Graph::new("g").node(Node::new("Relu", "relu", row()).input(&x)).unwrap_err();
+        let error = Graph::new("g").node("relu", Operator::Relu, &[&x]).unwrap_err();
         assert_eq!(error.to_string(), "node relu: its input x is not of this graph");
+    }
+
+    #[test]
+    fn a_node_whose_inputs_do_not_fit_is_named() {
+        let mut graph = Graph::new("g");
+        let x = graph.input("x", row()).unwrap();
+        let weight = graph.initializer("w", Tensor::float32(&[2, 4], [0.0; 8]).unwrap()).unwrap();
+        let error = graph.node("h0.linear", Operator::Gemm, &[&x, &weight]).unwrap_err().to_string();
+        assert!(error.starts_with("node h0.linear: Gemm takes vectors"), "{error}");
+        assert!(error.contains("was given float32[batch, 3], float32[2, 4]"), "{error}");
     }
 
     #[test]
@@ -253,26 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn an_output_takes_its_name_wherever_it_is_used() {
-        let mut graph = Graph::new("g");
-        let x = graph.input("x", row()).unwrap();
-        let middle = graph.node(Node::new("Relu", "middle", row()).input(&x)).unwrap();
-        graph.node(Node::new("Neg", "end", row()).input(&middle)).unwrap();
-        graph.output(&middle, "y").unwrap();
-        let proto = graph.proto();
-        assert_eq!((proto.node[0].output[0].as_str(), proto.node[1].input[0].as_str()), ("y", "y"));
-        assert_eq!(proto.output[0].name, "y");
-        let listed: Vec<_> = proto.value_info.iter().map(|info| info.name.as_str()).collect();
-        assert_eq!(listed, ["end"]);
-    }
-
-    #[test]
     fn an_input_becomes_an_output_through_a_node() {
         let mut graph = Graph::new("g");
         let x = graph.input("x", row()).unwrap();
         graph.output(&x, "y").unwrap();
-        assert_eq!(graph.proto().node[0].op_type, "Identity");
-        assert_eq!(graph.nodes(), 1);
-        assert!(graph.proto().value_info.is_empty());
+        assert_eq!(graph.nodes()[0].operator, Operator::Identity);
+        assert_eq!(
+            graph.outputs().map(|(name, value)| (name.to_string(), value.of_type)).next(),
+            Some(("y".into(), row()))
+        );
     }
 }

@@ -1,27 +1,44 @@
-//! A thin typed layer over ONNX's protobuf types: values, nodes, attributes, initializers. It knows
-//! the file format and no network.
+//! A graph of ONNX's operators, from a thin typed layer over ONNX's protobuf types: values, nodes,
+//! attributes, initializers. It knows the file format and no network.
 //!
 //! ```
-//! use export::onnx::{Dim, Graph, Model, Node, Producer, Tensor, Type};
+//! use export::onnx::{Dim, Graph, Model, Operator, Producer, Tensor, Type};
 //!
 //! # fn main() -> export::Result<()> {
 //! let mut graph = Graph::new("twice");
-//! let row = Type::float32(vec![Dim::Symbol("batch".into()), Dim::Fixed(3)]);
-//! let x = graph.input("x", row.clone())?;
+//! let x = graph.input("x", Type::float32(vec![Dim::Symbol("batch".into()), Dim::Fixed(3)]))?;
 //! let two = graph.initializer("two", Tensor::float32(&[1], [2.0])?)?;
-//! let y = graph.node(Node::new("Mul", "double", row).input(&x).input(&two))?;
+//! let y = graph.node("double", Operator::Mul, &[&x, &two])?;
 //! graph.output(&y, "y")?;
-//! let bytes = Model::new(graph, Producer { name: "example".into(), version: "1.0".into() }).encode();
+//! let producer = Producer { name: "example".into(), version: "1.0".into() };
+//! let bytes = Model::new(&graph, producer)?.encode();
 //! assert!(!bytes.is_empty());
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `tensor` | tensors, and the types of values |
+//! | `operator` | the operators, their settings, and how the file has them |
+//! | `shape` | the type of what an operator makes |
+//! | `graph` | a graph that is correct after each step |
+//! | `rewrite` | one graph from another, node by node |
+//! | [`evaluate`] | what a graph computes, in double precision |
+//! | `encode`, `align`, `model` | the file |
 
 mod align;
+mod encode;
+pub mod evaluate;
 mod graph;
 mod model;
+mod operator;
+mod rewrite;
+mod shape;
 mod tensor;
 
-pub use graph::{Attribute, Graph, Node, Value};
-pub use model::{IR_VERSION, Model, OPSET, Producer};
+pub use graph::{Graph, Node, Value};
+pub use model::{Model, OPSET, Producer, ir_version};
+pub use operator::{Attribute, Operator, Sliding};
+pub use rewrite::Rewrite;
 pub use tensor::{Dim, Element, Tensor, Type};

@@ -5,11 +5,21 @@ use prost::Message;
 
 use super::Graph;
 use super::align::align;
+use super::encode::encode;
+use crate::Result;
 
 /// ONNX's own operator set, in the version of ONNX 1.12 (2022): ONNX Runtime 1.12 and later have it.
 pub const OPSET: i64 = 17;
-/// The file format's version that goes with it.
-pub const IR_VERSION: i64 = 8;
+
+/// The file format's version that came with an operator set (the table in ONNX's Versioning.md).
+pub fn ir_version(opset: i64) -> i64 {
+    match opset {
+        ..=14 => 7,
+        15..=18 => 8,
+        19..=20 => 9,
+        _ => 10,
+    }
+}
 
 /// The program that writes the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,18 +39,31 @@ pub struct Model {
 impl Model {
     /// A model without metadata so far. In the file, the data of its initializers lies at multiples
     /// of 64 bytes.
-    pub fn new(graph: Graph, producer: Producer) -> Model {
-        let opset = OperatorSetIdProto { domain: String::new(), version: OPSET };
+    ///
+    /// # Errors
+    /// None that a graph which was built could give.
+    pub fn new(graph: &Graph, producer: Producer) -> Result<Model> {
+        Model::of_opset(OPSET, graph, producer)
+    }
+
+    /// The same for another version of the operator set, 13 to 22: what graphs here use means the same
+    /// in all of them.
+    ///
+    /// # Errors
+    /// None that a graph which was built could give.
+    pub fn of_opset(opset: i64, graph: &Graph, producer: Producer) -> Result<Model> {
+        let ir_version = ir_version(opset);
+        let opset = OperatorSetIdProto { domain: String::new(), version: opset };
         let mut proto = ModelProto {
-            ir_version: IR_VERSION,
+            ir_version,
             opset_import: vec![opset],
             producer_name: producer.name,
             producer_version: producer.version,
-            graph: Some(graph.into_proto()),
+            graph: Some(encode(graph)?),
             ..ModelProto::default()
         };
         align(&mut proto);
-        Model { proto }
+        Ok(Model { proto })
     }
 
     /// Says these things of the model, in place of what was said before.
@@ -48,6 +71,11 @@ impl Model {
     pub fn set_metadata(&mut self, entries: impl IntoIterator<Item = (String, String)>) {
         let entry = |(key, value)| StringStringEntryProto { key, value };
         self.proto.metadata_props = entries.into_iter().map(entry).collect();
+    }
+
+    /// ONNX's own message.
+    pub fn proto(&self) -> &ModelProto {
+        &self.proto
     }
 
     /// The file's bytes.

@@ -1,9 +1,12 @@
 //! Tensors and their types.
 
+use std::fmt;
+
 use candle_onnx::onnx::{
     TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_proto::DataType,
     tensor_shape_proto::Dimension, tensor_shape_proto::dimension, type_proto,
 };
+use half::f16;
 
 use crate::{Error, Result};
 
@@ -12,16 +15,52 @@ use crate::{Error, Result};
 pub enum Element {
     /// IEEE single precision.
     Float32,
+    /// IEEE half precision.
+    Float16,
     /// Signed, 64 bits: indices and shapes.
     Int64,
+    /// Signed, 32 bits: sums of products of quantised numbers.
+    Int32,
+    /// Signed, 8 bits: quantised weights.
+    Int8,
+    /// Unsigned, 8 bits: quantised activations and pixels.
+    Uint8,
 }
 
 impl Element {
     pub(super) fn data_type(self) -> i32 {
         match self {
-            Element::Float32 => DataType::Float.into(),
-            Element::Int64 => DataType::Int64.into(),
+            Element::Float32 => DataType::Float,
+            Element::Float16 => DataType::Float16,
+            Element::Int64 => DataType::Int64,
+            Element::Int32 => DataType::Int32,
+            Element::Int8 => DataType::Int8,
+            Element::Uint8 => DataType::Uint8,
         }
+        .into()
+    }
+
+    /// Bytes of one number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Element::Int64 => 8,
+            Element::Float32 | Element::Int32 => 4,
+            Element::Float16 => 2,
+            Element::Int8 | Element::Uint8 => 1,
+        }
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Element::Float32 => "float32",
+            Element::Float16 => "float16",
+            Element::Int64 => "int64",
+            Element::Int32 => "int32",
+            Element::Int8 => "int8",
+            Element::Uint8 => "uint8",
+        })
     }
 }
 
@@ -32,6 +71,16 @@ pub enum Dim {
     Symbol(String),
     /// Known when the file is written.
     Fixed(usize),
+}
+
+impl Dim {
+    /// Its size, if it is known.
+    pub fn fixed(&self) -> Option<usize> {
+        match self {
+            Dim::Symbol(_) => None,
+            Dim::Fixed(size) => Some(*size),
+        }
+    }
 }
 
 /// Type and shape of a value.
@@ -73,6 +122,18 @@ impl Type {
     }
 }
 
+/// As `float32[batch, 3]`.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dim = |dim: &Dim| match dim {
+            Dim::Symbol(name) => name.clone(),
+            Dim::Fixed(size) => size.to_string(),
+        };
+        let dims: Vec<String> = self.dims.iter().map(dim).collect();
+        write!(f, "{}[{}]", self.element, dims.join(", "))
+    }
+}
+
 /// A tensor that the file carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
@@ -88,8 +149,15 @@ impl Tensor {
     /// # Errors
     /// [`Error::Graph`] if there are not as many numbers as the shape has.
     pub fn float32(dims: &[usize], values: impl IntoIterator<Item = f32>) -> Result<Tensor> {
-        let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
-        Tensor { element: Element::Float32, dims: dims.to_vec(), bytes }.checked(size_of::<f32>())
+        Tensor::new(Element::Float32, dims, values.into_iter().flat_map(f32::to_le_bytes).collect())
+    }
+
+    /// Numbers of half precision, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] if there are not as many numbers as the shape has.
+    pub fn float16(dims: &[usize], values: impl IntoIterator<Item = f16>) -> Result<Tensor> {
+        Tensor::new(Element::Float16, dims, values.into_iter().flat_map(f16::to_le_bytes).collect())
     }
 
     /// 64-bit integers, row by row.
@@ -97,20 +165,69 @@ impl Tensor {
     /// # Errors
     /// [`Error::Graph`] if there are not as many numbers as the shape has.
     pub fn int64(dims: &[usize], values: impl IntoIterator<Item = i64>) -> Result<Tensor> {
-        let bytes: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
-        Tensor { element: Element::Int64, dims: dims.to_vec(), bytes }.checked(size_of::<i64>())
+        Tensor::new(Element::Int64, dims, values.into_iter().flat_map(i64::to_le_bytes).collect())
     }
 
-    fn checked(self, width: usize) -> Result<Tensor> {
-        let expected: usize = self.dims.iter().product();
-        let found = self.bytes.len() / width;
+    /// Signed bytes, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] if there are not as many numbers as the shape has.
+    pub fn int8(dims: &[usize], values: impl IntoIterator<Item = i8>) -> Result<Tensor> {
+        Tensor::new(Element::Int8, dims, values.into_iter().flat_map(i8::to_le_bytes).collect())
+    }
+
+    /// Unsigned bytes, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] if there are not as many numbers as the shape has.
+    pub fn uint8(dims: &[usize], values: impl IntoIterator<Item = u8>) -> Result<Tensor> {
+        Tensor::new(Element::Uint8, dims, values.into_iter().collect())
+    }
+
+    fn new(element: Element, dims: &[usize], bytes: Vec<u8>) -> Result<Tensor> {
+        let expected: usize = dims.iter().product();
+        let found = bytes.len() / element.bytes();
         if found == expected {
-            return Ok(self);
+            return Ok(Tensor { element, dims: dims.to_vec(), bytes });
         }
         Err(Error::Graph {
             node: "initializer".to_string(),
-            message: format!("{found} numbers for the shape {:?}, which has {expected}", self.dims),
+            message: format!("{found} numbers for the shape {dims:?}, which has {expected}"),
         })
+    }
+
+    /// The shape.
+    pub fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// The type of number.
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
+    /// The numbers, row by row, to compute with; exact but for large int64.
+    pub fn floats(&self) -> Vec<f32> {
+        match self.element {
+            Element::Float32 => self.numbers(f32::from_le_bytes),
+            Element::Float16 => self.numbers(|bytes| f16::from_le_bytes(bytes).to_f32()),
+            Element::Int64 => self.numbers(|bytes| i64::from_le_bytes(bytes) as f32),
+            Element::Int32 => self.numbers(|bytes| i32::from_le_bytes(bytes) as f32),
+            Element::Int8 => self.numbers(|bytes| f32::from(i8::from_le_bytes(bytes))),
+            Element::Uint8 => self.numbers(|bytes| f32::from(u8::from_le_bytes(bytes))),
+        }
+    }
+
+    /// The numbers of an int64 tensor, row by row; none of any other.
+    pub fn integers(&self) -> Vec<i64> {
+        match self.element {
+            Element::Int64 => self.numbers(i64::from_le_bytes),
+            _ => Vec::new(),
+        }
+    }
+
+    fn numbers<const WIDTH: usize, Number>(&self, read: impl Fn([u8; WIDTH]) -> Number) -> Vec<Number> {
+        self.bytes.as_chunks().0.iter().map(|&bytes| read(bytes)).collect()
     }
 
     /// How many numbers it holds.
@@ -118,16 +235,17 @@ impl Tensor {
         self.dims.iter().product()
     }
 
-    pub(super) fn type_of(&self) -> Type {
+    /// Its type and shape.
+    pub fn type_of(&self) -> Type {
         Type { element: self.element, dims: self.dims.iter().map(|&size| Dim::Fixed(size)).collect() }
     }
 
-    pub(super) fn into_proto(self, name: &str) -> TensorProto {
+    pub(super) fn to_proto(&self, name: &str) -> TensorProto {
         TensorProto {
             name: name.to_string(),
             dims: self.dims.iter().map(|&size| size as i64).collect(),
             data_type: self.element.data_type(),
-            raw_data: self.bytes,
+            raw_data: self.bytes.clone(),
             ..TensorProto::default()
         }
     }

@@ -110,11 +110,20 @@ fn the_whole_generator_becomes_a_file_that_every_runtime_draws_from() {
     assert_eq!(report["checkpoint"], "runs/mnist/generator.safetensors");
     assert_eq!(report["weights"], "average");
     assert_eq!((&report["opset"], &report["ir_version"]), (&Value::from(17), &Value::from(8)));
-    assert_eq!(report["runtime"]["library"], tests::runtime_library().to_str().unwrap());
-    let largest = report["difference"]["largest"].as_f64().unwrap();
-    assert!(largest > 0. && largest <= 1e-5, "{report}");
-    // 64 images of 28 × 28 in three sizes of batch, loaded in two ways.
-    assert_eq!(report["difference"]["values"], 64 * 28 * 28 * 3 * 2);
+    assert_eq!(report["library"], tests::runtime_library().to_str().unwrap());
+    assert_eq!(report["turned"], serde_json::json!(["h2.deconv"]));
+    // ONNX Runtime and rten, each with the file loaded in two ways.
+    let comparisons = report["comparisons"].as_array().unwrap();
+    let engines: Vec<_> =
+        comparisons.iter().map(|comparison| comparison["engine"].as_str().unwrap()).collect();
+    assert_eq!(engines.len(), 4, "{report}");
+    assert_eq!(engines.iter().filter(|engine| engine.starts_with("rten ")).count(), 2, "{report}");
+    for comparison in comparisons {
+        let largest = comparison["difference"]["largest"].as_f64().unwrap();
+        assert!(largest > 0. && largest <= 1e-5, "{report}");
+        // 64 images of 28 × 28 in three sizes of batch.
+        assert_eq!(comparison["difference"]["values"], 64 * 28 * 28 * 3);
+    }
 
     let contract = contract(&file);
     assert_eq!(contract.classes, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
@@ -164,12 +173,12 @@ fn the_newest_run_is_exported_and_the_report_says_which() {
     }
     let report = shell.succeed(&["--out", "gen.onnx"]);
     for part in [
-        "runs/b/generator.safetensors: labelled-dcgan on mnist, averaged weights after 2.5 epochs",
+        "runs/b/generator.safetensors: generator of labelled-dcgan on mnist, averaged weights after 2.5 epochs",
         "(2345 iterations)",
-        &format!("ONNX Runtime {} (", version(&tests::runtime_library())),
-        "and Candle agree within ",
+        &format!("ONNX Runtime {} and Candle agree within ", version(&tests::runtime_library())),
+        "rten 0.27 and Candle agree within ",
         "gen.onnx: ",
-        "15 nodes, opset 17, IR 8",
+        ", fp32, 15 nodes, opset 17, IR 8",
     ] {
         assert!(report.contains(part), "expected {part:?} in {report}");
     }

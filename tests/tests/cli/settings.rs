@@ -163,7 +163,7 @@ fn a_resumed_run_keeps_its_settings() {
     // A record from before there was a choice.
     shell.succeed(&arguments(&["--epochs", "1", "--out", "old", "--quiet"]));
     let mut old = config(&shell, "old");
-    for key in ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch"] {
+    for key in ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast"] {
         assert!(old["recipe"].as_object_mut().unwrap().remove(key).is_some());
     }
     assert!(old["networks"].as_object_mut().unwrap().remove("latent").is_some());
@@ -205,7 +205,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         results(&shell, name, 2)[1].clone()
     };
     let reference = weights("reference", &[]);
-    let changes: [&[&str]; 11] = [
+    let changes: [&[&str]; 12] = [
         &["--generator-updates", "1"],
         &["--learning-rate", "0.001"],
         &["--learning-rate-g", "0.001"],
@@ -216,6 +216,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         &["--beta2", "0.9"],
         &["--smoothing", "0.1"],
         &["--mismatch", "0.5"],
+        &["--contrast", "0.5"],
         &["--latent", "normal"],
     ];
     let mut seen = vec![reference];

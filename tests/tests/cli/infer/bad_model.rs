@@ -49,9 +49,11 @@ fn a_truncated_model() {
 #[test]
 fn a_graph_that_is_damaged() {
     let mut bytes = TinyModel::default().bytes();
-    // Byte 2 is the graph's key, bytes 3 and 4 its length; its first node begins at byte 5.
-    bytes[5..25].fill(0xff);
+    // Byte 2 is the graph's key, bytes 3 and 4 its length, 5 and 6 its first node's key and length.
+    bytes[7..25].fill(0xff);
     refused(&bytes, &["ONNX Runtime", "can't load model", "cargo export"]);
+    bytes[5..7].fill(0xff);
+    refused(&bytes, &["is not an ONNX model", "protobuf"]);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn a_count_that_is_none() {
 fn a_device_that_means_nothing() {
     let shell = shell();
     let arguments = ["--digit", "5", "--device", "gpu"];
-    shell.fail(&arguments, 2, &["\"gpu\" is not a device", "auto, cpu, cuda or cuda:<number>"]);
+    shell.fail(&arguments, 2, &["\"gpu\" is not a device", "auto, cpu, cuda, cuda:<number>, tensorrt"]);
 }
 
 #[test]
@@ -76,11 +76,26 @@ fn cuda_where_there_is_none() {
     let shell = shell();
     let library = tests::runtime_library();
     let library = library.to_str().unwrap();
-    for (device, named) in [("cuda", "cuda:0"), ("cuda:3", "cuda:3")] {
+    for (device, named, provider) in
+        [("cuda", "cuda:0", "CUDA"), ("cuda:3", "cuda:3", "CUDA"), ("tensorrt", "tensorrt:0", "TensorRT")]
+    {
         let arguments = ["--digit", "5", "--device", device];
-        let found = ["--device ", named, " is not available", library, "without its CUDA provider"];
-        shell.fail(&arguments, 2, &[found.as_slice(), &["--device cpu", "onnxruntime-gpu"]].concat());
+        let missing = format!("without its {provider} provider");
+        let found = ["--device ", named, " is not available", library, &missing];
+        let advice = ["--device cpu", "onnxruntime-gpu", "infer doctor"];
+        shell.fail(&arguments, 2, &[found.as_slice(), &advice].concat());
     }
+}
+
+#[test]
+fn an_engine_that_means_nothing_or_cannot_do_it() {
+    let shell = shell();
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        shell.fail(&[&["--digit", "5", "--engine"], arguments].concat(), 2, parts);
+    };
+    refused(&["ort"], &["\"ort\" is not an engine", "auto, onnxruntime or rten"]);
+    refused(&["rten", "--device", "cuda"], &["--engine rten can't be used", "on the CPU only"]);
+    refused(&["rten", "--runtime", "lib.so"], &["--engine rten can't be used", "leave --runtime out"]);
 }
 
 #[test]

@@ -74,7 +74,17 @@ fn no_library_anywhere() {
     let runtime = checkout.path("runtime");
     let looked = format!("looked in {}, in {}, and asked the system", beside.display(), runtime.display());
     let get = ["make setup", "pip download --no-deps onnxruntime", "beside the program", "--runtime"];
-    shell.fail(&["--digit", "5"], 1, &[&["no ONNX Runtime found", &looked], get.as_slice()].concat());
+    let parts = [&["no ONNX Runtime found", &looked], get.as_slice()].concat();
+    shell.fail(&["--digit", "5", "--engine", "onnxruntime"], 2, &parts);
+    shell.fail(&["--digit", "5", "--device", "cuda"], 2, &parts);
+    // The engine that is part of the program draws it all the same, and says why it does.
+    let said = shell.succeed(&["--digit", "5"]);
+    for part in ["\nrten ", "\nnote: ONNX Runtime can't be used, so rten is: no ONNX Runtime found", &looked]
+    {
+        assert!(said.contains(part), "expected {part:?} in {said:?}");
+    }
+    assert_eq!(shell.files(), ["digit-5.png"]);
+    assert!(shell.succeed(&["self-test", "--engine", "rten"]).starts_with("self-test passed: "));
 }
 
 #[test]
@@ -122,8 +132,8 @@ fn a_library_that_cannot_serve_is_passed_over_and_named_if_nothing_else_is_found
     if !system_has_one() {
         let named = format!("{} is ONNX Runtime 1.16.3, which is too old", beside.display());
         shell.fail(
-            &["--digit", "5"],
-            1,
+            &["--digit", "5", "--engine", "onnxruntime"],
+            2,
             &["no ONNX Runtime found", &named, "libonnxruntime.so is not a library"],
         );
     }

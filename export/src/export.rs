@@ -1,0 +1,370 @@
+//! From a checkpoint to the ONNX file: lower, form, prove, write.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor as Numbers};
+use infer::contract::{Contract, PixelRange, tensor};
+use infer::latent::latent_batch;
+use infer::{Engine as Choice, Generator, ModelSource, Runtime};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::form::{Form, Formed, Precision, Subject};
+use crate::generator::{contract, golden};
+use crate::onnx::{Model, Producer, ir_version};
+use crate::passes::interface::Levels;
+use crate::proof::{Cases, Difference, Engine, Tolerance};
+use crate::report::{Comparison, Report};
+use crate::session::Session;
+use crate::trained::{Trained, Weights, Which};
+use crate::{Error, Result};
+
+/// `infer` loads a model in two ways: for few images it lends the engine the weights where they lie in
+/// the file, for many it hands over the file as it is. Both are proven.
+const FEW_IMAGES: usize = 1;
+/// More than it takes for the second way.
+const MANY_IMAGES: usize = 1 << 16;
+
+/// Images whose range of numbers an 8-bit layer is made for.
+const TYPICAL: usize = 200;
+/// Key of their latents: not those that are compared.
+const TYPICAL_SEED: u64 = 1;
+
+/// What to export, and to where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The checkpoint's file.
+    pub checkpoint: PathBuf,
+    /// Which of its networks.
+    pub network: Which,
+    /// Which of its weights.
+    pub weights: Weights,
+    /// In which form.
+    pub form: Form,
+    /// The ONNX file to write.
+    pub out: PathBuf,
+    /// The ONNX Runtime library for the proof; without it, it is looked for as `infer` does.
+    pub runtime: Option<PathBuf>,
+}
+
+/// Exports a network: lowers it, runs the file's very bytes in every engine against Candle, and writes
+/// them if all agree within [`Tolerance`].
+///
+/// # Errors
+/// Any of [`Error`]'s; nothing is written then.
+pub fn export(options: &Options) -> Result<Report> {
+    check_output(&options.out)?;
+    let trained = Trained::load(&options.checkpoint, options.network, options.weights)?;
+    let contract = contract_of(&trained)?;
+    if options.form.precision == Precision::Int8 && contract.is_none() {
+        let message = format!(
+            "--precision int8 is for generators: what a {} sees isn't known here; use fp32 or fp16",
+            trained.kind
+        );
+        return Err(Error::Form { message });
+    }
+    let runtime = Runtime::load(options.runtime.as_deref())?;
+    let subject = Subject {
+        network: &trained.network,
+        parameters: &trained.parameters,
+        names: trained.names(),
+        levels: contract.as_ref().map(|contract| levels(contract.pixel_range)),
+        typical: contract.as_ref().map(typical).transpose()?.unwrap_or_default(),
+    };
+    let Formed { graph, timings, turned } = options.form.graph(&subject, runtime)?;
+    let producer = Producer { name: "edgegan".into(), version: env!("CARGO_PKG_VERSION").into() };
+    let mut model = Model::of_opset(options.form.opset, &graph, producer)?;
+    let mut metadata = Vec::new();
+    if !turned.is_empty() {
+        metadata.push(("edgegan.subpixel".to_string(), json!(turned).to_string()));
+    }
+    match &contract {
+        Some(contract) => metadata.extend(contract.to_metadata()),
+        None => metadata.extend(about(&trained)),
+    }
+    model.set_metadata(metadata.clone());
+
+    let cases = Cases::new(&trained.network, &trained.parameters, contract.as_ref())?;
+    let proof = Proof {
+        file: &options.out,
+        trained: &trained,
+        form: &options.form,
+        contract: contract.as_ref(),
+        runtime,
+        asked: options.runtime.as_deref(),
+    };
+    // What the file promises is what it draws without its promises.
+    let before = proof.run(&model.encode(), &cases)?;
+    if options.form.precision != Precision::Fp32 {
+        let Difference { largest, mean, levels, .. } =
+            before.first().map(|c| c.difference).unwrap_or_default();
+        let precision = json!({
+            "precision": options.form.precision.name(),
+            "largest": largest,
+            "mean": mean,
+            "levels": levels,
+        });
+        metadata.push(("edgegan.precision".to_string(), precision.to_string()));
+    }
+    if let Some(contract) = contract.clone().filter(|_| proof.is_standard()) {
+        model.set_metadata(metadata.clone());
+        let mut generator = proof.generator(&model.encode(), Choice::OnnxRuntime, FEW_IMAGES)?;
+        // Engines may differ from each other by as much as each differs from Candle.
+        let tolerance = match options.form.precision {
+            Precision::Fp32 => 1,
+            _ => before.iter().filter_map(|c| c.difference.levels).max().unwrap_or(0).max(1),
+        };
+        let golden = Some(golden(&mut generator, tolerance)?);
+        metadata.retain(|(key, _)| key != "edgegan.golden");
+        metadata.extend(
+            Contract { golden, ..contract }
+                .to_metadata()
+                .into_iter()
+                .filter(|(key, _)| key == "edgegan.golden"),
+        );
+    }
+    model.set_metadata(metadata);
+
+    let bytes = model.encode();
+    let comparisons = proof.run(&bytes, &cases)?;
+    models::files::write_atomically(&options.out, |file| file.write_all(&bytes))?;
+    Ok(Report {
+        file: options.out.clone(),
+        written: true,
+        bytes: bytes.len(),
+        sha256: hexadecimal(&bytes),
+        nodes: Some(graph.nodes().len()),
+        parameters: Some(graph.parameters()),
+        opset: Some(options.form.opset),
+        ir_version: Some(ir_version(options.form.opset)),
+        checkpoint: options.checkpoint.clone(),
+        network: trained.kind,
+        weights: trained.weights,
+        architecture: trained.architecture,
+        dataset: trained.provenance.dataset,
+        epochs: trained.provenance.epochs,
+        iterations: trained.provenance.iterations,
+        precision: options.form.precision,
+        turned,
+        timings,
+        library: runtime.library().to_path_buf(),
+        comparisons,
+    })
+}
+
+/// Runs a file that is there against the checkpoint that it was made from, and writes nothing.
+///
+/// # Errors
+/// As [`export`], and if it is no generator's file.
+pub fn verify(options: &Options) -> Result<Report> {
+    let trained = Trained::load(&options.checkpoint, options.network, options.weights)?;
+    let contract = contract_of(&trained)?;
+    let Some(ours) = &contract else {
+        let message = format!(
+            "--verify-only is for generators; {} is a {}",
+            options.checkpoint.display(),
+            trained.kind
+        );
+        return Err(Error::Form { message });
+    };
+    let source = ModelSource::File(&options.out);
+    let theirs = source.contract()?;
+    let differs = |what: &str, theirs: String, ours: String| Error::Form {
+        message: format!(
+            "{} has {what} {theirs}, but checkpoint {} has {ours}; name the checkpoint that it was made from",
+            options.out.display(),
+            options.checkpoint.display()
+        ),
+    };
+    for (what, theirs, ours) in [
+        ("architecture", theirs.architecture.clone(), ours.architecture.clone()),
+        ("classes", theirs.describe_classes(), ours.describe_classes()),
+        ("latents", theirs.latent_dim.to_string(), ours.latent_dim.to_string()),
+    ] {
+        if theirs != ours {
+            return Err(differs(what, theirs, ours));
+        }
+    }
+    let bytes = std::fs::read(&options.out).map_err(|source| models::Error::Io {
+        action: "read",
+        path: options.out.clone(),
+        source,
+    })?;
+    let runtime = Runtime::load(options.runtime.as_deref())?;
+    let form = Form { precision: options.form.precision, ..Form::default() };
+    let cases = Cases::new(&trained.network, &trained.parameters, contract.as_ref())?;
+    let proof = Proof {
+        file: &options.out,
+        trained: &trained,
+        form: &form,
+        contract: contract.as_ref(),
+        runtime,
+        asked: options.runtime.as_deref(),
+    };
+    let comparisons = proof.run(&bytes, &cases)?;
+    Ok(Report {
+        file: options.out.clone(),
+        written: false,
+        bytes: bytes.len(),
+        sha256: hexadecimal(&bytes),
+        nodes: None,
+        parameters: None,
+        opset: None,
+        ir_version: None,
+        checkpoint: options.checkpoint.clone(),
+        network: trained.kind,
+        weights: trained.weights,
+        architecture: trained.architecture,
+        dataset: trained.provenance.dataset,
+        epochs: trained.provenance.epochs,
+        iterations: trained.provenance.iterations,
+        precision: form.precision,
+        turned: Vec::new(),
+        timings: Vec::new(),
+        library: runtime.library().to_path_buf(),
+        comparisons,
+    })
+}
+
+/// Runs a file's bytes in every engine.
+struct Proof<'a> {
+    file: &'a Path,
+    trained: &'a Trained,
+    form: &'a Form,
+    contract: Option<&'a Contract>,
+    runtime: &'static Runtime,
+    asked: Option<&'a Path>,
+}
+
+impl Proof<'_> {
+    /// Whether the file is one that `infer` draws from.
+    fn is_standard(&self) -> bool {
+        self.contract.is_some() && !self.form.uint8 && self.form.batch.is_none()
+    }
+
+    /// Every engine against Candle.
+    fn run(&self, bytes: &[u8], cases: &Cases) -> Result<Vec<Comparison>> {
+        let range = self.contract.map(|contract| contract.pixel_range).filter(|_| self.form.uint8);
+        let tolerance = Tolerance::of(self.form.precision, range);
+        let mut comparisons = Vec::new();
+        for mut engine in self.engines(bytes)? {
+            let difference = cases.compare(&mut engine)?;
+            if !tolerance.allows(&difference) {
+                return Err(Error::Differs {
+                    engine: engine.name(),
+                    file: self.file.display().to_string(),
+                    largest: difference.largest,
+                    mean: difference.mean,
+                    tolerance: format!("{:.0e} (mean {:.0e})", tolerance.largest, tolerance.mean),
+                    remedy: "nothing was written: try another ONNX Runtime with --runtime, and if it differs \
+                             too, the file isn't of this checkpoint, or this is an error of the exporter",
+                });
+            }
+            comparisons.push(Comparison { engine: engine.name(), difference });
+        }
+        Ok(comparisons)
+    }
+
+    fn engines(&self, bytes: &[u8]) -> Result<Vec<Engine>> {
+        if !self.is_standard() {
+            let names = self.trained.names();
+            return Ok(vec![Engine::Session {
+                session: Session::of_bytes(bytes, self.runtime)?,
+                names: [names.input, names.label],
+                batch: self.form.batch.map(|n| n as usize),
+                bytes: self.form.uint8,
+            }]);
+        }
+        let mut engines = Vec::new();
+        for images in [FEW_IMAGES, MANY_IMAGES] {
+            engines.push(self.generator(bytes, Choice::OnnxRuntime, images)?);
+            match self.generator(bytes, Choice::Rten, images) {
+                Ok(generator) => engines.push(generator),
+                // Half precision is for GPUs, which the embedded engine doesn't serve.
+                Err(_) if self.form.precision == Precision::Fp16 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(engines.into_iter().map(|generator| Engine::Generator(Box::new(generator))).collect())
+    }
+
+    /// The file's bytes in one of `infer`'s engines, on the CPU: what every machine has.
+    fn generator(&self, bytes: &[u8], engine: Choice, expected_images: usize) -> Result<Generator> {
+        let name = self.file.display().to_string();
+        let source = ModelSource::Bytes { name: &name, bytes };
+        let runtime = match engine {
+            Choice::Rten => None,
+            _ => self.asked.map(Path::to_path_buf),
+        };
+        let device = infer::Device::Cpu;
+        let options = infer::Options { engine, device, runtime, expected_images, ..Default::default() };
+        Ok(Generator::load(&source, &options)?)
+    }
+}
+
+/// What the file of a generator says about itself, without its golden case.
+fn contract_of(trained: &Trained) -> Result<Option<Contract>> {
+    let Some(header) = trained.header.as_ref().filter(|_| trained.kind == "generator") else {
+        return Ok(None);
+    };
+    let contract = contract(header, trained.sha256.clone(), &trained.network);
+    let wrong = |message| Error::Checkpoint { path: trained.path.clone(), message };
+    contract.map(Some).map_err(wrong)
+}
+
+/// What the file of another network says about itself.
+fn about(trained: &Trained) -> Vec<(String, String)> {
+    let provenance = &trained.provenance;
+    let entries = [
+        ("network", trained.kind.to_string()),
+        ("architecture", trained.architecture.clone()),
+        ("dataset", provenance.dataset.clone()),
+        ("classes", json!(provenance.classes).to_string()),
+        ("pixel_range", PixelRange::ZeroToOne.to_string()),
+        ("epochs", (provenance.epochs as u64).to_string()),
+        ("iterations", provenance.iterations.to_string()),
+        ("recipe", provenance.recipe.clone()),
+        ("seed", provenance.seed.to_string()),
+        ("checkpoint_sha256", trained.sha256.clone()),
+    ];
+    entries.into_iter().map(|(key, value)| (format!("edgegan.{key}"), value)).collect()
+}
+
+fn levels(range: PixelRange) -> Levels {
+    match range {
+        PixelRange::ZeroToOne => Levels { black: 0., white: 1. },
+        PixelRange::MinusOneToOne => Levels { black: -1., white: 1. },
+    }
+}
+
+/// Latents as they are drawn, with every label in turn.
+fn typical(contract: &Contract) -> Result<HashMap<String, Numbers>> {
+    let indices: Vec<u64> = (0..TYPICAL as u64).collect();
+    let z = latent_batch(contract.latent_distribution, TYPICAL_SEED, &indices, contract.latent_dim);
+    let z = Numbers::from_iter(z.iter().copied(), &Device::Cpu)?.reshape(z.dim())?.to_dtype(DType::F64)?;
+    let mut typical = HashMap::from([(tensor::Z.to_string(), z)]);
+    if contract.is_labelled() {
+        let labels = indices.iter().map(|&i| (i % contract.classes.len() as u64) as i64);
+        typical.insert(tensor::LABEL.to_string(), Numbers::from_iter(labels, &Device::Cpu)?);
+    }
+    Ok(typical)
+}
+
+/// Refuses, before any work, a path that can't become a file.
+fn check_output(path: &Path) -> Result<()> {
+    let wrong = |message: String| Err(Error::Output { path: path.to_path_buf(), message });
+    if path.is_dir() {
+        return wrong("this is a folder; name a file in it, such as gen.onnx".to_string());
+    }
+    match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() || folder.is_dir() => Ok(()),
+        Some(folder) if folder.exists() => wrong(format!("{} is not a folder", folder.display())),
+        Some(folder) => wrong(format!("there is no folder {}; create it first", folder.display())),
+        None => wrong("this is no file's name".to_string()),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

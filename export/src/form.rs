@@ -1,0 +1,160 @@
+//! In which form a network is written: which passes go over its graph, and how numbers are stored.
+
+use std::collections::HashMap;
+
+use candle_core::Tensor as Numbers;
+use clap::{Args, ValueEnum};
+use models::{Network, Parameters};
+use serde::Serialize;
+
+use crate::deconv::{self, Timing};
+use crate::lower::{Names, lower};
+use crate::onnx::{Graph, OPSET};
+use crate::passes::interface::{Levels, bytes, fixed_batch};
+use crate::passes::{dead, half, int8, simplify};
+use crate::{Error, Result};
+use infer::Runtime;
+
+/// The form of a file.
+#[derive(Clone, Debug, Args)]
+pub struct Form {
+    /// Which passes go over the graph
+    #[arg(long, value_enum, default_value_t)]
+    pub optimize: Optimize,
+    /// What becomes of transposed convolutions; without it, those of 16 outputs or more become
+    /// convolutions, but none with --optimize none
+    #[arg(long, value_enum)]
+    pub deconv: Option<Deconv>,
+    /// How numbers are stored and computed with
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: Precision,
+    /// Fix the batch to N images, for runtimes that want it known
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub batch: Option<u64>,
+    /// Pixels as uint8, scaled, rounded and limited in the graph, in place of float32
+    #[arg(long)]
+    pub uint8: bool,
+    /// Version of ONNX's operator set, 13 to 22; ONNX Runtime 1.17 has them up to 20
+    #[arg(long, value_name = "N", default_value_t = OPSET, value_parser = clap::value_parser!(i64).range(13..=22))]
+    pub opset: i64,
+}
+
+impl Default for Form {
+    fn default() -> Form {
+        Form {
+            optimize: Optimize::Full,
+            deconv: None,
+            precision: Precision::Fp32,
+            batch: None,
+            uint8: false,
+            opset: OPSET,
+        }
+    }
+}
+
+/// Which passes go over a graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimize {
+    /// None: the graph reads like the network, layer by layer
+    None,
+    /// Those that make fewer steps of it: batch norms into weights, labels into tables
+    #[default]
+    Full,
+}
+
+/// What becomes of transposed convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Deconv {
+    /// They stay
+    Transpose,
+    /// Each becomes convolutions, one a phase of the picture, and a DepthToSpace
+    Subpixel,
+    /// For each of them what is faster in ONNX Runtime here and now
+    Auto,
+}
+
+/// How numbers are stored and computed with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision
+    #[default]
+    Fp32,
+    /// Half precision, with float32 inputs and outputs; for GPUs
+    Fp16,
+    /// 8-bit weights in large linear layers, the other numbers stored in half precision; for small CPUs
+    Int8,
+}
+
+impl Precision {
+    /// Its name on the command line and in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Fp32 => "fp32",
+            Precision::Fp16 => "fp16",
+            Precision::Int8 => "int8",
+        }
+    }
+}
+
+/// What a form needs to know of a network.
+pub struct Subject<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// Its weights.
+    pub parameters: &'a Parameters,
+    /// Names of the graph's inputs and output.
+    pub names: Names<'a>,
+    /// Black and white, if it makes pictures.
+    pub levels: Option<Levels>,
+    /// What its large linear layers are likely to see, by the names of inputs: for their 8-bit ranges.
+    pub typical: HashMap<String, Numbers>,
+}
+
+/// A graph in its form, and what was found on the way.
+pub struct Formed {
+    /// The graph.
+    pub graph: Graph,
+    /// What [`Deconv::Auto`] measured.
+    pub timings: Vec<Timing>,
+    /// Transposed convolutions that became convolutions.
+    pub turned: Vec<String>,
+}
+
+impl Form {
+    /// The graph of a network in this form. `runtime` times what is faster.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] if the weights don't fit the precision, [`Error::Form`] for pixels of a
+    /// network that makes none, [`Error::Infer`] if ONNX Runtime can't run a graph to time.
+    pub fn graph(&self, subject: &Subject<'_>, runtime: &'static Runtime) -> Result<Formed> {
+        let mut graph = lower(subject.network, subject.parameters, &subject.names)?;
+        if self.optimize == Optimize::Full {
+            graph = simplify(graph)?;
+        }
+        let (mut timings, mut turned) = (Vec::new(), Vec::new());
+        match (self.deconv, self.optimize) {
+            (Some(Deconv::Transpose), _) | (None, Optimize::None) => {}
+            (Some(Deconv::Subpixel), _) => (graph, turned) = deconv::all(&graph)?,
+            (Some(Deconv::Auto), _) => (graph, turned, timings) = deconv::fastest(graph, runtime)?,
+            (None, Optimize::Full) => (graph, turned) = deconv::wide(&graph)?,
+        }
+        graph = match self.precision {
+            Precision::Fp32 => graph,
+            Precision::Fp16 => half::compute(&graph)?,
+            Precision::Int8 => half::store(&int8::linear(&graph, subject.typical.clone())?)?,
+        };
+        if self.uint8 {
+            let levels = subject.levels.ok_or_else(|| Error::Form {
+                message: format!("--uint8 is for pictures, which {} doesn't make", subject.network.name()),
+            })?;
+            graph = bytes(&graph, levels)?;
+        }
+        if let Some(n) = self.batch {
+            graph = fixed_batch(&graph, n as usize)?;
+        }
+        Ok(Formed { graph: dead::remove(&graph)?, timings, turned })
+    }
+}

@@ -1,0 +1,81 @@
+//! From a graph to ONNX's own messages.
+
+use candle_onnx::onnx::{AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType};
+
+use super::graph::Graph;
+use super::operator::Attribute;
+use crate::Result;
+
+/// The graph as ONNX has it. Initializers stand in the order in which nodes use them, and each value
+/// between nodes has its type and shape listed.
+///
+/// # Errors
+/// None that a graph which was built could give.
+pub fn encode(graph: &Graph) -> Result<GraphProto> {
+    let mut proto = GraphProto { name: graph.name().to_string(), ..GraphProto::default() };
+    let outputs: Vec<_> = graph.outputs().collect();
+    // The node that makes an output writes to the name by which the outside knows it.
+    let outside = |name: &String| match outputs.iter().find(|(_, value)| value.name() == name) {
+        Some((outside, _)) => (*outside).to_string(),
+        None => name.clone(),
+    };
+    for input in graph.inputs() {
+        proto.input.push(input.type_of().value_info(input.name()));
+    }
+    for node in graph.nodes() {
+        let mut inputs: Vec<String> = node.inputs.iter().map(outside).collect();
+        for name in &node.inputs {
+            let there = proto.initializer.iter().any(|tensor| tensor.name == *name);
+            if let Some(tensor) = graph.constant(name).filter(|_| !there) {
+                proto.initializer.push(tensor.to_proto(name));
+            }
+        }
+        for (what, tensor) in node.operator.constants()? {
+            let name = format!("{}.{what}", node.name);
+            proto.initializer.push(tensor.to_proto(&name));
+            inputs.push(name);
+        }
+        // ONNX lists a value once: what is an output is no value between nodes.
+        if let Some(value) = graph.value(&node.name).filter(|_| outside(&node.name) == node.name) {
+            proto.value_info.push(value.type_of().value_info(&node.name));
+        }
+        let attributes = node.operator.attributes();
+        proto.node.push(NodeProto {
+            name: node.name.clone(),
+            op_type: node.operator.name().to_string(),
+            input: inputs,
+            output: vec![outside(&node.name)],
+            attribute: attributes.into_iter().map(|(name, value)| attribute(name, value)).collect(),
+            ..NodeProto::default()
+        });
+    }
+    for (name, value) in outputs {
+        proto.output.push(value.type_of().value_info(name));
+    }
+    Ok(proto)
+}
+
+fn attribute(name: &str, value: Attribute) -> AttributeProto {
+    let mut proto = AttributeProto { name: name.to_string(), ..AttributeProto::default() };
+    // The type is written too: proto3 leaves out a zero, which the type then tells from nothing.
+    let of_type = match value {
+        Attribute::Float(value) => {
+            proto.f = value;
+            AttributeType::Float
+        }
+        Attribute::Int(value) => {
+            proto.i = value;
+            AttributeType::Int
+        }
+        Attribute::Ints(values) => {
+            proto.ints = values;
+            AttributeType::Ints
+        }
+        Attribute::String(word) => {
+            proto.s = word.as_bytes().to_vec();
+            AttributeType::String
+        }
+    };
+    proto.set_type(of_type);
+    proto
+}

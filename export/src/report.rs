@@ -1,0 +1,112 @@
+//! What was exported, and how it was checked.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::deconv::Timing;
+use crate::form::Precision;
+use crate::proof::{BATCHES, Difference};
+use crate::trained::Weights;
+
+/// What was exported, and how it was checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The file.
+    pub file: PathBuf,
+    /// Whether it was written, or only checked.
+    pub written: bool,
+    /// Its size.
+    pub bytes: usize,
+    /// Its SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Nodes of the graph that was written.
+    pub nodes: Option<usize>,
+    /// Numbers that its initializers hold.
+    pub parameters: Option<usize>,
+    /// Version of ONNX's operator set.
+    pub opset: Option<i64>,
+    /// Version of the file format.
+    pub ir_version: Option<i64>,
+    /// The checkpoint.
+    pub checkpoint: PathBuf,
+    /// Which network.
+    pub network: &'static str,
+    /// Which of its weights, where there is a choice.
+    pub weights: Option<Weights>,
+    /// The network's name.
+    pub architecture: String,
+    /// What it was trained on.
+    pub dataset: String,
+    /// Passes over the training set.
+    pub epochs: f64,
+    /// Iterations of training.
+    pub iterations: u64,
+    /// How numbers are stored and computed with.
+    pub precision: Precision,
+    /// Transposed convolutions that became convolutions.
+    pub turned: Vec<String>,
+    /// What was measured to choose them.
+    pub timings: Vec<Timing>,
+    /// The ONNX Runtime library of the proof.
+    pub library: PathBuf,
+    /// Each engine, in each way that it loads the file, against Candle.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// An engine against Candle.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Its name and version.
+    pub engine: String,
+    /// How far they are apart.
+    pub difference: Difference,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { architecture, dataset, epochs, iterations, .. } = self;
+        let weights = match self.weights {
+            Some(Weights::Average) => ", averaged weights",
+            Some(Weights::Raw) => ", raw weights",
+            None => "",
+        };
+        writeln!(
+            f,
+            "{}: {} of {architecture} on {dataset}{weights} after {epochs:.1} epochs ({iterations} iterations)",
+            self.checkpoint.display(),
+            self.network,
+        )?;
+        for timing in &self.timings {
+            let chosen = if timing.turned == self.turned { ": taken" } else { "" };
+            writeln!(f, "  {timing}{chosen}")?;
+        }
+        let mut said: Vec<&str> = Vec::new();
+        for Comparison { engine, .. } in &self.comparisons {
+            if said.contains(&engine.as_str()) {
+                continue;
+            }
+            said.push(engine);
+            let of_engine = self.comparisons.iter().filter(|comparison| comparison.engine == *engine);
+            let worst = of_engine.map(|c| c.difference).max_by(|a, b| a.largest.total_cmp(&b.largest));
+            if let Some(Difference { largest, mean, levels, values }) = worst {
+                write!(f, "{engine} and Candle agree within {largest:.1e} (mean {mean:.1e}")?;
+                if let Some(levels) = levels {
+                    write!(f, ", {levels} of 255 levels")?;
+                }
+                let batches: Vec<_> = BATCHES.iter().map(usize::to_string).collect();
+                writeln!(f, ") on {values} numbers, in batches of {}", batches.join(", "))?;
+            }
+        }
+        let megabytes = self.bytes as f64 / 1e6;
+        write!(f, "{}: {megabytes:.1} MB", self.file.display())?;
+        if let (Some(nodes), Some(opset), Some(ir)) = (self.nodes, self.opset, self.ir_version) {
+            write!(f, ", {}, {nodes} nodes, opset {opset}, IR {ir}", self.precision.name())?;
+        }
+        if !self.written {
+            write!(f, ", checked, nothing written")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! Where a model comes from, and what its file says before any engine has seen it.
+
+use std::{
+    borrow::Cow,
+    fs::{self, File},
+    io::{BufReader, Cursor},
+    path::Path,
+};
+
+use crate::{Error, contract::Contract, header::Header, interface};
+
+/// Where a model comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum ModelSource<'a> {
+    /// A file.
+    File(&'a Path),
+    /// The bytes of a file.
+    Bytes {
+        /// What messages call it.
+        name: &'a str,
+        /// The whole file.
+        bytes: &'a [u8],
+    },
+    /// The bytes of a file that are part of the program: weights are used where they lie, if they
+    /// are aligned for float32.
+    Embedded {
+        /// What messages call it.
+        name: &'static str,
+        /// The whole file.
+        bytes: &'static [u8],
+    },
+}
+
+impl ModelSource<'_> {
+    /// What messages call the model.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Bytes { name, .. } | Self::Embedded { name, .. } => (*name).into(),
+        }
+    }
+
+    /// Reads what the model says about itself, and checks that its graph takes and gives what the
+    /// contract says; no engine is needed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ModelUnreadable`], [`Error::NotOnnx`], [`Error::NotAGenerator`] or
+    /// [`Error::OtherInterface`].
+    pub fn contract(&self) -> Result<Contract, Error> {
+        let header = match self {
+            Self::File(path) => Header::read(&mut BufReader::new(open(path)?)),
+            Self::Bytes { bytes, .. } | Self::Embedded { bytes, .. } => Header::read(&mut Cursor::new(bytes)),
+        };
+        let header = header.map_err(|found| Error::NotOnnx { model: self.name(), found })?;
+        let contract = Contract::from_metadata(|key| header.get(key))
+            .map_err(|found| Error::NotAGenerator { model: self.name(), found })?;
+        interface::check(&header, &contract).map_err(|(found, expected)| Error::OtherInterface {
+            model: self.name(),
+            found,
+            expected,
+        })?;
+        Ok(contract)
+    }
+
+    /// The whole file, without a copy where it is part of the program.
+    pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, Error> {
+        match self {
+            Self::File(path) => fs::read(path).map(Cow::Owned).map_err(|error| Error::ModelUnreadable {
+                path: path.display().to_string(),
+                found: error.to_string(),
+            }),
+            Self::Bytes { bytes, .. } => Ok(Cow::Owned(bytes.to_vec())),
+            Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    let unreadable = |found: String| Error::ModelUnreadable { path: path.display().to_string(), found };
+    let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if metadata.is_dir() {
+        return Err(unreadable("this is a folder".into()));
+    }
+    File::open(path).map_err(|error| unreadable(error.to_string()))
+}
