@@ -4,7 +4,7 @@ use infer::contract::{LatentDistribution, tensor};
 use infer::latent::{latents, normal_latents};
 
 use super::pairs::{Form, Input, Kind, Sizes, pairs};
-use crate::inspect::{Report, contract};
+use crate::inspect::{Report, classes, contract};
 use crate::proof::BATCHES;
 
 /// How many rows are compared at least: as many as the largest batch.
@@ -77,8 +77,8 @@ impl Plan {
         let pairs = pairs("takes", &a.inputs, &b.inputs)?;
         let contracts = [contract(&a.metadata).ok(), contract(&b.metadata).ok()];
         // A label that one of them doesn't know would be an error there.
-        let classes = contracts.iter().flatten().map(|contract| contract.classes.len()).min();
-        let classes = classes.filter(|&classes| classes > 0);
+        let named = [a, b].map(|report| classes(&report.metadata).map_or(0, |names| names.len()));
+        let classes = named.into_iter().filter(|&count| count > 0).min();
         let latents = contracts.iter().flatten().map(|contract| contract.latent_distribution).next();
         let inputs: Vec<Input> = pairs
             .into_iter()

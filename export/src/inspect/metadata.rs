@@ -27,6 +27,7 @@ impl From<StringStringEntryProto> for Entry {
 fn meaning(key: &str, value: &str) -> Option<String> {
     let text = match key {
         "format" => "version of these keys",
+        "network" => "what it is, if no generator",
         "architecture" => "the network",
         "dataset" => "what it was trained on",
         "classes" => match serde_json::from_str::<Vec<String>>(value).ok()?.len() {
@@ -42,6 +43,8 @@ fn meaning(key: &str, value: &str) -> Option<String> {
         "seed" => "of its training",
         "checkpoint_sha256" => "of the checkpoint that it was exported from",
         "quality" => "measured figures",
+        "precision" => "how its numbers are kept, and how far that takes the output from float32",
+        "subpixel" => "transposed convolutions that are kept as convolutions",
         "golden" => {
             let Golden { seed, labels, tolerance, .. } = serde_json::from_str(value).ok()?;
             return Some(format!(
@@ -54,12 +57,21 @@ fn meaning(key: &str, value: &str) -> Option<String> {
     Some(text.to_string())
 }
 
-/// What keeps `infer` from reading the metadata; of a file without edgegan's keys, nothing.
+/// What keeps `infer` from reading the metadata of a generator; of any other file, nothing.
 pub fn fault(metadata: &[Entry]) -> Option<String> {
-    if !metadata.iter().any(|entry| entry.key.starts_with("edgegan.")) {
-        return None;
-    }
+    metadata.iter().find(|entry| entry.key == "edgegan.format")?;
     contract(metadata).err()
+}
+
+/// The names of its classes, in the label's order: a generator's, or of what reads its drawings.
+///
+/// # Errors
+/// A sentence, if they can't be read.
+pub fn classes(metadata: &[Entry]) -> Result<Vec<String>, String> {
+    let Some(entry) = metadata.iter().find(|entry| entry.key == "edgegan.classes") else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(&entry.value).map_err(|error| format!("its edgegan.classes can't be read ({error})"))
 }
 
 /// The contract that these entries are.

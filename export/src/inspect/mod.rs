@@ -23,7 +23,7 @@ use candle_onnx::onnx::{GraphProto, ModelProto, NodeProto};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use metadata::{Entry, contract};
+pub use metadata::{Entry, classes, contract};
 pub use tensors::Tensor;
 pub use text::printable;
 pub use types::{Dim, Value};

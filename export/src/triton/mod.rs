@@ -178,13 +178,9 @@ fn check_name(name: &str) -> Result<()> {
     )))
 }
 
-/// Class names, in the label's order.
+/// Class names, in the label's order, each a line.
 fn classes(report: &inspect::Report) -> std::result::Result<Vec<String>, String> {
-    let Some(entry) = report.metadata.iter().find(|entry| entry.key == "edgegan.classes") else {
-        return Ok(Vec::new());
-    };
-    let classes: Vec<String> = serde_json::from_str(&entry.value)
-        .map_err(|error| format!("its edgegan.classes can't be read ({error})"))?;
+    let classes = inspect::classes(&report.metadata)?;
     match classes.iter().find(|class| class.contains(['\n', '\r'])) {
         Some(class) => Err(format!("the name of its class {class:?} is not one line, as {LABELS} needs")),
         None => Ok(classes),

@@ -160,6 +160,10 @@ inputs = [z, info("label", T.INT64, ["b"])]
 save("label.onnx", head + label + tail + tanh, inputs, [image], tensors, contract)
 onehot = [h.make_node("MatMul", ["y", "t"], ["row"])]
 save("onehot.onnx", head + onehot + tail + tanh, [z, info("y", T.FLOAT, ["b", 3])], [image], tensors)
+names = [("edgegan.network", "discriminator"), ("edgegan.classes", '["a", "b", "c"]')]
+for name, table in (("reads.onnx", t), ("reads-c.onnx", t + np.array([[0], [0], [1]], np.float32))):
+    save(name, label + [h.make_node("Add", ["x", "row"], ["logits"])],
+         [info("x", T.FLOAT, ["b", 6]), inputs[1]], [info("logits", T.FLOAT, ["b", 6])], [("t", table)], names)
 levels = [h.make_node("Tanh", ["planes"], ["t01"]), h.make_node("Add", ["t01", "one"], ["from0"]),
           h.make_node("Mul", ["from0", "scale"], ["scaled"]), h.make_node("Add", ["scaled", "half"], ["up"]),
           h.make_node("Floor", ["up"], ["whole"]), h.make_node("Cast", ["whole"], ["image"], to=T.UINT8)]
@@ -189,6 +193,14 @@ fn files_of_other_programs() {
     let onehot = diff(&shell, &["label.onnx", "onehot.onnx"], 0);
     assert_eq!((&onehot["within"], &onehot["outputs"][0]["levels"]["largest"]), (&json!(true), &json!(0)));
     assert_eq!(diff(&shell, &["onehot.onnx", "label.onnx"], 0)["within"], true);
+
+    // No generator, but its metadata says how many labels there are: the last one's logits differ by 1.
+    let reads = diff(&shell, &["reads.onnx", "reads-c.onnx"], 1);
+    let output = &reads["outputs"][0];
+    assert_eq!((&output["place"]["class"], &output["levels"]), (&json!(2), &Value::Null));
+    assert!((output["mean"].as_f64().unwrap() - 21. / 64.).abs() < 1e-6, "{output}");
+    let report: Value = serde_json::from_str(&shell.succeed(&["inspect", "reads.onnx", "--json"])).unwrap();
+    assert_eq!(report.get("fault"), None);
 
     // 8-bit pixels stand for numbers that are up to half a level away.
     let levels = diff(&shell, &["label.onnx", "levels.onnx"], 1);
