@@ -39,8 +39,9 @@ makes something else of it than Candle of the checkpoint. Exit status: 0 written
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
+    // Not an `Option`: clap takes one whose options are flattened themselves for absent.
     #[command(flatten)]
-    export: Option<export::Export>,
+    export: export::Export,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,9 +64,7 @@ pub fn run() -> ExitCode {
                 Err(error) => fail(&error, ExitCode::from(2)),
             };
         }
-        Arguments { export: Some(export), .. } => export.run(),
-        // The parser asks for what is missing.
-        Arguments { .. } => Ok(()),
+        Arguments { command: None, export } => export.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
