@@ -142,7 +142,6 @@ pub struct Interrupted(String);
 #[derive(Serialize)]
 struct Report<'a> {
     out: String,
-    #[serde(flatten)]
     manifest: &'a Manifest,
     /// How many images this call drew.
     drawn: u64,
@@ -410,10 +409,10 @@ impl Writer<'_> {
         let count = (batch.pixels.len() / batch.shape.iter().product::<usize>().max(1)) as u64;
         self.pending += count;
         self.progress.advance(count);
-        if self.saved.elapsed() >= CHECKPOINT {
-            self.save()?;
+        match self.saved.elapsed() >= CHECKPOINT {
+            true => self.save(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn open(&mut self, shape: [usize; 3]) -> io::Result<Box<dyn Sink + Send>> {
@@ -433,25 +432,37 @@ impl Writer<'_> {
         }
     }
 
+    /// Makes what was appended safe, and then says so.
     fn save(&mut self) -> io::Result<()> {
-        let Some(sink) = &mut self.sink else { return Ok(()) };
-        let complete = self.manifest.complete + self.pending;
-        self.manifest.tail = sink.checkpoint(complete)?;
-        (self.manifest.complete, self.pending) = (complete, 0);
+        self.checkpoint()?;
+        self.record()
+    }
+
+    fn checkpoint(&mut self) -> io::Result<()> {
+        if let Some(sink) = &mut self.sink {
+            let complete = self.manifest.complete + self.pending;
+            self.manifest.tail = sink.checkpoint(complete)?;
+            (self.manifest.complete, self.pending) = (complete, 0);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self) -> io::Result<()> {
         self.saved = Instant::now();
         match self.place {
-            Place::Stdout => Ok(()),
-            Place::Path { manifest, .. } => self.manifest.write(manifest),
+            Place::Path { manifest, .. } if self.sink.is_some() => self.manifest.write(manifest),
+            _ => Ok(()),
         }
     }
 
     fn end(&mut self) -> io::Result<()> {
         self.progress.end();
-        self.save()?;
-        match &mut self.sink {
-            Some(sink) => sink.finish(self.manifest.complete),
-            None => Ok(()),
+        self.checkpoint()?;
+        if let Some(sink) = &mut self.sink {
+            // Before the manifest says that all is done: who is stopped in between does it once more.
+            sink.finish(self.manifest.complete)?;
         }
+        self.record()
     }
 }
 

@@ -83,7 +83,9 @@ fn every_form_holds_the_same_images() {
     let found = read(&shell, "idx/train-labels-idx1-ubyte");
     assert_eq!((&found[..8], &found[8..]), (&[0, 0, 8, 1, 0, 0, 0, 23][..], labels.as_slice()));
 
-    write(&["--out", "images.raw"]);
+    let said: Value = serde_json::from_str(&write(&["--out", "images.raw", "--json"])).unwrap();
+    assert_eq!((&said["drawn"], &said["manifest"]["complete"]), (&23.into(), &23.into()), "{said}");
+    assert_eq!((&said["model"]["dataset"], &said["manifest"]["format"]), (&"mnist".into(), &"raw".into()));
     assert_eq!(read(&shell, "images.raw"), expected);
 
     write(&["--out", "images.jsonl"]);
