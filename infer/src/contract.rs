@@ -127,8 +127,8 @@ impl PixelRange {
             Self::ZeroToOne => value * 255.0,
             Self::MinusOneToOne => (value + 1.0) * 127.5,
         };
-        // The cast limits to 0..=255.
-        (level + 0.5).floor() as u8
+        // The cast limits to 0..=255 and drops the fraction, which is ⌊·⌋ for all that it doesn't limit.
+        (level + 0.5) as u8
     }
 
     /// A batch of the output as 8-bit pixels.
@@ -371,7 +371,7 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     (bytes.iter())
         .flat_map(|byte| [byte >> 4, byte & 15])

@@ -154,7 +154,40 @@ impl Generator {
         let latents = Latents { values: z.as_slice().unwrap_or_default(), dim: self.contract.latent_dim };
         let mut drawn = Array4::default([0; 4]);
         let run = self.chosen.network.run(latents, labels, &mut |shape, pixels| {
-            drawn = images(shape, pixels, batch)?;
+            let shape = check_images(shape, pixels, batch)?;
+            drawn = Array4::from_shape_vec(shape, pixels.to_vec()).map_err(|error| error.to_string())?;
+            Ok(())
+        });
+        run.map_err(|reason| Error::RunFailed { model: self.name.clone(), reason })?;
+        Ok(drawn)
+    }
+
+    /// Runs the network once and appends its images to `pixels`, 8 bits each: what a program that
+    /// draws many images does over and over, with the same memory.
+    ///
+    /// # Shapes
+    ///
+    /// `latents` holds N ≥ 1 rows of `latent_dim` numbers; `labels` N numbers, or none for an
+    /// unlabelled model. Appends `(N, C, H, W)` and returns C, H and W.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn draw(
+        &mut self,
+        latents: &[f32],
+        labels: &[i64],
+        pixels: &mut Vec<u8>,
+    ) -> Result<[usize; 3], Error> {
+        let dim = self.contract.latent_dim;
+        let batch = latents.len() / dim;
+        self.check_run((batch, if latents.len() == batch * dim { dim } else { 0 }), labels)?;
+        let range = self.contract.pixel_range;
+        let mut drawn = [0; 3];
+        let run = self.chosen.network.run(Latents { values: latents, dim }, labels, &mut |shape, values| {
+            let [_, image @ ..] = check_images(shape, values, batch)?;
+            drawn = image;
+            pixels.extend(values.iter().map(|value| range.to_u8(*value)));
             Ok(())
         });
         run.map_err(|reason| Error::RunFailed { model: self.name.clone(), reason })?;
@@ -235,8 +268,8 @@ impl Generator {
     }
 }
 
-/// An engine's output as an array, if it is one of pictures.
-fn images(shape: &[i64], pixels: &[f32], batch: usize) -> Result<Array4<f32>, String> {
+/// The shape of an engine's output, if it is one of pictures.
+fn check_images(shape: &[i64], pixels: &[f32], batch: usize) -> Result<[usize; 4], String> {
     let &[n, c @ (1 | 3), h, w] = shape else {
         return Err(format!("its output has shape {shape:?}, expected (batch, 1 or 3, height, width)"));
     };
@@ -246,8 +279,7 @@ fn images(shape: &[i64], pixels: &[f32], batch: usize) -> Result<Array4<f32>, St
     if let Some(value) = pixels.iter().find(|value| !value.is_finite()) {
         return Err(format!("it drew a pixel of value {value}"));
     }
-    let shape = [n, c, h, w].map(|dim| dim as usize);
-    Array4::from_shape_vec(shape, pixels.to_vec()).map_err(|error| error.to_string())
+    Ok([n, c, h, w].map(|dim| dim as usize))
 }
 
 #[cfg(test)]
@@ -256,7 +288,8 @@ mod tests {
 
     #[test]
     fn outputs_that_are_no_pictures_are_refused() {
-        let refused = |shape: &[i64], pixels: &[f32]| images(shape, pixels, 2).err().unwrap_or_default();
+        let refused =
+            |shape: &[i64], pixels: &[f32]| check_images(shape, pixels, 2).err().unwrap_or_default();
         assert!(refused(&[2, 6], &[0.0; 12]).contains("[2, 6]"));
         assert!(refused(&[2, 2, 1, 3], &[0.0; 12]).contains("1 or 3"));
         assert!(refused(&[1, 1, 2, 3], &[0.0; 6]).contains("batch of 2"));
@@ -265,7 +298,6 @@ mod tests {
         pixels[7] = f32::INFINITY;
         assert!(refused(&[2, 1, 2, 3], &pixels).contains("inf"));
         pixels[7] = 0.25;
-        let read = images(&[2, 1, 2, 3], &pixels, 2);
-        assert_eq!(read.map(|images| images[[1, 0, 0, 1]]), Ok(0.25));
+        assert_eq!(check_images(&[2, 1, 2, 3], &pixels, 2), Ok([2, 1, 2, 3]));
     }
 }

@@ -1,7 +1,7 @@
 //! Where the generator's latents come from. Part of the contract between model and program, so
 //! that image `i` of seed `s` is the same picture wherever, and in whatever batch, it is drawn.
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::Array2;
 use rand::RngCore;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -23,8 +23,9 @@ use crate::contract::LatentDistribution;
 /// assert_ne!(whole, infer::latent::latents(7, 4, 100));
 /// ```
 pub fn latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
-    let mut stream = stream(seed, image);
-    (0..latent_dim).map(|_| (stream.next_u32() >> 8) as f32 * 2f32.powi(-24) * 2.0 - 1.0).collect()
+    let mut latents = vec![0.0; latent_dim];
+    fill(LatentDistribution::Uniform, seed, image, &mut latents);
+    latents
 }
 
 /// The latents of one image of a model whose latents are N(0, 1): a pure function of the seed and the
@@ -45,15 +46,33 @@ pub fn latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
 /// assert_eq!(whole[..3], infer::latent::normal_latents(7, 3, 3));
 /// ```
 pub fn normal_latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
+    let mut latents = vec![0.0; latent_dim];
+    fill(LatentDistribution::Normal, seed, image, &mut latents);
+    latents
+}
+
+/// Draws the latents of one image into `latents`: [`latents`] or [`normal_latents`], without
+/// memory of their own.
+pub fn fill(distribution: LatentDistribution, seed: u64, image: u64, latents: &mut [f32]) {
     let mut stream = stream(seed, image);
-    let mut unit = |offset: f64| (f64::from(stream.next_u32()) + offset) * 2f64.powi(-32);
-    let pairs = (0..latent_dim.div_ceil(2)).flat_map(|_| {
-        // Above 0, so that it has a logarithm.
-        let radius = (-2.0 * libm::log(unit(1.0))).sqrt();
-        let (sine, cosine) = libm::sincos(2.0 * std::f64::consts::PI * unit(0.0));
-        [(radius * cosine) as f32, (radius * sine) as f32]
-    });
-    pairs.take(latent_dim).collect()
+    match distribution {
+        LatentDistribution::Uniform => {
+            for z in latents {
+                *z = (stream.next_u32() >> 8) as f32 * 2f32.powi(-24) * 2.0 - 1.0;
+            }
+        }
+        LatentDistribution::Normal => {
+            let mut unit = |offset: f64| (f64::from(stream.next_u32()) + offset) * 2f64.powi(-32);
+            for pair in latents.chunks_mut(2) {
+                // Above 0, so that it has a logarithm.
+                let radius = (-2.0 * libm::log(unit(1.0))).sqrt();
+                let (sine, cosine) = libm::sincos(2.0 * std::f64::consts::PI * unit(0.0));
+                for (z, factor) in pair.iter_mut().zip([cosine, sine]) {
+                    *z = (radius * factor) as f32;
+                }
+            }
+        }
+    }
 }
 
 /// The random numbers of one image.
@@ -76,13 +95,12 @@ pub fn latent_batch(
     images: &[u64],
     latent_dim: usize,
 ) -> Array2<f32> {
-    let draw = match distribution {
-        LatentDistribution::Uniform => latents,
-        LatentDistribution::Normal => normal_latents,
-    };
     let mut batch = Array2::zeros((images.len(), latent_dim));
     for (mut row, image) in batch.rows_mut().into_iter().zip(images) {
-        row.assign(&ArrayView1::from(&draw(seed, *image, latent_dim)));
+        // A new array's rows are contiguous.
+        if let Some(row) = row.as_slice_mut() {
+            fill(distribution, seed, *image, row);
+        }
     }
     batch
 }

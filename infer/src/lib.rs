@@ -50,6 +50,7 @@
 //! # }
 //! ```
 
+mod caption;
 mod class;
 mod device;
 mod engine;

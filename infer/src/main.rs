@@ -3,7 +3,11 @@
 //! Exit status: 0 done; 1 this machine can't (nothing can be written, the model fails its self-test); 2
 //! the request can't be served (a wrong argument, model, library, engine or device).
 
+mod bench;
 mod cli;
+mod dataset;
+mod doctor;
+mod draw;
 mod report;
 mod shipped;
 
@@ -14,10 +18,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            match error.downcast_ref::<infer::Error>() {
-                Some(error) if error.is_bad_request() => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
-            }
+            ExitCode::from(status(&error))
         }
     }
+}
+
+fn status(error: &anyhow::Error) -> u8 {
+    if error.is::<dataset::Interrupted>() {
+        return 130;
+    }
+    let refused = (error.downcast_ref::<infer::Error>()).is_some_and(infer::Error::is_bad_request);
+    if refused || error.is::<dataset::Refused>() { 2 } else { 1 }
 }

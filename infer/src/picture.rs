@@ -89,6 +89,17 @@ impl Picture {
         })
     }
 
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    ///
+    /// If the picture is too large for one.
+    pub fn to_png(&self, texts: &[(&str, String)]) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes, texts)?;
+        Ok(bytes)
+    }
+
     /// Checks, before any work, that a PNG file can have this path.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! What was done, as text and as JSON.
 
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, ErrorKind, Write},
+};
 
 use infer::{Generator, ModelSource, Placement, Skipped, contract::Comparison};
 use serde::Serialize;
@@ -92,6 +95,15 @@ impl fmt::Display for Drawing<'_> {
             ([], 1) => "1 picture".into(),
             ([], count) => format!("{count} pictures"),
             ([class], 1) => format!("{noun} {class}"),
+            // A strip, or several.
+            ([number], _)
+                if number.chars().count() == self.columns && self.rows * self.columns == self.count =>
+            {
+                match self.rows {
+                    1 => number.clone(),
+                    rows => format!("{number}, {rows} times"),
+                }
+            }
             ([class], count) => format!("{noun} {class}, {count} times"),
             (classes, _) => {
                 let plural = if *noun == "digit" { "digits" } else { "classes" };
@@ -139,6 +151,14 @@ impl fmt::Display for Source<'_> {
             writeln!(f, "skipped {step}: {reason}")?;
         }
         (self.notes.iter()).try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
+
+/// Writes to standard output. A reader of a pipe that has seen enough is no failure.
+pub fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    match io::stdout().write_all(bytes) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
 }
 

@@ -3,11 +3,18 @@
 use std::{
     borrow::Cow,
     fs::{self, File},
-    io::{BufReader, Cursor},
+    io::{self, BufReader, Cursor},
     path::Path,
 };
 
-use crate::{Error, contract::Contract, header::Header, interface};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Error,
+    contract::{Contract, hexadecimal},
+    header::Header,
+    interface,
+};
 
 /// Where a model comes from.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +68,25 @@ impl ModelSource<'_> {
             expected,
         })?;
         Ok(contract)
+    }
+
+    /// SHA-256 of the whole file, hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ModelUnreadable`].
+    pub fn sha256(&self) -> Result<String, Error> {
+        let mut hash = Sha256::new();
+        match self {
+            Self::File(path) => {
+                io::copy(&mut open(path)?, &mut hash).map_err(|error| Error::ModelUnreadable {
+                    path: path.display().to_string(),
+                    found: error.to_string(),
+                })?;
+            }
+            Self::Bytes { bytes, .. } | Self::Embedded { bytes, .. } => hash.update(bytes),
+        }
+        Ok(hexadecimal(&hash.finalize()))
     }
 
     /// The whole file, without a copy where it is part of the program.

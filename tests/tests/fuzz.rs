@@ -19,8 +19,11 @@ use std::time::Instant;
 use candle_core::{Device, Tensor};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use infer::ModelSource;
+use infer::contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
 use models::dcgan;
+use ndarray::Array4;
 use rand::Rng;
 use rand::seq::{IndexedMutRandom, IndexedRandom};
 use rand_chacha::ChaCha8Rng;
@@ -494,6 +497,71 @@ fn truncated_onnx_files() {
             assert!(report.metadata.len() < whole_report.metadata.len(), "cut to {length} bytes");
         }
     }
+}
+
+/// A model as `infer` reads it before any engine does: a graph with a node, a weight, the inputs and
+/// the output of a generator, and its metadata.
+fn model() -> Vec<u8> {
+    fn field(number: u8, value: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![number << 3 | 2];
+        let mut length = value.len();
+        while length >= 0x80 {
+            bytes.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        bytes.push(length as u8);
+        bytes.extend(value);
+        bytes
+    }
+    // `ValueInfoProto` of a tensor whose first dimension is `batch`.
+    let outlet = |name: &str, element: u8, dims: &[u8]| {
+        let fixed = dims.iter().flat_map(|&dim| field(1, &[8, dim]));
+        let shape: Vec<u8> = field(1, &field(2, b"batch")).into_iter().chain(fixed).collect();
+        let tensor = [vec![8, element], field(2, &shape)].concat();
+        [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()
+    };
+    let graph = [
+        field(1, &[field(1, b"z"), field(4, b"MatMul")].concat()),
+        field(5, &[field(8, b"weight"), field(9, &[7; 300])].concat()),
+        field(11, &outlet("z", 1, &[4])),
+        field(11, &outlet("label", 7, &[])),
+        field(12, &outlet("image", 1, &[1, 2, 3])),
+    ]
+    .concat();
+    let contract = Contract {
+        architecture: "tiny".into(),
+        dataset: "data".into(),
+        classes: vec!["a".into(), "b".into()],
+        latent_dim: 4,
+        latent_distribution: LatentDistribution::Normal,
+        pixel_range: PixelRange::MinusOneToOne,
+        training: Training { epochs: Some(3), ..Training::default() },
+        quality: Default::default(),
+        golden: Some(Golden::new(0, vec![0, 1], &Array4::zeros((2, 1, 2, 3)), 1)),
+    };
+    let metadata = contract.to_metadata().into_iter();
+    let metadata = metadata
+        .flat_map(|(key, value)| field(14, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat()));
+    [vec![8, 8], field(7, &graph)].concat().into_iter().chain(metadata).collect()
+}
+
+fn fuzz_model(count: u64) {
+    let seeds = [model()];
+    let read = |bytes: &[u8]| ModelSource::Bytes { name: "fuzz", bytes }.contract().is_ok();
+    // JSON's values are larger than their text, by far where it is `[[],[],…]`.
+    let limit = Limit { buffers: 16 << 10, multiple: 16 };
+    fuzz("model", count, &limit, |random| mutate(random, &seeds, usize::MAX), read);
+}
+
+#[test]
+fn models() {
+    fuzz_model(5_000);
+}
+
+#[test]
+#[ignore = "takes minutes; see the top of this file"]
+fn a_million_models() {
+    fuzz_model(1_000_000);
 }
 
 #[test]

@@ -111,6 +111,8 @@ fn session_builder(options: &Options, runtime: &'static Runtime) -> ort::Result<
     Ok(Session::builder(runtime.environment())?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(options.threads())?
+        // Threads that spin while they wait take time from whatever else runs, and gain less here.
+        .with_intra_op_spinning(false)?
         .with_prepacking(options.expected_images >= LOADING_WEIGHTS_PAYS)?
         // The node placements are among the verbose messages; nothing is printed.
         .with_log_level(LogLevel::Verbose)?)

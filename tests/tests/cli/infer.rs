@@ -3,7 +3,10 @@
 mod bad_model;
 mod bad_request;
 mod bad_runtime;
+mod data_sets;
+mod doctor;
 mod drawing;
+mod malformed;
 mod search;
 pub mod tiny_model;
 

@@ -1,7 +1,7 @@
 //! ONNX models small enough to write by hand, some of them wrong.
 //!
-//! image = reshape(sigmoid(z · weight + table[label]), (−1, 1, 2, 3)), the protobuf of onnx.proto3
-//! field by field.
+//! image = reshape(sigmoid(z · weight + table[label]), (−1, 1, 2, 3)), without the table if the contract
+//! has no classes, the protobuf of onnx.proto3 field by field.
 
 use infer::contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
 use ndarray::Array4;
@@ -62,14 +62,23 @@ pub fn wrong_golden() -> Golden {
 impl TinyModel {
     /// The file's bytes.
     pub fn bytes(&self) -> Vec<u8> {
+        self.bytes_with(self.contract.iter().flat_map(Contract::to_metadata))
+    }
+
+    /// The file's bytes with any metadata.
+    pub fn bytes_with(&self, metadata: impl IntoIterator<Item = (String, String)>) -> Vec<u8> {
+        let labelled = self.contract.as_ref().is_none_or(Contract::is_labelled);
         let mut graph = Vec::new();
         for (operator, inputs, output) in [
             (self.operator, [self.latents_input, "weight"].as_slice(), "product"),
             ("Gather", &["table", "label"], "class"),
             ("Add", &["product", "class"], "sum"),
-            ("Sigmoid", &["sum"], "flat"),
+            ("Sigmoid", if labelled { &["sum"] } else { &["product"] }, "flat"),
             ("Reshape", &["flat", "shape"], "image"),
         ] {
+            if !labelled && ["Gather", "Add"].contains(&operator) {
+                continue;
+            }
             let mut node = Vec::new();
             inputs.iter().for_each(|input| text(&mut node, 1, input));
             text(&mut node, 2, output);
@@ -84,7 +93,9 @@ impl TinyModel {
         let shape: Vec<u8> = [-1i64, 1, 2, 3].iter().flat_map(|dim| dim.to_le_bytes()).collect();
         bytes(&mut graph, 5, &tensor("shape", INT64, &[4], &shape));
         bytes(&mut graph, 11, &value_info(self.latents_input, FLOAT, &[LATENTS]));
-        bytes(&mut graph, 11, &value_info("label", self.label_type, &[]));
+        if labelled {
+            bytes(&mut graph, 11, &value_info("label", self.label_type, &[]));
+        }
         bytes(&mut graph, 12, &value_info("image", FLOAT, &[1, 2, 3]));
 
         let mut model = Vec::new();
@@ -93,7 +104,7 @@ impl TinyModel {
         let mut opset = Vec::new();
         number(&mut opset, 2, self.opset);
         bytes(&mut model, 8, &opset);
-        for (key, value) in self.contract.iter().flat_map(Contract::to_metadata) {
+        for (key, value) in metadata {
             let mut entry = Vec::new();
             text(&mut entry, 1, &key);
             text(&mut entry, 2, &value);

@@ -1,0 +1,187 @@
+//! NumPy's `.npz`: a ZIP archive (PKWARE's APPNOTE, with ZIP64 so that it may be of any size) of the
+//! arrays `images`, (N, H, W) or (N, C, H, W), and `labels`, (N), both uint8 and uncompressed.
+//!
+//! The archive is whole once it is finished; before, its manifest says how much of it there is.
+
+use std::{io, path::Path};
+
+use crc32fast::Hasher;
+
+use super::{Growing, Sink, Tail, grow};
+use crate::dataset::{pipeline::Batch, plan::Labels};
+
+/// Bytes of an array's header: enough for any shape.
+const ARRAY_HEADER: usize = 128;
+/// ZIP's mark of a number that stands in the ZIP64 field.
+const IN_ZIP64: u32 = u32::MAX;
+/// The version of ZIP that has ZIP64.
+const VERSION: u16 = 45;
+/// 1 January 1980, as MS-DOS counts: a data set's bytes don't depend on when it was made.
+const DATE: u16 = 0x21;
+
+pub struct Npz {
+    file: Growing,
+    shape: [usize; 3],
+    crc: Hasher,
+    first: u64,
+    labels: Labels,
+}
+
+/// An array in the archive.
+struct Entry {
+    name: &'static str,
+    offset: u64,
+    size: u64,
+    crc: u32,
+}
+
+impl Npz {
+    pub fn open(
+        path: &Path,
+        shape: [usize; 3],
+        complete: u64,
+        tail: Tail,
+        first: u64,
+        labels: Labels,
+    ) -> io::Result<Self> {
+        let data = (Entry::images(0, 0).local().len() + ARRAY_HEADER) as u64;
+        let size = shape.iter().product::<usize>() as u64;
+        let (file, crc) = match complete {
+            0 => {
+                // The headers are filled in when the archive is finished.
+                let mut file = grow(path, 0)?;
+                file.append(&vec![0; data as usize])?;
+                (file, Hasher::new())
+            }
+            _ => {
+                let crc = Hasher::new_with_initial_len(tail.crc32, complete * size);
+                (grow(path, data + complete * size)?, crc)
+            }
+        };
+        Ok(Self { file, shape, crc, first, labels })
+    }
+
+    /// Header of the array of images.
+    fn images_header(&self, count: u64) -> Vec<u8> {
+        let [channels, height, width] = self.shape;
+        match channels {
+            1 => array_header(&[count, height as u64, width as u64]),
+            _ => array_header(&[count, channels as u64, height as u64, width as u64]),
+        }
+    }
+}
+
+impl Sink for Npz {
+    fn append(&mut self, batch: &Batch) -> io::Result<()> {
+        self.crc.update(&batch.pixels);
+        self.file.append(&batch.pixels)
+    }
+
+    fn checkpoint(&mut self, _: u64) -> io::Result<Tail> {
+        self.file.sync()?;
+        Ok(Tail { offset: self.file.length, crc32: self.crc.clone().finalize() })
+    }
+
+    fn finish(&mut self, complete: u64) -> io::Result<()> {
+        let header = self.images_header(complete);
+        let pixels = self.shape.iter().product::<usize>() as u64 * complete;
+        let mut crc = Hasher::new();
+        crc.update(&header);
+        // The pixels' checksum was begun without the header, which is known only now.
+        crc.combine(&self.crc);
+        let images = Entry::images(crc.finalize(), header.len() as u64 + pixels);
+        let local = images.local();
+        self.file.replace(0, &[local, header].concat())?;
+
+        let header = array_header(&[complete]);
+        let label = |i: u64| self.labels.of(self.first + i) as u8;
+        let mut crc = Hasher::new();
+        crc.update(&header);
+        for i in 0..complete {
+            crc.update(&[label(i)]);
+        }
+        let size = header.len() as u64 + complete;
+        let labels = Entry { name: "labels.npy", offset: self.file.length, size, crc: crc.finalize() };
+        self.file.append(&labels.local())?;
+        self.file.append(&header)?;
+        for i in 0..complete {
+            self.file.append(&[label(i)])?;
+        }
+        let directory = self.file.length;
+        for entry in [&images, &labels] {
+            self.file.append(&entry.central())?;
+        }
+        let end = end(directory, self.file.length - directory, 2, self.file.length);
+        self.file.append(&end)?;
+        self.file.sync()
+    }
+}
+
+impl Entry {
+    fn images(crc: u32, size: u64) -> Self {
+        Self { name: "images.npy", offset: 0, size, crc }
+    }
+
+    /// The fields that both headers have: versions, flags, method (stored), time, date, CRC-32,
+    /// both sizes, length of the name.
+    fn common(&self) -> Vec<u8> {
+        let mut bytes = [VERSION, 0, 0, 0, DATE].map(u16::to_le_bytes).concat();
+        bytes.extend([self.crc, IN_ZIP64, IN_ZIP64].map(u32::to_le_bytes).concat());
+        bytes.extend((self.name.len() as u16).to_le_bytes());
+        bytes
+    }
+
+    /// The header before the data.
+    fn local(&self) -> Vec<u8> {
+        let mut bytes = [b"PK\x03\x04", self.common().as_slice()].concat();
+        let zip64 = zip64(&[self.size, self.size]);
+        bytes.extend((zip64.len() as u16).to_le_bytes());
+        bytes.extend(self.name.bytes().chain(zip64));
+        bytes
+    }
+
+    /// The header in the directory.
+    fn central(&self) -> Vec<u8> {
+        let mut bytes = [b"PK\x01\x02", &VERSION.to_le_bytes()[..], &self.common()].concat();
+        let zip64 = zip64(&[self.size, self.size, self.offset]);
+        // No comment, on disk 0, no attributes.
+        bytes.extend([zip64.len() as u16, 0, 0, 0, 0, 0].map(u16::to_le_bytes).concat());
+        bytes.extend(IN_ZIP64.to_le_bytes());
+        bytes.extend(self.name.bytes().chain(zip64));
+        bytes
+    }
+}
+
+/// The extra field 1.
+fn zip64(numbers: &[u64]) -> Vec<u8> {
+    let mut bytes = [1u16, numbers.len() as u16 * 8].map(u16::to_le_bytes).concat();
+    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    bytes
+}
+
+/// ZIP64's end of the directory, its locator, and the end that older readers look for.
+fn end(directory: u64, size: u64, entries: u64, position: u64) -> Vec<u8> {
+    let mut bytes = b"PK\x06\x06".to_vec();
+    bytes.extend(44u64.to_le_bytes());
+    bytes.extend([VERSION, VERSION].map(u16::to_le_bytes).concat());
+    bytes.extend([0u32, 0].map(u32::to_le_bytes).concat());
+    bytes.extend([entries, entries, size, directory].map(u64::to_le_bytes).concat());
+    bytes.extend([&b"PK\x06\x07"[..], &[0; 4], &position.to_le_bytes(), &1u32.to_le_bytes()].concat());
+    bytes.extend(b"PK\x05\x06");
+    bytes.extend([0u16, 0, entries as u16, entries as u16].map(u16::to_le_bytes).concat());
+    bytes.extend([size as u32, IN_ZIP64].map(u32::to_le_bytes).concat());
+    bytes.extend([0; 2]);
+    bytes
+}
+
+/// NumPy's format 1.0 (numpy.lib.format) of uint8 in C's order.
+fn array_header(shape: &[u64]) -> Vec<u8> {
+    let dims: String = shape.iter().map(|dim| format!("{dim}, ")).collect();
+    let dict = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({dims}), }}");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((ARRAY_HEADER as u16 - 10).to_le_bytes());
+    bytes.extend(dict.bytes());
+    bytes.resize(ARRAY_HEADER - 1, b' ');
+    bytes.push(b'\n');
+    bytes
+}

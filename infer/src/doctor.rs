@@ -1,0 +1,244 @@
+//! `infer doctor` and `infer providers`: what this machine has to run a model with, what is wrong
+//! with it, and what to install.
+
+mod elf;
+mod machine;
+mod package;
+
+use std::{fmt, path::Path};
+
+use infer::{Device, Engine, Generator, ModelSource, Options, Placement, Runtime, runtime::Provider};
+use libloading::Library;
+use serde::Serialize;
+
+use machine::Machine;
+
+/// All that was found.
+#[derive(Debug, Serialize)]
+pub struct Diagnosis {
+    pub machine: Machine,
+    pub runtime: Option<Found>,
+    pub steps: Vec<Step>,
+    pub problems: Vec<Problem>,
+}
+
+/// The ONNX Runtime that `infer` loads here.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    pub library: String,
+    pub version: String,
+    /// What it was built with, in its own order.
+    pub providers: Vec<String>,
+}
+
+/// One engine on one device, from the fastest down.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    pub engine: Engine,
+    pub device: Device,
+    /// Whether it draws here.
+    pub ready: bool,
+    /// Which provider runs how many nodes, in ONNX Runtime's own words.
+    pub placements: Vec<Placement>,
+    /// Why it isn't ready.
+    pub reason: Option<String>,
+}
+
+/// Something that is wrong, and what to do.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub found: String,
+    pub install: String,
+}
+
+impl Diagnosis {
+    /// Looks at the machine, and draws a picture on each device that it may have.
+    pub fn make(source: &ModelSource<'_>, asked: &Options) -> Self {
+        let machine = Machine::look();
+        let mut problems = Vec::new();
+        let runtime = Runtime::load(asked.runtime.as_deref());
+        let mut steps = Vec::new();
+        for device in [Device::TensorRt(0), Device::Cuda(0), Device::Cpu] {
+            steps.push(match &runtime {
+                Ok(runtime) => step(
+                    source,
+                    asked,
+                    Engine::OnnxRuntime,
+                    device,
+                    || provider_problems(runtime, device, &machine),
+                    &mut problems,
+                ),
+                Err(_) => Step {
+                    engine: Engine::OnnxRuntime,
+                    device,
+                    ready: false,
+                    placements: Vec::new(),
+                    reason: Some("no ONNX Runtime".into()),
+                },
+            });
+        }
+        let embedded = Options { runtime: None, ..asked.clone() };
+        steps.push(step(source, &embedded, Engine::Rten, Device::Cpu, Vec::new, &mut problems));
+        if let Err(error) = &runtime {
+            let install = match machine.l4t.is_some() {
+                true => "the onnxruntime-gpu wheel for this JetPack (README, Jetson)",
+                false => "`make setup` in the checkout, or `pip install onnxruntime`",
+            };
+            problems.push(Problem { found: error.to_string(), install: install.into() });
+        }
+        let runtime = runtime.ok().map(|runtime| Found {
+            library: runtime.library().display().to_string(),
+            version: runtime.version().into(),
+            providers: runtime.providers(),
+        });
+        Self { machine, runtime, steps, problems }
+    }
+
+    /// The step that a device and engine asked for by name mean, if it isn't ready.
+    pub fn lacking(&self, engine: Engine, device: Device) -> Option<&Step> {
+        let asked = |step: &&Step| {
+            let engine = engine == Engine::Auto || step.engine == engine;
+            engine && (device == Device::Auto || kind(step.device) == kind(device))
+        };
+        let mut steps = self.steps.iter().filter(asked);
+        let first = steps.next()?;
+        (!first.ready && !steps.any(|step| step.ready)).then_some(first)
+    }
+}
+
+/// A device without its number.
+fn kind(device: Device) -> std::mem::Discriminant<Device> {
+    std::mem::discriminant(&device)
+}
+
+fn step(
+    source: &ModelSource<'_>,
+    asked: &Options,
+    engine: Engine,
+    device: Device,
+    look: impl FnOnce() -> Vec<Problem>,
+    problems: &mut Vec<Problem>,
+) -> Step {
+    let device = if kind(asked.device) == kind(device) { asked.device } else { device };
+    let options = Options { engine, device, expected_images: 1, ..asked.clone() };
+    let drawn = Generator::load(source, &options).and_then(|mut generator| {
+        // The first run is where a library that can't do its work shows.
+        generator.images(&[0], 0, 0)?;
+        Ok(generator.placements().to_vec())
+    });
+    let mut step = Step { engine, device, ready: true, placements: Vec::new(), reason: None };
+    match drawn {
+        Ok(placements) => step.placements = placements,
+        Err(error) => {
+            step.ready = false;
+            step.reason = Some(reason(&error));
+            problems.extend(look());
+        }
+    }
+    step
+}
+
+/// An error without the advice, which the problems give more exactly.
+fn reason(error: &infer::Error) -> String {
+    match error {
+        infer::Error::DeviceUnavailable { reason, .. } | infer::Error::EngineUnavailable { reason, .. } => {
+            reason.clone()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Why the provider of a device doesn't work. That a machine without a GPU has none is no problem.
+fn provider_problems(runtime: &Runtime, device: Device, machine: &Machine) -> Vec<Problem> {
+    let Some(provider) = Provider::of(device) else { return Vec::new() };
+    let on_jetson = machine.l4t.is_some();
+    match runtime.provider(provider) {
+        // TensorRT is a choice, CUDA is what a GPU is for.
+        Err(found) if machine.nvidia_gpu && provider == Provider::Cuda => vec![Problem {
+            found,
+            install: match on_jetson {
+                true => "the onnxruntime-gpu wheel for this JetPack (README, Jetson)".into(),
+                false => {
+                    "`pip install onnxruntime-gpu`, and name its libonnxruntime.so with --runtime".into()
+                }
+            },
+        }],
+        Err(_) => Vec::new(),
+        Ok(library) => missing(&library, on_jetson),
+    }
+}
+
+/// The libraries that a provider's library needs and that the loader can't load.
+fn missing(library: &Path, on_jetson: bool) -> Vec<Problem> {
+    let needed = match elf::needed(library) {
+        Ok(needed) => needed,
+        Err(error) => {
+            let found = format!("{} can't be read ({error})", library.display());
+            return vec![Problem { found, install: "the wheel it came from once more".into() }];
+        }
+    };
+    let cuda = package::cuda_of(&needed);
+    // The provider opens the driver itself, so its file doesn't name it.
+    (needed.iter().map(String::as_str).chain(["libcuda.so.1"]))
+        .filter_map(|name| {
+            let install = package::of(name, cuda, on_jetson)?;
+            // SAFETY: these are NVIDIA's libraries, by the names that ONNX Runtime loads them by.
+            let error = unsafe { Library::new(name) }.err()?;
+            let found = format!("{} needs {name}: {}", library.display(), infer::runtime::words(&error));
+            Some(Problem { found, install })
+        })
+        .collect()
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unknown = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
+        let Machine { architecture, system, glibc, l4t, jetpack, nvidia_gpu, driver, driver_cuda } =
+            &self.machine;
+        writeln!(f, "infer         {}", env!("CARGO_PKG_VERSION"))?;
+        writeln!(f, "system        {} ({architecture}), glibc {}", unknown(system), unknown(glibc))?;
+        if let Some(l4t) = l4t {
+            writeln!(f, "Jetson        L4T {l4t}, JetPack {}", jetpack.unwrap_or("unknown"))?;
+        }
+        match (nvidia_gpu, driver, driver_cuda) {
+            (false, None, None) => writeln!(f, "NVIDIA GPU    none")?,
+            _ => writeln!(
+                f,
+                "NVIDIA GPU    driver {}, for CUDA up to {}",
+                unknown(driver),
+                unknown(driver_cuda)
+            )?,
+        }
+        match &self.runtime {
+            None => writeln!(f, "ONNX Runtime  none")?,
+            Some(Found { library, version, providers }) => {
+                writeln!(f, "ONNX Runtime  {version}: {library}")?;
+                writeln!(f, "  built with  {}", providers.join(", "))?;
+            }
+        }
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))?;
+        if self.problems.is_empty() {
+            return writeln!(f, "no problems found");
+        }
+        for Problem { found, install } in &self.problems {
+            writeln!(f, "problem: {found}\n  install {install}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { engine, device, placements, reason, .. } = self;
+        write!(f, "{:13} {:10} ", engine.to_string(), device.to_string())?;
+        if let Some(reason) = reason {
+            return write!(f, "no: {reason}");
+        }
+        write!(f, "ready")?;
+        let placed = |at: &Placement| format!("{} ({} nodes)", at.provider, at.nodes);
+        match placements.iter().map(placed).collect::<Vec<_>>().as_slice() {
+            [] => Ok(()),
+            placements => write!(f, ": {}", placements.join(" and ")),
+        }
+    }
+}

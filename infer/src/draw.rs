@@ -1,0 +1,286 @@
+//! One picture: which images are on it, and where it goes.
+
+use std::{
+    env,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use infer::{
+    Error, Generator, ModelSource, Picture, Sample,
+    contract::Contract,
+    terminal::{self, Style},
+};
+
+use crate::{
+    cli::Common,
+    report::{self, Drawing, Source},
+};
+
+/// Columns of a terminal that doesn't tell its width.
+const USUAL_COLUMNS: usize = 80;
+
+/// Characters of a file's name, before its extension.
+pub const LONGEST_NAME: usize = 60;
+
+/// A grid of more would be a picture that few programs open.
+const MOST_PICTURES: usize = 10_000;
+
+/// The name of standard output.
+pub const STDOUT: &str = "-";
+
+#[derive(Debug, Args)]
+pub struct Draw {
+    /// The digit to draw
+    #[arg(short, long, value_name = "DIGIT", conflicts_with = "all", allow_negative_numbers = true)]
+    digit: Option<String>,
+    /// The class to draw, by its name, of a model of any things
+    #[arg(short, long, value_name = "NAME", conflicts_with_all = ["digit", "all"], allow_hyphen_values = true)]
+    label: Option<String>,
+    /// Draw every class, one column each
+    #[arg(long)]
+    all: bool,
+    /// Draw a number, or any classes whose names are one character, as one strip
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["digit", "label", "all"])]
+    digits: Option<String>,
+    /// How many pictures: of one class in a near-square grid, of all classes and of numbers in rows
+    #[arg(short = 'n', long, value_name = "K", default_value = "1", value_parser = count)]
+    count: usize,
+    /// Seed of the pictures; without it another one each time, which is printed
+    #[arg(short, long)]
+    seed: Option<u64>,
+    /// The PNG file to write, or - for standard output [default: digit-<DIGIT>.png, <NAME>.png or
+    /// <NUMBER>.png; for --all digits.png or classes.png]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write the class beneath each image
+    #[arg(long)]
+    captions: bool,
+    /// How to show the picture
+    #[arg(long, value_enum, default_value_t)]
+    preview: Preview,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Preview {
+    /// In a terminal: colour, or ASCII where it has none. Elsewhere nothing.
+    #[default]
+    Auto,
+    /// Colour, wherever the text goes
+    Colour,
+    /// ASCII, wherever the text goes
+    Ascii,
+    /// Nothing
+    None,
+}
+
+/// Draws what was asked for into one picture.
+pub fn draw(request: &Draw) -> Result<()> {
+    let common = &request.common;
+    let to_stdout = request.out.as_deref() == Some(Path::new(STDOUT));
+    if to_stdout && common.json {
+        bail!(Error::BadInput("--json and the picture can't both go to standard output; name a file".into()));
+    }
+    if let Some(out) = request.out.as_ref().filter(|_| !to_stdout) {
+        Picture::check_output(out)?;
+    }
+    let source = common.source();
+    let contract = source.contract()?;
+    let layout = Layout::new(request, &source, &contract)?;
+    let out = match &request.out {
+        Some(out) => out.clone(),
+        None => layout.default_file(&contract),
+    };
+    if !to_stdout {
+        Picture::check_output(&out)?;
+    }
+    // 32 bits are enough to differ, and short enough to type.
+    let seed = (request.seed).unwrap_or_else(|| rand::random::<u32>().into());
+
+    let mut generator = Generator::load(&source, &common.options(layout.samples.len()))?;
+    let images = generator.samples(seed, &layout.samples)?;
+    let picture = match request.captions {
+        true => Picture::captioned_grid(&images, layout.columns, &layout.captions(&contract)),
+        false => Picture::grid(&images, layout.columns),
+    };
+    let texts = [
+        ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
+        ("Model", format!("{} {}", contract.architecture, contract.dataset)),
+        ("Seed", seed.to_string()),
+        ("Classes", report::list(contract.noun(), &layout.classes)),
+    ];
+    if to_stdout {
+        return report::print(&picture.to_png(&texts)?);
+    }
+    picture.write_png(&out, &texts)?;
+
+    let drawing = Drawing {
+        noun: contract.noun(),
+        file: out.display().to_string(),
+        classes: &layout.classes,
+        count: layout.samples.len(),
+        seed,
+        rows: layout.samples.len().div_ceil(layout.columns),
+        columns: layout.columns,
+        width: picture.width(),
+        height: picture.height(),
+        source: Source::new(&source, &generator),
+    };
+    common.print(&drawing, || {
+        let preview = preview(request.preview, &picture).unwrap_or_default();
+        format!("{preview}{drawing}")
+    })
+}
+
+/// Which images to draw, and how many to a row.
+struct Layout {
+    samples: Vec<Sample>,
+    columns: usize,
+    classes: Vec<String>,
+}
+
+impl Layout {
+    fn new(request: &Draw, source: &ModelSource<'_>, contract: &Contract) -> Result<Self> {
+        let count = request.count;
+        if request.all {
+            if !contract.is_labelled() {
+                bail!(Error::BadInput(format!(
+                    "model {} draws {}, so there is no --all of them; leave it out",
+                    source.name(),
+                    contract.describe_classes()
+                )));
+            }
+            // A row has one index: the same latents, seen as each class.
+            let labels = 0..contract.classes.len() as i64;
+            let rows = 0..count as u64;
+            return Ok(Self {
+                samples: rows
+                    .flat_map(|index| labels.clone().map(move |label| Sample { index, label }))
+                    .collect(),
+                columns: contract.classes.len(),
+                classes: contract.classes.clone(),
+            });
+        }
+        if let Some(number) = &request.digits {
+            return Self::number(number, count, source, contract);
+        }
+        let asked = match (&request.digit, &request.label) {
+            (Some(name), _) => Some(("--digit", name)),
+            (None, name) => name.as_ref().map(|name| ("--label", name)),
+        };
+        let (label, classes) = match asked {
+            None if !contract.is_labelled() => (0, Vec::new()),
+            None => bail!(Error::BadInput(format!(
+                "nothing to draw was named: model {} draws {}; name one with --{}, or use --all",
+                source.name(),
+                contract.describe_classes(),
+                if contract.noun() == "digit" { "digit" } else { "label" }
+            ))),
+            Some((option, name)) => match contract.label(name) {
+                Some(label) => (label, vec![name.clone()]),
+                None => bail!(Error::UnknownClass {
+                    asked: format!("{option} {name}"),
+                    model: source.name(),
+                    classes: contract.describe_classes(),
+                    nearest: contract.nearest_class(name).map(Into::into),
+                }),
+            },
+        };
+        Ok(Self {
+            samples: (0..count as u64).map(|index| Sample { index, label }).collect(),
+            columns: near_square(count),
+            classes,
+        })
+    }
+
+    /// A number, each row anew; every character has an index of its own.
+    fn number(number: &str, rows: usize, source: &ModelSource<'_>, contract: &Contract) -> Result<Self> {
+        let classes: Vec<String> = number.chars().map(String::from).collect();
+        let columns = classes.len();
+        if !(1..=MOST_PICTURES).contains(&(columns * rows)) {
+            bail!(Error::BadInput(format!(
+                "--digits {number:?} in {rows} rows is {} pictures; expected 1 to {MOST_PICTURES}",
+                columns * rows
+            )));
+        }
+        let label = |name: &String| {
+            contract.label(name).ok_or_else(|| Error::UnknownClass {
+                asked: format!("{name} of --digits {number}"),
+                model: source.name(),
+                classes: contract.describe_classes(),
+                nearest: None,
+            })
+        };
+        let labels = classes.iter().map(label).collect::<Result<Vec<_>, _>>()?;
+        let samples = (labels.iter().cycle().zip(0..(columns * rows) as u64))
+            .map(|(&label, index)| Sample { index, label })
+            .collect();
+        Ok(Self { samples, columns, classes: vec![number.into()] })
+    }
+
+    /// The class of each image.
+    fn captions(&self, contract: &Contract) -> Vec<String> {
+        let class = |sample: &Sample| contract.classes.get(sample.label as usize).cloned();
+        self.samples.iter().map(|sample| class(sample).unwrap_or_default()).collect()
+    }
+
+    fn default_file(&self, contract: &Contract) -> PathBuf {
+        // A class may have any name; a file may not.
+        let safe = |name: &str| -> String {
+            let kept = |c: char| if c.is_alphanumeric() { c } else { '-' };
+            name.chars().map(kept).take(LONGEST_NAME).collect()
+        };
+        match (self.classes.as_slice(), contract.noun()) {
+            ([number], "digit") if contract.label(number).is_none() => format!("{}.png", safe(number)).into(),
+            ([class], "digit") => format!("digit-{}.png", safe(class)).into(),
+            ([class], _) => format!("{}.png", safe(class)).into(),
+            ([], _) => format!("{}.png", safe(&contract.dataset)).into(),
+            (_, "digit") => "digits.png".into(),
+            _ => "classes.png".into(),
+        }
+    }
+}
+
+/// Parses `--count`.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=MOST_PICTURES) => Ok(count),
+        _ => Err(format!("expected a whole number from 1 to {MOST_PICTURES}")),
+    }
+}
+
+/// Columns of a grid that is as square as `count` images allow: ⌈√count⌉.
+fn near_square(count: usize) -> usize {
+    let root = count.isqrt();
+    if root * root < count { root + 1 } else { root }
+}
+
+/// The picture as text, if it is to be shown and fits.
+fn preview(wanted: Preview, picture: &Picture) -> Option<String> {
+    let stdout = io::stdout();
+    let columns = terminal_size::terminal_size_of(&stdout)
+        .map_or(USUAL_COLUMNS, |(terminal_size::Width(columns), _)| columns.into());
+    let style = match wanted {
+        Preview::None => return None,
+        Preview::Colour => Style::Colour,
+        Preview::Ascii => Style::Ascii,
+        Preview::Auto if stdout.is_terminal() => Style::of_terminal(|name| env::var(name).ok()),
+        Preview::Auto => return None,
+    };
+    terminal::render(picture, style, columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids_are_as_square_as_they_can_be() {
+        let columns: Vec<_> = (1..=17).map(near_square).collect();
+        assert_eq!(columns, [1, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5]);
+    }
+}
