@@ -316,6 +316,10 @@ fn contract_of(trained: &Trained) -> Result<Option<Contract>> {
 /// What the file of another network says about itself.
 fn about(trained: &Trained) -> Vec<(String, String)> {
     let provenance = &trained.provenance;
+    let quality = trained.score.map(|score| {
+        let accuracy = 1. - score.errors as f64 / score.images.max(1) as f64;
+        ("quality", json!({ "accuracy": accuracy, "test_images": score.images }).to_string())
+    });
     let entries = [
         ("network", trained.kind.to_string()),
         ("architecture", trained.architecture.clone()),
@@ -328,7 +332,7 @@ fn about(trained: &Trained) -> Vec<(String, String)> {
         ("seed", provenance.seed.to_string()),
         ("checkpoint_sha256", trained.sha256.clone()),
     ];
-    entries.into_iter().map(|(key, value)| (format!("edgegan.{key}"), value)).collect()
+    entries.into_iter().chain(quality).map(|(key, value)| (format!("edgegan.{key}"), value)).collect()
 }
 
 fn levels(range: PixelRange) -> Levels {

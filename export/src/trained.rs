@@ -6,7 +6,7 @@ use candle_core::Device;
 use clap::ValueEnum;
 use infer::contract::tensor;
 use models::checkpoint::{Checkpoint, Header, Provenance};
-use models::judge::{Judge, is_judge};
+use models::judge::{Judge, Score, is_judge};
 use models::{Network, Parameters};
 use serde::Serialize;
 
@@ -59,6 +59,8 @@ pub struct Trained {
     pub provenance: Provenance,
     /// The header of a generator's checkpoint.
     pub header: Option<Header>,
+    /// How a judge did on pictures that it was not trained on.
+    pub score: Option<Score>,
     /// Which of the weights, where there is a choice.
     pub weights: Option<Weights>,
     /// The network.
@@ -130,6 +132,7 @@ fn checkpoint(path: &Path, which: Which, weights: Weights) -> Result<Trained> {
         provenance: header.provenance.clone(),
         weights: (which == Which::Generator).then_some(weights),
         header: Some(header),
+        score: None,
         network,
         parameters,
     })
@@ -145,6 +148,7 @@ fn judge(path: &Path) -> Result<Trained> {
         architecture: models::judge::JUDGE.to_string(),
         provenance: judge.header.provenance.clone(),
         header: None,
+        score: judge.header.score,
         weights: None,
         network: judge.header.config.network()?,
         parameters: judge.parameters().clone(),

@@ -135,6 +135,9 @@ fn a_discriminator_and_a_judge() {
     let judge = checkout().join("models/pretrained/mnist-judge.safetensors");
     let judge = judge.to_str().unwrap();
     shell.succeed(&["--checkpoint", judge, "--out", "judge.onnx", "--quiet"]);
+    // The shipped file is what this makes of the shipped weights.
+    let shipped = fs::read(checkout().join("models/pretrained/mnist-judge.onnx")).unwrap();
+    assert!(fs::read(shell.path("judge.onnx")).unwrap() == shipped);
     check_with_onnx(&shell.path("judge.onnx"));
     let report = inspected(&shell, "judge.onnx");
     assert_eq!(report["outputs"][0]["name"], "logits");
