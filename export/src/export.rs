@@ -130,26 +130,14 @@ pub fn export(options: &Options) -> Result<Report> {
     let comparisons = proof.run(&bytes, &cases)?;
     models::files::write_atomically(&options.out, |file| file.write_all(&bytes))?;
     Ok(Report {
-        file: options.out.clone(),
         written: true,
-        bytes: bytes.len(),
-        sha256: hexadecimal(&bytes),
         nodes: Some(graph.nodes().len()),
         parameters: Some(model.parameters()),
         opset: Some(options.form.opset),
         ir_version: Some(ir_version(options.form.opset)),
-        checkpoint: options.checkpoint.clone(),
-        network: trained.kind,
-        weights: trained.weights,
-        architecture: trained.architecture,
-        dataset: trained.provenance.dataset,
-        epochs: trained.provenance.epochs,
-        iterations: trained.provenance.iterations,
-        precision: options.form.precision,
         turned,
         timings,
-        library: runtime.library().to_path_buf(),
-        comparisons,
+        ..report(options, trained, &bytes, comparisons, runtime)
     })
 }
 
@@ -203,11 +191,22 @@ pub fn verify(options: &Options) -> Result<Report> {
         asked: options.runtime.as_deref(),
     };
     let comparisons = proof.run(&bytes, &cases)?;
-    Ok(Report {
+    Ok(report(options, trained, &bytes, comparisons, runtime))
+}
+
+/// What is said of a file that was checked.
+fn report(
+    options: &Options,
+    trained: Trained,
+    bytes: &[u8],
+    comparisons: Vec<Comparison>,
+    runtime: &Runtime,
+) -> Report {
+    Report {
         file: options.out.clone(),
         written: false,
         bytes: bytes.len(),
-        sha256: hexadecimal(&bytes),
+        sha256: hexadecimal(bytes),
         nodes: None,
         parameters: None,
         opset: None,
@@ -219,12 +218,12 @@ pub fn verify(options: &Options) -> Result<Report> {
         dataset: trained.provenance.dataset,
         epochs: trained.provenance.epochs,
         iterations: trained.provenance.iterations,
-        precision: form.precision,
+        precision: options.form.precision,
         turned: Vec::new(),
         timings: Vec::new(),
         library: runtime.library().to_path_buf(),
         comparisons,
-    })
+    }
 }
 
 /// Runs a file's bytes in every engine.

@@ -1,7 +1,8 @@
 //! Networks with telling weights, and ONNX Runtime to run what is lowered from them.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part")]
 
-use std::collections::HashMap;
+mod networks;
+
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -9,12 +10,14 @@ use export::lower::{Names, lower};
 use export::onnx::{Graph, Model, Producer};
 use export::passes::simplify;
 use infer::Runtime;
-use models::{Convolution, Layer, Mode, Network, Parameters, Shape, Window, dcgan};
+use models::{Mode, Network, Parameters, dcgan};
 use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor as OrtTensor;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+
+pub use networks::{every_layer, random_weights};
 
 /// What ONNX Runtime may be away from Candle: absolute, and relative to the larger numbers that a
 /// discriminator's logits can be.
@@ -42,66 +45,6 @@ pub fn small() -> dcgan::Config {
         discriminator_filters: 6,
         discriminator_units: 13,
     }
-}
-
-/// Every layer there is, also where nothing can be folded: batch norm first and after an activation,
-/// the label twice, before a batch norm and at the end, on vectors and on planes; kernels, strides
-/// and zeros that differ between the sides.
-pub fn every_layer() -> Network {
-    let convolution = |inputs, outputs, kernel, stride, rows, columns| Convolution {
-        inputs,
-        outputs,
-        window: Window { kernel, stride, rows, columns },
-    };
-    Network::builder("every-layer", Shape::Planes { channels: 2, height: 9, width: 14 })
-        .batch_norm("a.norm")
-        .label("a.label", 3) // N, 5, 9, 14
-        .layer("a.conv", Layer::Conv2d(convolution(5, 4, 3, 2, (0, 1), (2, 0)))) // N, 4, 4, 7
-        .batch_norm("a.second")
-        .batch_norm("a.third")
-        .leaky_relu("a.relu", 0.3)
-        .batch_norm("a.fourth")
-        .layer("b.conv", Layer::Conv2d(convolution(4, 3, 2, 1, (0, 0), (1, 1)))) // N, 3, 3, 8
-        .label("b.label", 3)
-        .label("b.again", 3)
-        .layer("b.deconv", Layer::ConvTranspose2d(convolution(9, 2, 4, 3, (1, 0), (0, 2)))) // N, 2, 9, 23
-        .layer("b.tanh", Layer::Activation(models::Activation::Tanh))
-        .label("c.label", 3) // N, 5, 9, 23
-        .batch_norm("c.norm")
-        .layer("c.deconv", Layer::ConvTranspose2d(convolution(5, 2, 1, 1, (0, 0), (0, 0)))) // N, 2, 9, 23
-        .flatten("d.flat") // N, 414
-        .linear("d.linear", 24)
-        .batch_norm("d.norm")
-        .sigmoid("d.sigmoid")
-        .label("d.label", 3) // N, 27
-        .batch_norm("d.again")
-        .linear("e.linear", 30)
-        .relu("e.relu")
-        .reshape("e.planes", 2, 3, 5)
-        .label("e.label", 3) // N, 5, 3, 5
-        .build()
-        .unwrap()
-}
-
-/// Weights drawn at random, the averages and the gains of batch norm too: those of a network that
-/// wasn't trained are 0 and 1, and hide what is done to them.
-pub fn random_weights(network: &Network, seed: u64) -> Parameters {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let tensors = network.parameters().into_iter().map(|(name, spec)| {
-        let inputs = spec.dims.iter().skip(1).product::<usize>().max(1) as f32;
-        let range = match spec.name {
-            "weight" => -1.7 / inputs.sqrt()..1.7 / inputs.sqrt(),
-            "bias" | "offset" | "running_mean" => -0.5..0.5,
-            "gain" => -1.5..1.5,
-            // Some so small that ε counts.
-            "running_variance" => 0.01..2.,
-            other => panic!("{name}: which numbers has a {other}?"),
-        };
-        let count = spec.dims.iter().product();
-        let values: Vec<f32> = (0..count).map(|_| random.random_range(range.clone())).collect();
-        (name, Tensor::from_vec(values, spec.dims, &Device::Cpu).unwrap())
-    });
-    network.with_weights(tensors.collect::<HashMap<_, _>>(), &Device::Cpu).unwrap()
 }
 
 /// The file's bytes, simplified.
