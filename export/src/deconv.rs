@@ -48,7 +48,7 @@ pub fn all(graph: &Graph) -> Result<(Graph, Vec<String>)> {
 /// its single one a quarter more.
 const WIDE: usize = 16;
 
-/// The graph with those of [`WIDE`] outputs turned, and their names. No clock decides, so the same
+/// The graph with those of 16 outputs or more turned, and their names. No clock decides, so the same
 /// network gives the same file.
 ///
 /// # Errors

@@ -222,6 +222,7 @@ fn report(
         turned: Vec::new(),
         timings: Vec::new(),
         library: runtime.library().to_path_buf(),
+        repository: None,
         comparisons,
     }
 }

@@ -51,6 +51,8 @@ pub struct Report {
     pub timings: Vec<Timing>,
     /// The ONNX Runtime library of the proof.
     pub library: PathBuf,
+    /// The model's folder in a model repository of Triton, if one was written.
+    pub repository: Option<PathBuf>,
     /// Each engine, in each way that it loads the file, against Candle.
     pub comparisons: Vec<Comparison>,
 }
@@ -103,6 +105,9 @@ impl fmt::Display for Report {
         write!(f, "{}: {megabytes:.1} MB", self.file.display())?;
         if let (Some(nodes), Some(opset), Some(ir)) = (self.nodes, self.opset, self.ir_version) {
             write!(f, ", {}, {nodes} nodes, opset {opset}, IR {ir}", self.precision.name())?;
+        }
+        if let Some(folder) = &self.repository {
+            write!(f, "\n{}: for NVIDIA Triton Inference Server", folder.display())?;
         }
         if !self.written {
             write!(f, ", checked, nothing written")?;

@@ -81,7 +81,7 @@ impl Network {
     /// `x` (N, …) as [`Network::input`], `label` (N) of u32.
     ///
     /// # Errors
-    /// [`Error::Input`] if `x` or `label` don't fit; Candle's.
+    /// [`Error::Input`](crate::Error::Input) if `x` or `label` don't fit; Candle's.
     pub fn trace(&self, p: &Parameters, x: &Tensor, label: Option<&Tensor>) -> Result<Trace> {
         self.trace_with(self.kernels_for(x), p, x, label)
     }
@@ -115,7 +115,7 @@ impl Network {
     /// `x` (N, …) as [`Network::input`], `label` (N) of u32 → (N, …) as [`Network::output`].
     ///
     /// # Errors
-    /// [`Error::Input`] if `x` or `label` don't fit; Candle's.
+    /// [`Error::Input`](crate::Error::Input) if `x` or `label` don't fit; Candle's.
     pub fn sample(&self, p: &Parameters, x: &Tensor, label: Option<&Tensor>) -> Result<Tensor> {
         self.sample_with(self.kernels_for(x), p, x, label)
     }

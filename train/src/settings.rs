@@ -447,7 +447,7 @@ fn one_line(text: &str) -> String {
 pub struct Flags(Layer);
 
 impl Flags {
-    /// The passes over the data. This setting and the next four, [`RESUMABLE`], may be given to a
+    /// The passes over the data. This setting and the next four, `RESUMABLE`, may be given to a
     /// resumed run.
     pub fn epochs(&self) -> Option<u64> {
         self.0.whole("epochs").ok()

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use ::export::checkpoint;
 use ::export::export::{Options, export, verify};
 use ::export::form::Form;
+use ::export::reader;
 use ::export::trained::{Weights, Which};
+use ::export::triton::{Settings, name_of, write};
 use clap::Args;
 
 use super::print;
@@ -30,6 +32,10 @@ pub struct Export {
     weights: Weights,
     #[command(flatten)]
     form: Form,
+    /// Also write a model repository for NVIDIA Triton Inference Server into this folder; `export
+    /// triton` has settings for it
+    #[arg(long, value_name = "FOLDER", conflicts_with = "verify_only")]
+    triton: Option<PathBuf>,
     /// ONNX Runtime library to check the file with; without it, it is looked for as `infer` does
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
@@ -43,7 +49,8 @@ pub struct Export {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
-        let Export { checkpoint, out, verify_only, network, weights, form, runtime, json, quiet } = self;
+        let Export { checkpoint, out, verify_only, network, weights, form, triton, runtime, json, quiet } =
+            self;
         let checkpoint = match checkpoint {
             Some(asked) => checkpoint::find(&asked, network)?,
             None => checkpoint::newest(Path::new(checkpoint::RUNS))?,
@@ -51,7 +58,12 @@ impl Export {
         let only_verify = verify_only.is_some();
         let out = out.or(verify_only).unwrap_or_default();
         let options = Options { checkpoint, network, weights, form, out, runtime };
-        let report = if only_verify { verify(&options)? } else { export(&options)? };
+        let mut report = if only_verify { verify(&options)? } else { export(&options)? };
+        if let Some(folder) = triton {
+            let settings = Settings::new(name_of(&report.file));
+            let written = write(&reader::read(&report.file)?, &report.file, &settings, &folder)?;
+            report.repository = Some(written.folder);
+        }
         if quiet { Ok(()) } else { print(&report, json) }
     }
 }

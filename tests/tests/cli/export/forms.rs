@@ -114,6 +114,20 @@ fn bytes_and_a_fixed_batch() {
 }
 
 #[test]
+fn a_model_repository_beside_the_file() {
+    let shell = shell_with_run();
+    let said = shell.succeed(&["--out", "gen.onnx", "--triton", "repository"]);
+    assert!(said.contains("repository/gen: for NVIDIA Triton"), "{said}");
+    let served = fs::read(shell.path("repository/gen/1/model.onnx")).unwrap();
+    assert!(served == fs::read(shell.path("gen.onnx")).unwrap());
+    assert!(shell.path("repository/gen/config.pbtxt").is_file());
+    // A model that is there stays.
+    let output = shell.run(&["--out", "gen.onnx", "--triton", "repository"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && stderr.contains("repository/gen"), "{stderr}");
+}
+
+#[test]
 fn operator_sets() {
     let shell = shell_with_run();
     for (opset, ir) in [("13", 7), ("15", 8), ("18", 8), ("20", 9), ("22", 10)] {
