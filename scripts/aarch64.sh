@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Builds `infer` for 64-bit Arm with glibc 2.28 as the oldest (JetPack 5 has 2.31), and runs it under
+# user-mode emulation: the self-test and the digests of a data set, with rten and with ONNX Runtime.
+#
+#   scripts/aarch64.sh            build, and check if QEMU is installed
+#   scripts/aarch64.sh build      build only
+#   scripts/aarch64.sh check      run what was built
+#
+# Needs rustup and Python 3 with pip, which carries the linker (ziglang) and ONNX Runtime's library. To
+# check, on Debian: apt-get install qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross
+# libgcc-s1-arm64-cross. The program is target/aarch64-unknown-linux-gnu/release/infer; copy it to the
+# device with the library that this leaves in target/aarch64/ beside it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+TARGET=aarch64-unknown-linux-gnu
+GLIBC=2.28
+ZIG=0.17.1
+ONNX_RUNTIME=1.32.0
+ONNX_RUNTIME_SHA256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a
+SYSROOT=${SYSROOT:-/usr/aarch64-linux-gnu}
+IMAGES=200
+
+say() { printf 'aarch64: %s\n' "$*"; }
+fail() { printf 'aarch64: %s\n' "$*" >&2; exit 1; }
+
+work=$PWD/target/aarch64
+program=$PWD/target/$TARGET/release/infer
+library=$work/libonnxruntime.so.$ONNX_RUNTIME
+mkdir -p "$work"
+
+build() {
+  command -v rustup >/dev/null || fail "rustup is not on PATH; it brings the standard library for $TARGET."
+  rustup target add "$TARGET"
+  if [[ ! -d $work/zig ]]; then
+    python3 -m pip install --quiet --disable-pip-version-check --target "$work/zig.tmp" "ziglang==$ZIG"
+    mv "$work/zig.tmp" "$work/zig"
+  fi
+  # Zig's linker knows the symbols of every glibc; it names the processor for itself.
+  cat >"$work/linker" <<LINKER
+#!/usr/bin/env bash
+exec "$work/zig/ziglang/zig" cc -target aarch64-linux-gnu.$GLIBC "\$@"
+LINKER
+  chmod +x "$work/linker"
+  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$work/linker cargo build --locked --release --target "$TARGET" -p infer
+  local newest
+  newest=$(grep -aoE 'GLIBC_2\.[0-9]+' "$program" | sort -uV | tail -1)
+  [[ $(printf '%s\n' "$newest" "GLIBC_$GLIBC" | sort -V | tail -1) == "GLIBC_$GLIBC" ]] ||
+    fail "the program needs $newest, and should run with GLIBC_$GLIBC"
+  say "$program ($(du -h "$program" | cut -f1)) needs $newest at most"
+}
+
+fetch_library() {
+  [[ -f $library ]] && return
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    --implementation cp --python-version 3.13 --abi cp313 \
+    --platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64 \
+    --dest "$work/wheel" "onnxruntime==$ONNX_RUNTIME"
+  python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
+    "$work"/wheel/onnxruntime-*.whl "onnxruntime/capi/libonnxruntime.so.$ONNX_RUNTIME" >"$library.tmp"
+  echo "$ONNX_RUNTIME_SHA256  $library.tmp" | sha256sum --check --quiet
+  mv "$library.tmp" "$library"
+}
+
+# ONNX Runtime asks /proc/cpuinfo what the processor is, and falls over this machine's. QEMU looks for
+# files in its own root first; the processor is a Cortex-A57, as in the oldest Jetsons.
+make_root() {
+  mkdir -p "$work/root/proc"
+  ln -sfn "$SYSROOT/lib" "$work/root/lib"
+  local processor
+  for ((processor = 0; processor < $(nproc); processor++)); do
+    printf '%s\t: %s\n' processor "$processor" BogoMIPS 62.50 \
+      Features 'fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid' 'CPU implementer' 0x41 \
+      'CPU architecture' 8 'CPU variant' 0x1 'CPU part' 0xd07 'CPU revision' 0
+    echo
+  done >"$work/root/proc/cpuinfo"
+}
+
+# Runs the program as an Arm processor would.
+emulated() { "$qemu" -cpu cortex-a57 -L "$work/root" "$program" "$@"; }
+
+check() {
+  qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64) || fail "there is no qemu-aarch64; see the top of this file"
+  [[ -e $SYSROOT/lib/ld-linux-aarch64.so.1 ]] || fail "there is no glibc for Arm in $SYSROOT; see the top of this file"
+  fetch_library
+  make_root
+  say "on an emulated processor:"
+  emulated self-test --engine rten
+  emulated self-test --engine onnxruntime --runtime "$library"
+
+  # The same images as on this machine, by this machine's own build.
+  local images=(dataset --count "$IMAGES" --seed 1 --format raw --out -)
+  cargo run --quiet --locked --release -p infer -- "${images[@]}" --engine rten >"$work/here.raw"
+  emulated "${images[@]}" --engine rten >"$work/rten.raw"
+  emulated "${images[@]}" --engine onnxruntime --runtime "$library" >"$work/onnxruntime.raw"
+  python3 - "$work"/{here,rten,onnxruntime}.raw <<'PYTHON'
+import pathlib, sys
+here, *others = (pathlib.Path(name).read_bytes() for name in sys.argv[1:])
+for name, other in zip(("rten", "ONNX Runtime"), others):
+    differences = [abs(a - b) for a, b in zip(here, other)]
+    differing, largest = sum(map(bool, differences)), max(differences)
+    print(f"{name} on aarch64, beside rten here: {differing} of {len(here)} pixels differ, by at most {largest}")
+    if len(here) != len(other) or largest > 1:
+        sys.exit("these are not the same images")
+PYTHON
+  say "passed"
+}
+
+case ${1:-all} in
+  build) build ;;
+  check) check ;;
+  all) build; check ;;
+  *) sed -n '2,13p' "$0" | cut -c3- >&2; exit 2 ;;
+esac
