@@ -23,6 +23,7 @@ Examples:
   infer --all --count 4 --captions         four rows of all ten digits, named, in digits.png
   infer --digits 2024                      a number, in 2024.png
   infer --digit 5 --out - | viewer         the PNG to a pipe
+  infer --digits 2024 --verify             drawn anew until a judge reads 2, 0, 2, 4
   infer --digit 8 --model generator.onnx   from a file that `cargo export` wrote
   infer --label rose --model flowers.onnx  a class by its name, in rose.png
   infer --digit 8 --device cuda --json     on the GPU or not at all; what was done as JSON

@@ -28,6 +28,13 @@
 //! # 8-bit pixels
 //!
 //! A value x of the output becomes ⌊255 · (x − black) / (white − black) + ½⌋, limited to 0…255.
+//!
+//! # Judges
+//!
+//! A judge reads pictures: input `image: float32[batch, channels, height, width]`, the picture's 8
+//! bits as black + (white − black) · level / 255; output `logits: float32[batch, classes]`. `batch`
+//! is symbolic, the rest is not. It has `edgegan.network` = `judge`, and `edgegan.classes` and
+//! `edgegan.pixel_range` as a generator has them. [`verify`](crate::verify) says what is drawn anew.
 
 use std::fmt;
 
@@ -45,8 +52,10 @@ pub mod tensor {
     pub const Z: &str = "z";
     /// Class indices, int64, `(batch)`.
     pub const LABEL: &str = "label";
-    /// Pictures, float32, `(batch, channels, height, width)`.
+    /// Pictures, float32, `(batch, channels, height, width)`: a generator's output, a judge's input.
     pub const IMAGE: &str = "image";
+    /// A judge's output, float32, `(batch, classes)`.
+    pub const LOGITS: &str = "logits";
 }
 
 /// What a generator's file says about itself.
@@ -131,6 +140,20 @@ impl PixelRange {
         };
         // The cast limits to 0..=255 and drops the fraction, which is ⌊·⌋ for all that it doesn't limit.
         (level + 0.5) as u8
+    }
+
+    /// The value that an 8-bit pixel stands for.
+    ///
+    /// ```
+    /// use infer::contract::PixelRange;
+    /// assert_eq!(PixelRange::ZeroToOne.from_u8(51), 0.2);
+    /// assert_eq!(PixelRange::MinusOneToOne.from_u8(255), 1.0);
+    /// ```
+    pub fn from_u8(self, level: u8) -> f32 {
+        match self {
+            Self::ZeroToOne => f32::from(level) / 255.0,
+            Self::MinusOneToOne => f32::from(level) / 127.5 - 1.0,
+        }
     }
 
     /// A batch of the output as 8-bit pixels.
@@ -300,15 +323,7 @@ impl Contract {
                     ));
                 }
             },
-            pixel_range: match metadata.required("pixel_range")? {
-                "0,1" => PixelRange::ZeroToOne,
-                "-1,1" => PixelRange::MinusOneToOne,
-                other => {
-                    return Err(format!(
-                        "its edgegan.pixel_range is {other:?}, expected \"0,1\" or \"-1,1\""
-                    ));
-                }
-            },
+            pixel_range: metadata.pixel_range()?,
             training: Training {
                 epochs: metadata.number("epochs")?,
                 iterations: metadata.number("iterations")?,
@@ -328,12 +343,35 @@ impl Contract {
 
     /// The classes in words, such as `the classes 0, 1 and 2`.
     pub fn describe_classes(&self) -> String {
-        match self.classes.as_slice() {
-            [] => "pictures without a class".into(),
-            [only] => format!("the class {only}"),
-            [first @ .., last] => format!("the classes {} and {last}", first.join(", ")),
-        }
+        describe_classes(&self.classes)
     }
+}
+
+pub(crate) fn describe_classes(classes: &[String]) -> String {
+    match classes {
+        [] => "pictures without a class".into(),
+        [only] => format!("the class {only}"),
+        [first @ .., last] => format!("the classes {} and {last}", first.join(", ")),
+    }
+}
+
+/// What a judge's metadata says: its classes in the order of its logits, and what its input's
+/// values mean.
+///
+/// # Errors
+///
+/// A sentence about the first key that is missing or has another value than a judge's.
+pub(crate) fn judge_metadata<'a>(
+    lookup: impl Fn(&str) -> Option<&'a str>,
+) -> Result<(Vec<String>, PixelRange), String> {
+    let metadata = Metadata { lookup };
+    match metadata.get("network") {
+        Some("judge") => {}
+        Some(other) => return Err(format!("its edgegan.network is {other:?}")),
+        None if metadata.get("latent_dim").is_some() => return Err("it is a generator".into()),
+        None => return Err("it has no edgegan.network in its metadata".into()),
+    }
+    Ok((metadata.json("classes")?.unwrap_or_default(), metadata.pixel_range()?))
 }
 
 /// Typed access to the `edgegan.` keys.
@@ -348,6 +386,14 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Metadata<F> {
 
     fn required(&self, key: &str) -> Result<&'a str, String> {
         (self.get(key)).ok_or_else(|| format!("it has no edgegan.{key} in its metadata"))
+    }
+
+    fn pixel_range(&self) -> Result<PixelRange, String> {
+        match self.required("pixel_range")? {
+            "0,1" => Ok(PixelRange::ZeroToOne),
+            "-1,1" => Ok(PixelRange::MinusOneToOne),
+            other => Err(format!("its edgegan.pixel_range is {other:?}, expected \"0,1\" or \"-1,1\"")),
+        }
     }
 
     fn number(&self, key: &str) -> Result<Option<u64>, String> {

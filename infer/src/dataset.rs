@@ -7,7 +7,7 @@ mod progress;
 mod sink;
 
 use std::{
-    fmt, fs, io,
+    fmt, fs, io, mem,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{
@@ -20,13 +20,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use infer::{Device, Error, Generator, ModelSource, Options, contract::Contract};
+use infer::{Device, Error, Generator, ModelSource, Options, contract::Contract, verify::Kept};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::{cli::Common, draw::STDOUT, report::Source};
+use crate::{cli::Common, draw::STDOUT, report::Source, verification::Verify};
 use manifest::Manifest;
-use pipeline::{Batch, Stopped, Work};
+use pipeline::{Batch, Runner, Stopped, Work};
 use plan::{Labels, Shard};
 use progress::Progress;
 use sink::Sink;
@@ -41,6 +41,8 @@ Examples:
   infer dataset --count 1000 --out fake.npz        arrays images and labels, for NumPy
   infer dataset --count 1000 --format folder --out fake
                                                    fake/0/….png to fake/9/….png, and fake/labels.csv
+  infer dataset --count 1000 --format folder --out sure --verify 0.9
+                                                   each drawn anew until a judge is so sure of it
   infer dataset --count 10 --format jsonl --out - | jq .class
   infer dataset --digit 5 --count 100 --format raw --out - > fives
   infer dataset --count 1000000 --seed 1 --out many --resume
@@ -125,6 +127,8 @@ pub struct Request {
     #[arg(long, value_name = "N", default_value = "32")]
     batch_size: NonZeroUsize,
     #[command(flatten)]
+    verify: Verify,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -158,6 +162,9 @@ impl fmt::Display for Report<'_> {
         if *drawn > 0 {
             writeln!(f, "{drawn} drawn in {seconds:.1} s, {:.0} images/s", *drawn as f64 / seconds)?;
         }
+        if let Some(verified) = &manifest.verified {
+            writeln!(f, "{}", verified.of(*complete))?;
+        }
         source.fmt(f)
     }
 }
@@ -182,8 +189,8 @@ pub fn write(request: &Request) -> Result<()> {
         begin(request, &mut manifest, &output, &manifest_path)?;
     }
     let rest = manifest.images - manifest.complete;
-    let mut generators = load(request, &source, rest)?;
-    manifest.engine = generators[0].engine_name();
+    let mut runners = load(request, &source, rest)?;
+    manifest.engine = runners[0].generator.engine_name();
 
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -204,8 +211,8 @@ pub fn write(request: &Request) -> Result<()> {
     };
     let progress = Progress::new(rest, common.quiet || common.json);
     let saved = Instant::now();
-    let mut writer = Writer { manifest, place, sink: None, pending: 0, saved, progress };
-    let ran = pipeline::run(&mut generators, &work, &stop, |batch| writer.append(batch));
+    let mut writer = Writer { manifest, place, sink: None, pending: Pending::default(), saved, progress };
+    let ran = pipeline::run(&mut runners, &work, &stop, |batch| writer.append(batch));
     let ended = match ran {
         // What couldn't be written stays as it was when it was last safe.
         Err(Stopped::Output(_)) => Ok(()),
@@ -235,35 +242,42 @@ pub fn write(request: &Request) -> Result<()> {
         bail!(Interrupted(format!("stopped{}", so_far())));
     }
     if to_stdout {
+        if let Some(verified) = manifest.verified.as_ref().filter(|_| !common.quiet) {
+            eprintln!("{}", verified.of(manifest.complete));
+        }
         return Ok(());
     }
     let report = Report {
         out: output.display().to_string(),
         drawn: rest,
         seconds: started.elapsed().as_secs_f64(),
-        source: Source::new(&source, &generators[0]),
+        source: Source::new(&source, &runners[0].generator),
         manifest: &manifest,
     };
     common.print(&report, || report.to_string())
 }
 
-/// The model once for each thread of the CPU, each for itself: so none waits for another, which
-/// costs more the busier the machine is. A GPU has it once.
-fn load(request: &Request, source: &ModelSource<'_>, images: u64) -> Result<Vec<Generator>> {
+/// The model, and the judge, once for each thread of the CPU, each for itself: so none waits for
+/// another, which costs more the busier the machine is. A GPU has them once.
+fn load(request: &Request, source: &ModelSource<'_>, images: u64) -> Result<Vec<Runner>> {
     let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = request.common.threads.unwrap_or_else(all).get() as u64;
     let batches = images.div_ceil(request.batch_size.get() as u64);
     let copies = threads.min(batches).max(1);
     let each = usize::try_from(images / copies).unwrap_or(usize::MAX);
     let options = Options { threads: Some(NonZeroUsize::MIN), ..request.common.options(each) };
-    let mut generators = vec![Generator::load(source, &options)?];
-    if generators[0].device() == Device::Cpu {
-        let options = Options { engine: generators[0].engine(), device: Device::Cpu, ..options };
+    let load = |options: &Options| -> Result<Runner> {
+        let generator = Generator::load(source, options)?;
+        Ok(Runner { verifier: request.verify.load(&generator, options)?, generator })
+    };
+    let mut runners = vec![load(&options)?];
+    if runners[0].generator.device() == Device::Cpu {
+        let options = Options { engine: runners[0].generator.engine(), device: Device::Cpu, ..options };
         for _ in 1..copies {
-            generators.push(Generator::load(source, &options)?);
+            runners.push(load(&options)?);
         }
     }
-    Ok(generators)
+    Ok(runners)
 }
 
 impl Request {
@@ -318,6 +332,7 @@ impl Request {
             complete: 0,
             labels,
             classes: contract.classes.clone(),
+            verified: self.verify.request()?,
             shape: None,
             tail: Default::default(),
         })
@@ -390,10 +405,17 @@ struct Writer<'a> {
     manifest: Manifest,
     place: Place<'a>,
     sink: Option<Box<dyn Sink + Send>>,
-    /// Images that were appended since the manifest was written.
-    pending: u64,
+    /// What was appended since the manifest was brought up to date.
+    pending: Pending,
     saved: Instant,
     progress: Progress,
+}
+
+#[derive(Default)]
+struct Pending {
+    images: u64,
+    /// Of the judge's, the counts alone.
+    kept: Kept,
 }
 
 impl Writer<'_> {
@@ -407,7 +429,9 @@ impl Writer<'_> {
         };
         sink.append(batch)?;
         let count = (batch.pixels.len() / batch.shape.iter().product::<usize>().max(1)) as u64;
-        self.pending += count;
+        self.pending.images += count;
+        self.pending.kept.redrawn += batch.kept.redrawn;
+        self.pending.kept.redraws += batch.kept.redraws;
         self.progress.advance(count);
         match self.saved.elapsed() >= CHECKPOINT {
             true => self.save(),
@@ -440,9 +464,13 @@ impl Writer<'_> {
 
     fn checkpoint(&mut self) -> io::Result<()> {
         if let Some(sink) = &mut self.sink {
-            let complete = self.manifest.complete + self.pending;
+            let complete = self.manifest.complete + self.pending.images;
             self.manifest.tail = sink.checkpoint(complete)?;
-            (self.manifest.complete, self.pending) = (complete, 0);
+            self.manifest.complete = complete;
+            let Pending { kept, .. } = mem::take(&mut self.pending);
+            if let Some(verified) = &mut self.manifest.verified {
+                verified.add(&kept);
+            }
         }
         Ok(())
     }

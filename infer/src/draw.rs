@@ -16,7 +16,8 @@ use infer::{
 
 use crate::{
     cli::Common,
-    report::{self, Drawing, Source},
+    report::{self, Drawing, Source, Verified},
+    verification::Verify,
 };
 
 /// Columns of a terminal that doesn't tell its width.
@@ -62,6 +63,8 @@ pub struct Draw {
     #[arg(long, value_enum, default_value_t)]
     preview: Preview,
     #[command(flatten)]
+    verify: Verify,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -101,19 +104,36 @@ pub fn draw(request: &Draw) -> Result<()> {
     // 32 bits are enough to differ, and short enough to type.
     let seed = (request.seed).unwrap_or_else(|| rand::random::<u32>().into());
 
-    let mut generator = Generator::load(&source, &common.options(layout.samples.len()))?;
-    let images = generator.samples(seed, &layout.samples)?;
+    let options = common.options(layout.samples.len());
+    let verification = request.verify.request()?;
+    let mut generator = Generator::load(&source, &options)?;
+    let verifier = request.verify.load(&generator, &options)?;
+    let (images, verified) = match verifier.zip(verification) {
+        None => (generator.samples(seed, &layout.samples)?, None),
+        Some((mut verifier, mut verification)) => {
+            let (images, kept) = verifier.samples(&mut generator, seed, &layout.samples)?;
+            verification.add(&kept);
+            (images, Some(Verified { verification, confidences: kept.confidences }))
+        }
+    };
     let picture = match request.captions {
         true => Picture::captioned_grid(&images, layout.columns, &layout.captions(&contract)),
         false => Picture::grid(&images, layout.columns),
     };
-    let texts = [
+    let mut texts = vec![
         ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
         ("Model", format!("{} {}", contract.architecture, contract.dataset)),
         ("Seed", seed.to_string()),
         ("Classes", report::list(contract.noun(), &layout.classes)),
     ];
+    if let Some(Verified { verification, .. }) = &verified {
+        // With the seed, what it takes to draw it again.
+        texts.push(("Judge", format!("{}, {}", verification.judge, verification.threshold)));
+    }
     if to_stdout {
+        if let Some(Verified { verification, confidences }) = verified.filter(|_| !common.quiet) {
+            eprintln!("{}", verification.of(confidences.len() as u64));
+        }
         return report::print(&picture.to_png(&texts)?);
     }
     picture.write_png(&out, &texts)?;
@@ -128,6 +148,7 @@ pub fn draw(request: &Draw) -> Result<()> {
         columns: layout.columns,
         width: picture.width(),
         height: picture.height(),
+        verified,
         source: Source::new(&source, &generator),
     };
     common.print(&drawing, || {

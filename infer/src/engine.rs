@@ -84,32 +84,30 @@ pub struct Placement {
 
 /// A network that an engine has loaded.
 pub(crate) trait Network: Send {
-    /// Runs it once and lends its output, shape and values, to `read`.
-    ///
-    /// # Shapes
-    ///
-    /// `z` holds N rows of latents; `labels` N numbers, or none for an unlabelled model.
+    /// Runs it once on all its inputs and lends one of its outputs, shape and values, to `read`.
     ///
     /// # Errors
     ///
     /// The engine's words, or those of `read`.
-    fn run(&mut self, latents: Latents<'_>, labels: &[i64], read: &mut Reader<'_>) -> Result<(), String>;
+    fn run(&mut self, inputs: &[Input<'_>], output: &str, read: &mut Reader<'_>) -> Result<(), String>;
 }
 
 /// What looks at an output: its shape and its values.
 pub(crate) type Reader<'a> = dyn FnMut(&[i64], &[f32]) -> Result<(), String> + 'a;
 
-/// Rows of latents.
-#[derive(Clone, Copy)]
-pub(crate) struct Latents<'a> {
-    pub values: &'a [f32],
-    pub dim: usize,
+/// What one of the graph's inputs gets.
+pub(crate) struct Input<'a> {
+    pub name: &'static str,
+    pub shape: &'a [usize],
+    pub values: Values<'a>,
 }
 
-impl Latents<'_> {
-    fn shape(&self) -> [usize; 2] {
-        [self.values.len() / self.dim.max(1), self.dim]
-    }
+/// An input's numbers, in the order of its shape.
+#[derive(Clone, Copy)]
+pub(crate) enum Values<'a> {
+    Floats(&'a [f32]),
+    /// Indices of classes.
+    Indices(&'a [i64]),
 }
 
 /// A model's bytes without its large weights, which each run lends to the engine from where they

@@ -54,6 +54,54 @@ pub enum Error {
         /// The contract's.
         expected: String,
     },
+    /// What should be a judge is an ONNX model of something else.
+    #[error(
+        "judge {judge} is no edgegan judge: {found}; write one with \
+         `cargo export --checkpoint judge.safetensors --out judge.onnx`"
+    )]
+    NotAJudge {
+        /// The judge's path or name.
+        judge: String,
+        /// What is missing or wrong.
+        found: String,
+    },
+    /// A judge of other pictures than the generator's.
+    #[error(
+        "judge {judge} reads {reads}, but model {model} draws {draws}; name a judge of such pictures \
+         with --judge, trained with `evaluate train-judge`"
+    )]
+    OtherJudge {
+        /// The judge's path or name.
+        judge: String,
+        /// What the judge reads.
+        reads: String,
+        /// The model's path or name.
+        model: String,
+        /// What the model draws.
+        draws: String,
+    },
+    /// A generator whose pictures have no label that a judge could read.
+    #[error("model {0} draws pictures without a class, so there is no label to verify; leave --verify out")]
+    NothingToVerify(String),
+    /// An image that is not its label in any of the draws.
+    #[error(
+        "image {index} of seed {seed} is not read as {class} with a confidence of {threshold} or more by \
+         judge {judge} in {draws} draws; lower the threshold of --verify, or name another --seed or --judge"
+    )]
+    NotVerified {
+        /// Index of the image.
+        index: u64,
+        /// Its seed.
+        seed: u64,
+        /// The class that it should show.
+        class: String,
+        /// The least confidence.
+        threshold: f64,
+        /// The judge's path or name.
+        judge: String,
+        /// How many times it was drawn.
+        draws: u32,
+    },
     /// The engine refused the model.
     #[error(
         "{engine} can't load model {model}: {reason}; write it again with `cargo export`, or name a \
@@ -182,6 +230,9 @@ impl Error {
             | Self::NotOnnx { .. }
             | Self::NotAGenerator { .. }
             | Self::OtherInterface { .. }
+            | Self::NotAJudge { .. }
+            | Self::OtherJudge { .. }
+            | Self::NothingToVerify(_)
             | Self::ModelRefused { .. }
             | Self::UnknownClass { .. }
             | Self::BadInput(_)
@@ -193,7 +244,10 @@ impl Error {
             | Self::UnknownDevice(_)
             | Self::UnknownEngine(_)
             | Self::BadOutput { .. } => true,
-            Self::RuntimeBroken { .. } | Self::RunFailed { .. } | Self::WriteFailed { .. } => false,
+            Self::NotVerified { .. }
+            | Self::RuntimeBroken { .. }
+            | Self::RunFailed { .. }
+            | Self::WriteFailed { .. } => false,
         }
     }
 }

@@ -6,14 +6,15 @@ use ndarray::{Array4, ArrayView2, Axis, concatenate};
 
 use crate::{
     Device, Engine, Error, ModelSource, Placement, Runtime, Skipped,
-    contract::Contract,
-    engine::{self, Chosen, Latents},
+    contract::{Contract, tensor},
+    engine::{self, Chosen, Input, Reader, Values},
+    interface,
     latent::latent_batch,
 };
 
 /// How many images go through the network at once: enough to fill the matrix products, and small
 /// enough to keep a request for thousands of images within tens of megabytes.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// How to run a model.
 #[derive(Debug, Clone)]
@@ -68,6 +69,7 @@ pub struct Sample {
 pub struct Generator {
     name: String,
     contract: Contract,
+    declared_shape: Option<[usize; 3]>,
     chosen: Chosen,
     notes: Vec<String>,
 }
@@ -79,7 +81,8 @@ impl Generator {
     ///
     /// Any of [`Error`]'s about models, runtimes, engines and devices.
     pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Self, Error> {
-        let contract = source.contract()?;
+        let header = source.header()?;
+        let contract = source.contract_in(&header)?;
         let chosen = engine::choose(source, options)?;
         let instead = match (chosen.engine, chosen.device) {
             (Engine::Rten, _) => "rten",
@@ -89,12 +92,23 @@ impl Generator {
         let notes = (chosen.skipped.iter().filter(|skipped| skipped.broken))
             .map(|Skipped { step, reason, .. }| format!("{step} can't be used, so {instead} is: {reason}"))
             .collect();
-        Ok(Self { name: source.name(), contract, chosen, notes })
+        let declared_shape = interface::declared_shape(&header);
+        Ok(Self { name: source.name(), contract, declared_shape, chosen, notes })
+    }
+
+    /// What messages call the model.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What the model's file says about itself.
     pub fn contract(&self) -> &Contract {
         &self.contract
+    }
+
+    /// Channels, height and width of a picture, if the model's file declares them.
+    pub(crate) fn declared_shape(&self) -> Option<[usize; 3]> {
+        self.declared_shape
     }
 
     /// The engine that was chosen: never [`Engine::Auto`].
@@ -151,14 +165,12 @@ impl Generator {
         let batch = z.nrows();
         self.check_run(z.dim(), labels)?;
         let z = z.as_standard_layout();
-        let latents = Latents { values: z.as_slice().unwrap_or_default(), dim: self.contract.latent_dim };
         let mut drawn = Array4::default([0; 4]);
-        let run = self.chosen.network.run(latents, labels, &mut |shape, pixels| {
+        self.infer(z.as_slice().unwrap_or_default(), labels, &mut |shape, pixels| {
             let shape = check_images(shape, pixels, batch)?;
             drawn = Array4::from_shape_vec(shape, pixels.to_vec()).map_err(|error| error.to_string())?;
             Ok(())
-        });
-        run.map_err(|reason| Error::RunFailed { model: self.name.clone(), reason })?;
+        })?;
         Ok(drawn)
     }
 
@@ -184,13 +196,12 @@ impl Generator {
         self.check_run((batch, if latents.len() == batch * dim { dim } else { 0 }), labels)?;
         let range = self.contract.pixel_range;
         let mut drawn = [0; 3];
-        let run = self.chosen.network.run(Latents { values: latents, dim }, labels, &mut |shape, values| {
+        self.infer(latents, labels, &mut |shape, values| {
             let [_, image @ ..] = check_images(shape, values, batch)?;
             drawn = image;
             pixels.extend(values.iter().map(|value| range.to_u8(*value)));
             Ok(())
-        });
-        run.map_err(|reason| Error::RunFailed { model: self.name.clone(), reason })?;
+        })?;
         Ok(drawn)
     }
 
@@ -237,6 +248,19 @@ impl Generator {
         let views: Vec<_> = batches.iter().map(|batch| batch.view()).collect();
         concatenate(Axis(0), &views)
             .map_err(|_| Error::BadInput("no image was asked for: expected 1 or more".into()))
+    }
+
+    /// Runs the network on latents and labels that it takes.
+    fn infer(&mut self, latents: &[f32], labels: &[i64], read: &mut Reader<'_>) -> Result<(), Error> {
+        let dim = self.contract.latent_dim;
+        let (z, label) = ([latents.len() / dim, dim], [labels.len()]);
+        let inputs = [
+            Input { name: tensor::Z, shape: &z, values: Values::Floats(latents) },
+            Input { name: tensor::LABEL, shape: &label, values: Values::Indices(labels) },
+        ];
+        let inputs = &inputs[..1 + usize::from(self.contract.is_labelled())];
+        let run = self.chosen.network.run(inputs, tensor::IMAGE, read);
+        run.map_err(|reason| Error::RunFailed { model: self.name.clone(), reason })
     }
 
     fn check_run(&self, (batch, latents): (usize, usize), labels: &[i64]) -> Result<(), Error> {

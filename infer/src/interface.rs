@@ -65,6 +65,19 @@ impl fmt::Display for Dim {
     }
 }
 
+impl Outlet {
+    /// Channels, height and width, if this is a batch of any size of pictures of one size.
+    fn picture(&self) -> Option<[usize; 3]> {
+        let (FLOAT32, dims) = self.tensor.as_ref()? else { return None };
+        let [Dim::Symbol(_) | Dim::Any, Dim::Fixed(c), Dim::Fixed(h), Dim::Fixed(w)] = dims.as_slice() else {
+            return None;
+        };
+        // Up to this many, their product is a number.
+        let sensible = [c, h, w].iter().all(|dim| (1..=0xffff).contains(*dim));
+        sensible.then_some([*c, *h, *w].map(|dim| dim as usize))
+    }
+}
+
 impl fmt::Display for Outlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((element, dims)) = &self.tensor else { return write!(f, "{}: no tensor", self.name) };
@@ -104,16 +117,58 @@ pub fn check(header: &Header, contract: &Contract) -> Result<(), (String, String
     if right_inputs && right_output {
         return Ok(());
     }
-    let list = |outlets: &[Outlet]| outlets.iter().map(Outlet::to_string).collect::<Vec<_>>().join(", ");
     let label = if labelled { ", label: int64[batch]" } else { "" };
     Err((
-        format!("inputs {} and outputs {}", list(&header.inputs), list(&header.outputs)),
+        declared(header),
         format!(
             "inputs z: float32[batch, {}]{label} \
              and output image: float32[batch, channels, height, width]",
             contract.latent_dim
         ),
     ))
+}
+
+/// Channels, height and width of the pictures that a judge of so many classes reads, if its graph
+/// takes and gives what the contract says.
+///
+/// # Errors
+///
+/// What was found, and what was expected.
+pub fn check_judge(header: &Header, classes: usize) -> Result<[usize; 3], (String, String)> {
+    let shape = match header.inputs.as_slice() {
+        [input] if input.name == tensor::IMAGE => input.picture(),
+        _ => None,
+    };
+    let right_output = (header.outputs.iter()).any(|output| match &output.tensor {
+        Some((FLOAT32, dims)) => {
+            let [batch, rest] = [dims.first(), dims.get(1)];
+            output.name == tensor::LOGITS
+                && dims.len() == 2
+                && !matches!(batch, Some(Dim::Fixed(_)))
+                && rest == Some(&Dim::Fixed(classes as u64))
+        }
+        _ => false,
+    });
+    shape.filter(|_| right_output).ok_or_else(|| {
+        (
+            declared(header),
+            format!(
+                "inputs image: float32[batch, channels, height, width] \
+             and outputs logits: float32[batch, {classes}]"
+            ),
+        )
+    })
+}
+
+/// Channels, height and width of a generator's pictures, if its graph declares them.
+pub fn declared_shape(header: &Header) -> Option<[usize; 3]> {
+    header.outputs.iter().find(|output| output.name == tensor::IMAGE)?.picture()
+}
+
+/// The graph's inputs and outputs in words.
+fn declared(header: &Header) -> String {
+    let list = |outlets: &[Outlet]| outlets.iter().map(Outlet::to_string).collect::<Vec<_>>().join(", ");
+    format!("inputs {} and outputs {}", list(&header.inputs), list(&header.outputs))
 }
 
 /// `GraphProto`: 11 input, 12 output; the rest is stepped over.

@@ -54,7 +54,36 @@ pub fn normal_latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
 /// Draws the latents of one image into `latents`: [`latents`] or [`normal_latents`], without
 /// memory of their own.
 pub fn fill(distribution: LatentDistribution, seed: u64, image: u64, latents: &mut [f32]) {
+    fill_redraw(distribution, seed, image, 0, latents);
+}
+
+/// Draws the latents that one image gets when it is drawn for the so-manieth time again, into
+/// `latents`: those that follow in the image's stream on the ones of all draws before, of which
+/// draw 0 is that of [`fill`]. So a redrawn image, too, is a function of the seed and its index.
+///
+/// A draw takes as many u32s as there are latents; of N(0, 1), whole pairs, so that an odd number
+/// of latents takes one more.
+///
+/// ```
+/// use infer::{contract::LatentDistribution, latent};
+///
+/// let mut second_redraw = [0.0; 100];
+/// latent::fill_redraw(LatentDistribution::Uniform, 7, 3, 2, &mut second_redraw);
+/// assert_eq!(second_redraw[..], latent::latents(7, 3, 300)[200..]);
+/// ```
+pub fn fill_redraw(
+    distribution: LatentDistribution,
+    seed: u64,
+    image: u64,
+    redraw: u32,
+    latents: &mut [f32],
+) {
     let mut stream = stream(seed, image);
+    let taken = match distribution {
+        LatentDistribution::Uniform => latents.len(),
+        LatentDistribution::Normal => latents.len().next_multiple_of(2),
+    };
+    stream.set_word_pos(taken as u128 * u128::from(redraw));
     match distribution {
         LatentDistribution::Uniform => {
             for z in latents {

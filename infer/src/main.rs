@@ -10,6 +10,7 @@ mod doctor;
 mod draw;
 mod report;
 mod shipped;
+mod verification;
 
 use std::process::ExitCode;
 

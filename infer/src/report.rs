@@ -8,6 +8,8 @@ use std::{
 use infer::{Generator, ModelSource, Placement, Skipped, contract::Comparison};
 use serde::Serialize;
 
+use crate::verification::Verification;
+
 /// A drawn picture.
 #[derive(Debug, Serialize)]
 pub struct Drawing<'a> {
@@ -22,8 +24,19 @@ pub struct Drawing<'a> {
     pub columns: usize,
     pub width: usize,
     pub height: usize,
+    /// Null if nothing was to be verified.
+    pub verified: Option<Verified>,
     #[serde(flatten)]
     pub source: Source<'a>,
+}
+
+/// What a judge says of a picture's images.
+#[derive(Debug, Serialize)]
+pub struct Verified {
+    #[serde(flatten)]
+    pub verification: Verification,
+    /// In each image's label, in the picture's order.
+    pub confidences: Vec<f64>,
 }
 
 /// A replayed golden case.
@@ -111,6 +124,9 @@ impl fmt::Display for Drawing<'_> {
             }
         };
         writeln!(f, "{what}, seed {seed}: {file} ({width} × {height})")?;
+        if let Some(Verified { verification, confidences }) = &self.verified {
+            writeln!(f, "{}", verification.of(confidences.len() as u64))?;
+        }
         self.source.fmt(f)
     }
 }

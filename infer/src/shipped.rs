@@ -1,4 +1,4 @@
-//! The model that comes with the program.
+//! The models that come with the program.
 
 use infer::ModelSource;
 
@@ -7,9 +7,15 @@ use infer::ModelSource;
 #[repr(align(64))]
 struct Aligned<Bytes: ?Sized>(Bytes);
 
-static BYTES: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/pretrained/mnist-generator.onnx"));
+static GENERATOR: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/pretrained/mnist-generator.onnx"));
+static JUDGE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/pretrained/mnist-judge.onnx"));
 
 /// The generator that `models/pretrained/MODEL_CARD.md` describes.
 pub fn shipped() -> ModelSource<'static> {
-    ModelSource::Embedded { name: "mnist-generator (shipped)", bytes: &BYTES.0 }
+    ModelSource::Embedded { name: "mnist-generator (shipped)", bytes: &GENERATOR.0 }
+}
+
+/// The judge that `models/pretrained/JUDGE_CARD.md` describes.
+pub fn shipped_judge() -> ModelSource<'static> {
+    ModelSource::Embedded { name: "mnist-judge (shipped)", bytes: &JUDGE.0 }
 }

@@ -55,19 +55,28 @@ impl ModelSource<'_> {
     /// [`Error::ModelUnreadable`], [`Error::NotOnnx`], [`Error::NotAGenerator`] or
     /// [`Error::OtherInterface`].
     pub fn contract(&self) -> Result<Contract, Error> {
-        let header = match self {
-            Self::File(path) => Header::read(&mut BufReader::new(open(path)?)),
-            Self::Bytes { bytes, .. } | Self::Embedded { bytes, .. } => Header::read(&mut Cursor::new(bytes)),
-        };
-        let header = header.map_err(|found| Error::NotOnnx { model: self.name(), found })?;
+        self.contract_in(&self.header()?)
+    }
+
+    /// As [`contract`](Self::contract), in what was read of the file.
+    pub(crate) fn contract_in(&self, header: &Header) -> Result<Contract, Error> {
         let contract = Contract::from_metadata(|key| header.get(key))
             .map_err(|found| Error::NotAGenerator { model: self.name(), found })?;
-        interface::check(&header, &contract).map_err(|(found, expected)| Error::OtherInterface {
+        interface::check(header, &contract).map_err(|(found, expected)| Error::OtherInterface {
             model: self.name(),
             found,
             expected,
         })?;
         Ok(contract)
+    }
+
+    /// What the file says before its nodes and weights.
+    pub(crate) fn header(&self) -> Result<Header, Error> {
+        let header = match self {
+            Self::File(path) => Header::read(&mut BufReader::new(open(path)?)),
+            Self::Bytes { bytes, .. } | Self::Embedded { bytes, .. } => Header::read(&mut Cursor::new(bytes)),
+        };
+        header.map_err(|found| Error::NotOnnx { model: self.name(), found })
     }
 
     /// SHA-256 of the whole file, hexadecimal.

@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::verification::Verification;
+
 use super::{
     Format,
     plan::{Labels, Shard},
@@ -38,6 +40,8 @@ pub struct Manifest {
     pub complete: u64,
     pub labels: Labels,
     pub classes: Vec<String>,
+    /// The judge, and what it refused among the complete images; null if there is none.
+    pub verified: Option<Verification>,
     /// Channels, height and width; known once an image is drawn.
     pub shape: Option<[usize; 3]>,
     /// Where to go on.
@@ -90,6 +94,14 @@ impl Manifest {
         Ok(())
     }
 
+    fn threshold(&self) -> String {
+        self.verified.as_ref().map_or("off".into(), |verified| verified.threshold.to_string())
+    }
+
+    fn judge_sha256(&self) -> &str {
+        self.verified.as_ref().map_or("", |verified| &verified.judge_sha256)
+    }
+
     /// Refuses to go on with another data set than the one that was begun.
     pub fn check_same(&self, asked: &Self, path: &Path) -> Result<()> {
         let differs = |what: &str, begun: &dyn std::fmt::Debug, asked: &dyn std::fmt::Debug| {
@@ -107,6 +119,10 @@ impl Manifest {
             differs("--shard", &self.shard.to_string(), &asked.shard.to_string())
         } else if self.labels != asked.labels {
             differs("labels", &self.labels, &asked.labels)
+        } else if self.threshold() != asked.threshold() {
+            differs("--verify", &self.threshold(), &asked.threshold())
+        } else if self.judge_sha256() != asked.judge_sha256() {
+            differs("a judge of SHA-256", &self.judge_sha256(), &asked.judge_sha256())
         } else {
             return Ok(());
         };

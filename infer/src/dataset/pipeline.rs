@@ -15,7 +15,12 @@ use std::{
     thread,
 };
 
-use infer::{Error, Generator, contract::Contract, latent};
+use infer::{
+    Error, Generator, Sample,
+    contract::Contract,
+    latent,
+    verify::{Kept, Verifier},
+};
 
 use super::plan::Labels;
 
@@ -35,6 +40,14 @@ pub struct Batch {
     pub pixels: Vec<u8>,
     /// Channels, height and width of an image.
     pub shape: [usize; 3],
+    /// What the judge said, if there is one.
+    pub kept: Kept,
+}
+
+/// What draws batches in a thread of its own.
+pub struct Runner {
+    pub generator: Generator,
+    pub verifier: Option<Verifier>,
 }
 
 /// What to draw.
@@ -55,44 +68,44 @@ pub enum Stopped {
     Output(#[from] io::Error),
 }
 
-/// Draws the work's images in order, a thread for each generator, and gives each batch to `write`.
+/// Draws the work's images in order, a thread for each runner, and gives each batch to `write`.
 /// Ends before its time, without an error, after the batches under way once `stop` is set.
 ///
 /// # Errors
 ///
 /// The first failure of the model or of `write`.
 pub fn run(
-    generators: &mut [Generator],
+    runners: &mut [Runner],
     work: &Work,
     stop: &AtomicBool,
     write: impl FnMut(&Batch) -> io::Result<()> + Send,
 ) -> Result<(), Stopped> {
-    let Some(contract) = generators.first().map(|generator| generator.contract().clone()) else {
+    let Some(contract) = runners.first().map(|runner| runner.generator.contract().clone()) else {
         return Ok(());
     };
     let (to_sampler, free) = channel();
-    for _ in 0..EACH * generators.len() + OTHERS {
+    for _ in 0..EACH * runners.len() + OTHERS {
         // The receiver is in the line above.
         let _ = to_sampler.send(Batch::default());
     }
-    let (mut to_runners, mut from_runners, mut runners) = (Vec::new(), Vec::new(), Vec::new());
-    for generator in generators {
+    let (mut to_runners, mut from_runners, mut running) = (Vec::new(), Vec::new(), Vec::new());
+    for runner in runners {
         let (to_runner, sampled) = channel();
         let (to_writer, drawn) = channel();
         to_runners.push(to_runner);
         from_runners.push(drawn);
-        runners.push((generator, sampled, to_writer));
+        running.push((runner, sampled, to_writer));
     }
     thread::scope(|scope| {
         scope.spawn(move || sample_all(&contract, work, stop, &free, &to_runners));
         let writer = scope.spawn(move || write_all(&from_runners, &to_sampler, write));
-        let runners: Vec<_> = (runners.into_iter())
-            .map(|(generator, sampled, to_writer)| {
-                scope.spawn(move || draw_all(generator, &sampled, &to_writer))
+        let running: Vec<_> = (running.into_iter())
+            .map(|(runner, sampled, to_writer)| {
+                scope.spawn(move || draw_all(runner, work.seed, &sampled, &to_writer))
             })
             .collect();
         join(writer)?;
-        runners.into_iter().try_for_each(|runner| Ok(join(runner)?))
+        running.into_iter().try_for_each(|runner| Ok(join(runner)?))
     })
 }
 
@@ -138,13 +151,20 @@ impl Batch {
 }
 
 fn draw_all(
-    generator: &mut Generator,
+    Runner { generator, verifier }: &mut Runner,
+    seed: u64,
     sampled: &Receiver<Batch>,
     to_writer: &Sender<Batch>,
 ) -> Result<(), Error> {
     for mut batch in sampled {
         batch.pixels.clear();
         batch.shape = generator.draw(&batch.latents, &batch.labels, &mut batch.pixels)?;
+        if let Some(verifier) = verifier {
+            let samples: Vec<Sample> = (batch.labels.iter().zip(batch.first..))
+                .map(|(&label, index)| Sample { index, label })
+                .collect();
+            batch.kept = verifier.verify(generator, seed, &samples, batch.shape, &mut batch.pixels)?;
+        }
         if to_writer.send(batch).is_err() {
             break;
         }

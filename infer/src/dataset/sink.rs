@@ -52,7 +52,7 @@ pub fn open(manifest: &Manifest, output: &Path, shape: [usize; 3]) -> io::Result
         Format::Npz => {
             Box::new(npz::Npz::open(output, shape, complete, tail, manifest.first, manifest.labels)?)
         }
-        Format::Folder => Box::new(folder::Folder::open(output, classes, complete, tail)?),
+        Format::Folder => Box::new(folder::Folder::open(output, manifest)?),
         Format::Raw => Box::new(raw::Raw { file: grow(output, tail.offset)? }),
         Format::Jsonl => Box::new(lines::Lines::new(grow(output, tail.offset)?, classes)),
     })

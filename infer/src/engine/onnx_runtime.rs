@@ -10,10 +10,9 @@ use ort::{
     value::TensorRef,
 };
 
-use super::{LOADING_WEIGHTS_PAYS, Latents, Lent, Network, Placement, Reader};
+use super::{Input, LOADING_WEIGHTS_PAYS, Lent, Network, Placement, Reader, Values};
 use crate::{
     Device, Error, ModelSource, Options, Runtime,
-    contract::tensor,
     runtime::{PLACED, Provider},
 };
 
@@ -51,19 +50,22 @@ pub fn load(
 }
 
 impl Network for Loaded {
-    fn run(&mut self, latents: Latents<'_>, labels: &[i64], read: &mut Reader<'_>) -> Result<(), String> {
+    fn run(&mut self, inputs: &[Input<'_>], output: &str, read: &mut Reader<'_>) -> Result<(), String> {
         let mut run = || -> ort::Result<Result<(), String>> {
-            let z = TensorRef::from_array_view((latents.shape(), latents.values))?;
-            let mut inputs: Vec<(&str, SessionInputValue<'_>)> = vec![(tensor::Z, z.into())];
-            if !labels.is_empty() {
-                inputs.push((tensor::LABEL, TensorRef::from_array_view(([labels.len()], labels))?.into()));
+            let mut lent: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
+            for &Input { name, shape, values } in inputs {
+                let value = match values {
+                    Values::Floats(values) => TensorRef::from_array_view((shape, values))?.into(),
+                    Values::Indices(values) => TensorRef::from_array_view((shape, values))?.into(),
+                };
+                lent.push((name, value));
             }
             for (name, dims, values) in self.lent.iter() {
-                inputs.push((name, TensorRef::from_array_view((dims, values))?.into()));
+                lent.push((name, TensorRef::from_array_view((dims, values))?.into()));
             }
-            let outputs = self.session.run(inputs)?;
-            let (shape, pixels) = outputs[tensor::IMAGE].try_extract_tensor::<f32>()?;
-            Ok(read(shape, pixels))
+            let outputs = self.session.run(lent)?;
+            let (shape, values) = outputs[output].try_extract_tensor::<f32>()?;
+            Ok(read(shape, values))
         };
         run().map_err(|error| tidy(error.message()))?
     }

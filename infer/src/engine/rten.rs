@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rten::{LoadError, Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView, ValueView};
+use rten::{LoadError, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
+use rten_tensor::Layout;
 
-use super::{LOADING_WEIGHTS_PAYS, Latents, Lent, Network, Reader, unpacked::unpacked};
-use crate::{Error, ModelSource, Options, contract::tensor};
+use super::{Input, LOADING_WEIGHTS_PAYS, Lent, Network, Reader, Values, unpacked::unpacked};
+use crate::{Error, ModelSource, Options};
 
 /// Name and version, as Cargo.toml asks for it.
 pub const NAME: &str = "rten 0.27";
@@ -14,10 +15,6 @@ pub const NAME: &str = "rten 0.27";
 struct Loaded {
     model: Model,
     lent: Lent,
-    z: NodeId,
-    /// Absent in an unlabelled model.
-    label: Option<NodeId>,
-    image: NodeId,
     /// One for each lent weight.
     weights: Vec<NodeId>,
     options: RunOptions,
@@ -37,9 +34,6 @@ pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Box<dyn Netwo
     let model = model.map_err(|error: LoadError| refused(error.to_string()))?;
     let node = |name: &str| model.node_id(name).map_err(|error| refused(error.to_string()));
     Ok(Box::new(Loaded {
-        z: node(tensor::Z)?,
-        label: model.find_node(tensor::LABEL),
-        image: node(tensor::IMAGE)?,
         weights: lent.iter().map(|(name, ..)| node(name)).collect::<Result<_, _>>()?,
         options: {
             // Without one of its own, a model runs in a pool of all cores.
@@ -52,23 +46,29 @@ pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Box<dyn Netwo
 }
 
 impl Network for Loaded {
-    fn run(&mut self, latents: Latents<'_>, labels: &[i64], read: &mut Reader<'_>) -> Result<(), String> {
+    fn run(&mut self, inputs: &[Input<'_>], output: &str, read: &mut Reader<'_>) -> Result<(), String> {
         fn words(error: impl std::fmt::Display) -> String {
             error.to_string()
         }
-        // rten has 32-bit numbers where ONNX has 64; a label is a class's index and fits.
-        let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
-        let z = ValueView::from_shape(latents.shape(), latents.values).map_err(words)?;
-        let mut inputs: Vec<(NodeId, ValueOrView<'_>)> = vec![(self.z, z.into())];
-        if let Some(label) = self.label {
-            let labels = ValueView::from_shape([labels.len()], &labels).map_err(words)?;
-            inputs.push((label, labels.into()));
+        let mut lent: Vec<(NodeId, ValueOrView<'_>)> = Vec::new();
+        for &Input { name, shape, values } in inputs {
+            let value: ValueOrView<'_> = match values {
+                Values::Floats(values) => ValueView::from_shape(shape, values).map_err(words)?.into(),
+                // rten has 32-bit numbers where ONNX has 64; a label is a class's index and fits.
+                Values::Indices(values) => {
+                    let values = values.iter().map(|&value| value as i32).collect();
+                    Value::from_shape(shape, values).map_err(words)?.into()
+                }
+            };
+            lent.push((self.model.node_id(name).map_err(words)?, value));
         }
         for (&node, (_, dims, values)) in self.weights.iter().zip(self.lent.iter()) {
-            inputs.push((node, ValueView::from_shape(dims, values).map_err(words)?.into()));
+            lent.push((node, ValueView::from_shape(dims, values).map_err(words)?.into()));
         }
-        let [image] = (self.model.run_n(inputs, [self.image], Some(self.options.clone()))).map_err(words)?;
-        let (shape, values) = image.into_shape_vec::<f32, 4>().map_err(words)?;
-        read(&shape.map(|dim| dim as i64), &values)
+        let output = self.model.node_id(output).map_err(words)?;
+        let [output] = (self.model.run_n(lent, [output], Some(self.options.clone()))).map_err(words)?;
+        let output = output.into_tensor::<f32>().ok_or("its output is no tensor of float32")?;
+        let shape: Vec<i64> = output.shape().iter().map(|&dim| dim as i64).collect();
+        read(&shape, &output.into_data())
     }
 }

@@ -8,7 +8,9 @@ mod doctor;
 mod drawing;
 mod malformed;
 mod search;
+mod tiny_judge;
 pub mod tiny_model;
+mod verify;
 
 use std::{fs, io, path::Path};
 

@@ -10,7 +10,7 @@ use infer::Picture;
 use ndarray::Array4;
 
 use super::{Growing, Sink, Tail, grow};
-use crate::dataset::pipeline::Batch;
+use crate::dataset::{manifest::Manifest, pipeline::Batch};
 
 /// Digits of an image's number in its file's name.
 const DIGITS: usize = 9;
@@ -23,16 +23,18 @@ pub struct Folder {
 }
 
 impl Folder {
-    pub fn open(root: &Path, classes: &[String], complete: u64, tail: Tail) -> io::Result<Self> {
+    pub fn open(root: &Path, manifest: &Manifest) -> io::Result<Self> {
+        let Manifest { classes, complete, tail, verified, .. } = manifest;
         let unlabelled = ["images".to_owned()];
-        let names = if classes.is_empty() { &unlabelled } else { classes };
+        let names = if classes.is_empty() { &unlabelled } else { classes.as_slice() };
         let classes: Vec<_> = folders(names).into_iter().zip(names.iter().cloned()).collect();
         for (folder, _) in &classes {
             fs::create_dir_all(root.join(folder))?;
         }
-        let mut table = grow(&root.join("labels.csv"), if complete == 0 { 0 } else { tail.offset })?;
-        if complete == 0 {
-            table.append(b"file,label,index\n")?;
+        let mut table = grow(&root.join("labels.csv"), if *complete == 0 { 0 } else { tail.offset })?;
+        if *complete == 0 {
+            let confidence = if verified.is_some() { ",confidence" } else { "" };
+            table.append(format!("file,label,index{confidence}\n").as_bytes())?;
         }
         Ok(Self { root: root.into(), classes, table })
     }
@@ -73,7 +75,10 @@ impl Sink for Folder {
             let image = Array4::from_shape_vec((1, channels, height, width), pixels.to_vec());
             let picture = Picture::grid(&image.map_err(io::Error::other)?, 1);
             fs::write(self.root.join(&file), picture.to_png(&[])?)?;
-            self.table.append(format!("{},{},{index}\n", field(&file), field(class)).as_bytes())?;
+            let confidence = batch.kept.confidences.get(i).map(|confidence| format!(",{confidence:.4}"));
+            let confidence = confidence.unwrap_or_default();
+            let row = format!("{},{},{index}{confidence}\n", field(&file), field(class));
+            self.table.append(row.as_bytes())?;
         }
         Ok(())
     }

@@ -21,6 +21,9 @@ struct Line<'a> {
     label: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     class: Option<&'a str>,
+    /// The judge's, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
     /// Channels, height and width.
     shape: [usize; 3],
     pixels: &'a [u8],
@@ -38,8 +41,9 @@ impl Sink for Lines {
         for ((i, index), pixels) in (batch.first..).enumerate().zip(batch.pixels.chunks_exact(size)) {
             let label = batch.labels.get(i).copied();
             let class = label.and_then(|label| self.classes.get(label as usize)).map(String::as_str);
+            let (confidence, shape) = (batch.kept.confidences.get(i).copied(), batch.shape);
             self.line.clear();
-            serde_json::to_writer(&mut self.line, &Line { index, label, class, shape: batch.shape, pixels })?;
+            serde_json::to_writer(&mut self.line, &Line { index, label, class, confidence, shape, pixels })?;
             self.line.push(b'\n');
             self.file.append(&self.line)?;
         }

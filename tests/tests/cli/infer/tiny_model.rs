@@ -11,7 +11,7 @@ const LATENTS: usize = 4;
 /// Pixels of an image, 2 rows of 3.
 const PIXELS: usize = 6;
 
-const FLOAT: u64 = 1;
+pub const FLOAT: u64 = 1;
 const INT64: u64 = 7;
 
 /// A model to write, right unless a field is changed.
@@ -98,24 +98,29 @@ impl TinyModel {
         }
         bytes(&mut graph, 12, &value_info("image", FLOAT, &[1, 2, 3]));
 
-        let mut model = Vec::new();
-        number(&mut model, 1, 8);
-        bytes(&mut model, 7, &graph);
-        let mut opset = Vec::new();
-        number(&mut opset, 2, self.opset);
-        bytes(&mut model, 8, &opset);
-        for (key, value) in metadata {
-            let mut entry = Vec::new();
-            text(&mut entry, 1, &key);
-            text(&mut entry, 2, &value);
-            bytes(&mut model, 14, &entry);
-        }
-        model
+        model(self.opset, &graph, metadata)
     }
 }
 
+/// `ModelProto`.
+pub fn model(opset: u64, graph: &[u8], metadata: impl IntoIterator<Item = (String, String)>) -> Vec<u8> {
+    let mut model = Vec::new();
+    number(&mut model, 1, 8);
+    bytes(&mut model, 7, graph);
+    let mut version = Vec::new();
+    number(&mut version, 2, opset);
+    bytes(&mut model, 8, &version);
+    for (key, value) in metadata {
+        let mut entry = Vec::new();
+        text(&mut entry, 1, &key);
+        text(&mut entry, 2, &value);
+        bytes(&mut model, 14, &entry);
+    }
+    model
+}
+
 /// `TensorProto`.
-fn tensor(name: &str, data_type: u64, dims: &[usize], raw: &[u8]) -> Vec<u8> {
+pub fn tensor(name: &str, data_type: u64, dims: &[usize], raw: &[u8]) -> Vec<u8> {
     let mut tensor = Vec::new();
     dims.iter().for_each(|dim| number(&mut tensor, 1, *dim as u64));
     number(&mut tensor, 2, data_type);
@@ -125,7 +130,7 @@ fn tensor(name: &str, data_type: u64, dims: &[usize], raw: &[u8]) -> Vec<u8> {
 }
 
 /// `ValueInfoProto` of a tensor whose first dimension is `batch`.
-fn value_info(name: &str, element: u64, dims: &[usize]) -> Vec<u8> {
+pub fn value_info(name: &str, element: u64, dims: &[usize]) -> Vec<u8> {
     let mut shape = Vec::new();
     let mut batch = Vec::new();
     text(&mut batch, 2, "batch");
@@ -146,7 +151,7 @@ fn value_info(name: &str, element: u64, dims: &[usize]) -> Vec<u8> {
     info
 }
 
-fn floats(values: &[f32]) -> Vec<u8> {
+pub fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 

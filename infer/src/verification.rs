@@ -1,0 +1,94 @@
+//! `--verify`: the judge that is asked for, and what became of it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use infer::{
+    Error, Generator, Judge, ModelSource, Options,
+    verify::{Kept, Verifier},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::shipped::shipped_judge;
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Draw anew what a judge does not read as its label, or with less confidence than this, from 0
+    /// to 1 [default: 0.5]
+    #[arg(long, value_name = "THRESHOLD", num_args = 0..=1, default_missing_value = "0.5", value_parser = threshold)]
+    verify: Option<f64>,
+    /// The judge, a file that `cargo export --checkpoint judge.safetensors` wrote [default: the one
+    /// that comes with infer, which reads MNIST's digits]
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    judge: Option<PathBuf>,
+}
+
+fn threshold(text: &str) -> Result<f64, String> {
+    (text.parse().ok())
+        .filter(|threshold| (0.0..=1.0).contains(threshold))
+        .ok_or_else(|| "expected a number from 0 to 1".into())
+}
+
+/// A verification that was asked for, and how many images it refused so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    pub judge: String,
+    /// SHA-256 of the judge's file.
+    pub judge_sha256: String,
+    pub threshold: f64,
+    /// Images that are not their first draw.
+    pub redrawn: u64,
+    /// Draws that were given up.
+    pub redraws: u64,
+}
+
+impl Verify {
+    fn source(&self) -> ModelSource<'_> {
+        match &self.judge {
+            Some(path) => ModelSource::File(path),
+            None => shipped_judge(),
+        }
+    }
+
+    /// What is asked for, if it is, with nothing verified yet.
+    pub fn request(&self) -> Result<Option<Verification>, Error> {
+        let Some(threshold) = self.verify else { return Ok(None) };
+        let source = self.source();
+        let (judge, judge_sha256) = (source.name(), source.sha256()?);
+        Ok(Some(Verification { judge, judge_sha256, threshold, redrawn: 0, redraws: 0 }))
+    }
+
+    /// Loads the judge, if one is asked for, for this generator's pictures.
+    pub fn load(&self, generator: &Generator, options: &Options) -> Result<Option<Verifier>, Error> {
+        let Some(threshold) = self.verify else { return Ok(None) };
+        let judge = Judge::load(&self.source(), generator, options)?;
+        Ok(Some(Verifier::new(judge, threshold)))
+    }
+}
+
+impl Verification {
+    /// More images are verified.
+    pub fn add(&mut self, kept: &Kept) {
+        self.redrawn += kept.redrawn;
+        self.redraws += kept.redraws;
+    }
+
+    /// What became of so many images, in a line.
+    pub fn of(&self, images: u64) -> String {
+        let Self { judge, threshold, redrawn, .. } = self;
+        format!("verified by {judge}, confidence {threshold} or more: {redrawn} of {images} redrawn")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_a_probability() {
+        assert_eq!(["0", "0.95", "1"].map(threshold), [Ok(0.0), Ok(0.95), Ok(1.0)]);
+        for text in ["-0.1", "1.01", "95%", "NaN", "inf", ""] {
+            assert!(threshold(text).is_err(), "{text}");
+        }
+    }
+}
