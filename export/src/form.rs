@@ -11,7 +11,7 @@ use crate::deconv::{self, Timing};
 use crate::lower::{Names, lower};
 use crate::onnx::{Graph, OPSET};
 use crate::passes::interface::{Levels, bytes, fixed_batch};
-use crate::passes::{dead, half, int8, simplify};
+use crate::passes::{dead, half, in_place, int8, simplify};
 use crate::{Error, Result};
 use infer::Runtime;
 
@@ -58,7 +58,8 @@ impl Default for Form {
 pub enum Optimize {
     /// None: the graph reads like the network, layer by layer
     None,
-    /// Those that make fewer steps of it: batch norms into weights, labels into tables
+    /// Those that make fewer steps of it: batch norms into weights, labels into tables; and
+    /// large linear layers as products that are quick to load
     #[default]
     Full,
 }
@@ -142,6 +143,9 @@ impl Form {
             (None, Optimize::Full) => (graph, turned) = deconv::wide(&graph)?,
         }
         graph = match self.precision {
+            Precision::Fp32 if self.optimize == Optimize::Full => {
+                in_place::products(&graph, in_place::LEAST)?
+            }
             Precision::Fp32 => graph,
             Precision::Fp16 => half::compute(&graph)?,
             Precision::Int8 => half::store(&int8::linear(&graph, subject.typical.clone())?)?,

@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 use candle_onnx::onnx::ModelProto;
 use common::{NAMES, assert_close, encode, every_layer, random_weights, root, small};
 use export::lower::lower;
-use export::passes::{dead, deconv, simplify};
+use export::passes::{dead, deconv, in_place, simplify};
 use models::{Mode, Network, Parameters, judge};
 use prost::Message;
 
@@ -76,9 +76,12 @@ fn the_reference_evaluator() {
         let weights = random_weights(&network, 5);
         let plain = lower(&network, &weights, &NAMES).unwrap();
         let simple = simplify(plain.clone()).unwrap();
+        let products = in_place::products(&simple, 0).unwrap();
         let turned = dead::remove(&deconv::subpixel(&simple, |_| true).unwrap()).unwrap();
         let case = case(&network, &weights);
-        for (form, graph) in [("plain", plain), ("simplified", simple), ("turned", turned)] {
+        for (form, graph) in
+            [("plain", plain), ("simplified", simple), ("as products", products), ("turned", turned)]
+        {
             let folder = tempfile::tempdir().unwrap();
             let found = reference(folder.path(), &network, &encode(&graph), &case);
             let what = format!("{}, {form}", network.name());
@@ -94,7 +97,8 @@ fn candle_onnx() {
     for network in [judge.network().unwrap(), small().discriminator().unwrap()] {
         let weights = random_weights(&network, 6);
         let case = case(&network, &weights);
-        let graph = simplify(lower(&network, &weights, &NAMES).unwrap()).unwrap();
+        let simple = simplify(lower(&network, &weights, &NAMES).unwrap()).unwrap();
+        let graph = in_place::products(&simple, 300).unwrap();
         let proto = ModelProto::decode(encode(&graph).as_slice()).unwrap();
         let dims = network.input().dims(BATCH);
         let mut inputs =

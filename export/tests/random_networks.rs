@@ -1,12 +1,12 @@
 //! Random small networks lower to files that ONNX Runtime computes as Candle does: plain, simplified,
-//! and with their transposed convolutions turned.
+//! and with their transposed convolutions turned and larger linear layers as products.
 #![cfg(test)]
 
 mod common;
 
 use common::{assert_model_agrees, encode, newest_runtime, random_weights};
 use export::lower::lower;
-use export::passes::{dead, deconv, simplify};
+use export::passes::{dead, deconv, in_place, simplify};
 use models::{Activation, Convolution, Layer, Network, Shape, Window};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -88,6 +88,7 @@ fn random_networks_agree_in_every_form() {
         let plain = lower(&network, &weights, &common::NAMES).unwrap();
         let simple = simplify(plain.clone()).unwrap();
         let turned = dead::remove(&deconv::subpixel(&simple, |_| true).unwrap()).unwrap();
+        let turned = in_place::products(&turned, 100).unwrap();
         assert!(turned.nodes().iter().all(|node| node.operator.name() != "ConvTranspose"));
         for (form, graph) in [("plain", plain), ("simplified", simple), ("turned", turned)] {
             let what = format!("network {seed}, {form}: {:?}", network.layers());

@@ -138,6 +138,7 @@ pub fn evaluate(node: &Node, inputs: &[&Numbers]) -> Result<Numbers> {
         }
         (Operator::Identity, [x]) => (*x).clone(),
         (Operator::LeakyRelu { alpha }, [x]) => (x.relu()? - (x.neg()?.relu()? * f64::from(*alpha))?)?,
+        (Operator::MatMul, [a, b]) => a.broadcast_matmul(b)?,
         // Whole numbers are exact in double precision.
         (Operator::MatMulInteger { zero }, [a, b]) => (*a - f64::from(*zero))?.matmul(b)?,
         (Operator::QuantizeLinear { scale, zero }, [x]) => each(x, |x| {
@@ -148,6 +149,9 @@ pub fn evaluate(node: &Node, inputs: &[&Numbers]) -> Result<Numbers> {
         (Operator::Relu, [x]) => x.relu()?,
         (Operator::Reshape { item }, [x]) => x.reshape([&[x.dim(0)?], item.as_slice()].concat())?,
         (Operator::Sigmoid, [x]) => (((*x * 0.5)?.tanh()? + 1.)? * 0.5)?,
+        (Operator::Squeeze { axes }, [x]) => {
+            axes.iter().rev().try_fold((*x).clone(), |x, &axis| x.squeeze(axis))?
+        }
         (Operator::Tanh, [x]) => x.tanh()?,
         (Operator::Unsqueeze { axes }, [x]) => {
             axes.iter().try_fold((*x).clone(), |x, &axis| x.unsqueeze(axis))?

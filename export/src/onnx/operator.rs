@@ -75,6 +75,8 @@ pub enum Operator {
         /// The slope of negative numbers.
         alpha: f32,
     },
+    /// MatMul-13: a · b of the last two axes, broadcast over those before them.
+    MatMul,
     /// MatMulInteger-10: (a − zero) · b in int32. Inputs: a (uint8), b (int8).
     MatMulInteger {
         /// The number of a that stands for 0.
@@ -104,6 +106,11 @@ pub enum Operator {
         height: usize,
         /// Columns that stay.
         width: usize,
+    },
+    /// Squeeze-13.
+    Squeeze {
+        /// Dimensions of 1 that go, in rising order.
+        axes: Vec<usize>,
     },
     /// Tanh-13.
     Tanh,
@@ -146,12 +153,14 @@ impl Operator {
             Operator::Gemm => "Gemm",
             Operator::Identity => "Identity",
             Operator::LeakyRelu { .. } => "LeakyRelu",
+            Operator::MatMul => "MatMul",
             Operator::MatMulInteger { .. } => "MatMulInteger",
             Operator::Mul => "Mul",
             Operator::QuantizeLinear { .. } => "QuantizeLinear",
             Operator::Relu => "Relu",
             Operator::Reshape { .. } => "Reshape",
             Operator::Sigmoid => "Sigmoid",
+            Operator::Squeeze { .. } => "Squeeze",
             Operator::Tanh => "Tanh",
             Operator::Unsqueeze { .. } => "Unsqueeze",
         }
@@ -181,12 +190,14 @@ impl Operator {
             | Operator::Crop { .. }
             | Operator::Expand { .. }
             | Operator::Identity
+            | Operator::MatMul
             | Operator::MatMulInteger { .. }
             | Operator::Mul
             | Operator::QuantizeLinear { .. }
             | Operator::Relu
             | Operator::Reshape { .. }
             | Operator::Sigmoid
+            | Operator::Squeeze { .. }
             | Operator::Tanh
             | Operator::Unsqueeze { .. } => Vec::new(),
         }
@@ -218,7 +229,7 @@ impl Operator {
             }
             // A 0 keeps that dimension, here N.
             Operator::Reshape { item } => vec![("shape", vector(&[&[0], item.as_slice()].concat())?)],
-            Operator::Unsqueeze { axes } => vec![("axes", vector(axes)?)],
+            Operator::Squeeze { axes } | Operator::Unsqueeze { axes } => vec![("axes", vector(axes)?)],
             _ => Vec::new(),
         })
     }

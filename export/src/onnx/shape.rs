@@ -81,6 +81,16 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
             }
             _ => Err(takes("vectors, and a weight for as many features")),
         },
+        (Operator::MatMul, [a, b]) if a.element == b.element => {
+            match (a.dims.as_slice(), b.dims.as_slice()) {
+                ([before_a @ .., n, features], [before_b @ .., inputs, outputs]) if features == inputs => {
+                    let before =
+                        broadcast(before_a, before_b).ok_or_else(|| takes("stacks that fit together"))?;
+                    one(a.element, [before, vec![n.clone(), outputs.clone()]].concat())
+                }
+                _ => Err(takes("matrices that fit together")),
+            }
+        }
         (Operator::MatMulInteger { .. }, [a, b]) => match (a.dims.as_slice(), b.dims.as_slice()) {
             ([n, features], [inputs, outputs]) if features == inputs => {
                 one(Element::Int32, vec![n.clone(), outputs.clone()])
@@ -97,6 +107,16 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
             }
             _ => Err(takes(&format!("a batch of items of {} numbers", wanted.iter().product::<usize>()))),
         },
+        (Operator::Squeeze { axes }, [x]) => {
+            let mut dims = x.dims.clone();
+            for &axis in axes.iter().rev() {
+                if dims.get(axis) != Some(&Dim::Fixed(1)) {
+                    return Err(takes(&format!("a shape with 1 on axis {axis}")));
+                }
+                dims.remove(axis);
+            }
+            one(x.element, dims)
+        }
         (Operator::Unsqueeze { axes }, [x]) => {
             let mut dims = x.dims.clone();
             for &axis in axes {
@@ -182,12 +202,14 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_said() {
-        let cases: [(Operator, &[&Type], &str); 5] = [
+        let cases: [(Operator, &[&Type], &str); 7] = [
             (Operator::Gemm, &[&float(&[3]), &constant(&[2, 4])], "float32[batch, 3], float32[2, 4]"),
             (Operator::Add, &[&float(&[3]), &float(&[2])], "shapes that fit together"),
             (Operator::Concat { axis: 1 }, &[&float(&[3, 2]), &float(&[3, 1])], "on axis 1 alone"),
             (Operator::Reshape { item: vec![2, 2] }, &[&float(&[3])], "items of 4 numbers"),
             (Operator::DepthToSpace { block: 2 }, &[&float(&[6, 1, 1])], "a block of them each"),
+            (Operator::MatMul, &[&float(&[3]), &constant(&[1, 4, 2])], "matrices that fit together"),
+            (Operator::Squeeze { axes: vec![1] }, &[&float(&[3])], "a shape with 1 on axis 1"),
         ];
         for (operator, inputs, expected) in cases {
             let error = output(&operator, inputs).unwrap_err();

@@ -13,11 +13,11 @@ use super::weights::Weights;
 use crate::Result;
 use crate::onnx::{Element, Graph, Node, Operator, Rewrite, Tensor, Value, evaluate};
 
-/// Linear layers of fewer weights stay as they are: what they cost is elsewhere.
-pub const LEAST: usize = 1 << 18;
-
 /// The largest step of a weight: −127 to 127 is symmetric.
 const STEPS: f32 = 127.;
+
+/// Linear layers of fewer weights stay as they are: what they cost is elsewhere.
+pub const LEAST: usize = 1 << 18;
 
 /// The graph with 8-bit weights in its linear layers of [`LEAST`] weights and more. `inputs` are those
 /// from which the range of each layer's input is found.
@@ -25,26 +25,18 @@ const STEPS: f32 = 127.;
 /// # Errors
 /// As [`evaluate::run`].
 pub fn linear(graph: &Graph, inputs: HashMap<String, Numbers>) -> Result<Graph> {
-    let chosen = |node: &Node| {
-        let large = |weights: &Weights<'_>| weights.weight.elements() >= LEAST;
-        node.operator == Operator::Gemm && weights(graph, node).is_some_and(|weights| large(&weights))
-    };
-    let observed = graph.nodes().iter().filter(|node| chosen(node)).map(|node| node.inputs[0].as_str());
+    let chosen = |node: &&Node| Weights::of_large_linear(graph, node, LEAST).is_some();
+    let observed = graph.nodes().iter().filter(chosen).map(|node| node.inputs[0].as_str());
     let ranges = ranges(graph, inputs, observed.collect())?;
     let mut rewrite = Rewrite::new(graph)?;
     for node in graph.nodes() {
-        match weights(graph, node).zip(ranges.get(node.inputs[0].as_str())).filter(|_| chosen(node)) {
-            Some((weights, &range)) => quantise(&mut rewrite, node, &weights, range)?,
+        let range = || ranges.get(node.inputs[0].as_str());
+        match Weights::of_large_linear(graph, node, LEAST).zip(range()) {
+            Some((weights, &range)) => quantise(&mut rewrite, node, weights, range)?,
             None => rewrite.copy(node)?,
         }
     }
     rewrite.finish()
-}
-
-/// A linear layer's weights, whatever it adds.
-fn weights<'a>(graph: &'a Graph, node: &Node) -> Option<Weights<'a>> {
-    let weight = graph.constant(node.inputs.get(1)?)?;
-    (node.operator == Operator::Gemm).then_some(Weights { weight, bias: None, output_axis: 0 })
 }
 
 /// The least and the largest number of each of these values, 0 within.
@@ -66,10 +58,14 @@ fn ranges<'a>(
 }
 
 /// x·Wᵀ + C as (q − zero)·Q · steps + C.
-fn quantise(rewrite: &mut Rewrite<'_>, node: &Node, weights: &Weights<'_>, range: (f32, f32)) -> Result<()> {
+fn quantise(
+    rewrite: &mut Rewrite<'_>,
+    node: &Node,
+    (weight, [outputs, features]): (&Tensor, [usize; 2]),
+    range: (f32, f32),
+) -> Result<()> {
     let name = &node.name;
-    let &[outputs, features] = weights.weight.dims() else { return rewrite.copy(node) };
-    let numbers = weights.weight.floats();
+    let numbers = weight.floats();
     let step =
         |row: &[f32]| (row.iter().fold(0f32, |most, w| most.max(w.abs())) / STEPS).max(f32::MIN_POSITIVE);
     let steps: Vec<f32> = numbers.chunks(features).map(step).collect();

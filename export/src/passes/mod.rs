@@ -10,6 +10,7 @@
 //! | [`deconv`] | transposed convolutions into convolutions, one a phase of the picture |
 //! | [`half`] | half precision, to compute in or to store in |
 //! | [`int8`] | 8-bit weights in large linear layers |
+//! | [`in_place`] | weights of large linear layers in the order that they are used in |
 //! | [`interface`] | pixels as bytes, a fixed batch |
 
 pub mod batch_norm;
@@ -17,6 +18,7 @@ pub mod constants;
 pub mod dead;
 pub mod deconv;
 pub mod half;
+pub mod in_place;
 pub mod int8;
 pub mod interface;
 pub mod label;

@@ -30,6 +30,13 @@ impl<'a> Weights<'a> {
         Some(Weights { weight, bias, output_axis })
     }
 
+    /// The weight, (outputs, inputs), of a linear layer of `least` weights or more, whatever it adds.
+    pub fn of_large_linear(graph: &'a Graph, node: &Node, least: usize) -> Option<(&'a Tensor, [usize; 2])> {
+        let weight = graph.constant(node.inputs.get(1)?)?;
+        let dims = <[usize; 2]>::try_from(weight.dims()).ok()?;
+        (node.operator == Operator::Gemm && dims.iter().product::<usize>() >= least).then_some((weight, dims))
+    }
+
     /// How many output channels there are.
     pub fn outputs(&self) -> usize {
         self.weight.dims()[self.output_axis]

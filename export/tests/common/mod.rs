@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use export::lower::{Names, lower};
 use export::onnx::{Graph, Model, Producer};
-use export::passes::simplify;
+use export::passes::{in_place, simplify};
 use infer::Runtime;
 use models::{Mode, Network, Parameters, dcgan};
 use ort::session::{Session, SessionInputValue};
@@ -47,11 +47,6 @@ pub fn small() -> dcgan::Config {
     }
 }
 
-/// The file's bytes, simplified.
-pub fn model(network: &Network, parameters: &Parameters) -> Vec<u8> {
-    encode(&simplify(lower(network, parameters, &NAMES).unwrap()).unwrap())
-}
-
 /// A graph's file.
 pub fn encode(graph: &Graph) -> Vec<u8> {
     Model::new(graph, Producer { name: "test".into(), version: "0".into() }).unwrap().encode()
@@ -69,13 +64,17 @@ pub fn older_runtime(version: &str) -> PathBuf {
     library
 }
 
-/// Runs a network in ONNX Runtime and in Candle, at several batch sizes and with every label, and
+/// Runs a network, simplified and as products, in ONNX Runtime and in Candle, at several batch sizes and with every label, and
 /// panics at the first numbers that differ.
 pub fn assert_agreement(runtime: &Runtime, network: &Network, seed: u64) {
     let parameters = random_weights(network, seed);
-    let bytes = model(network, &parameters);
-    let size = assert_model_agrees(runtime, network.name(), &bytes, network, &parameters, seed);
-    assert!(size > 0.01, "{}: outputs near 0 would agree with anything", network.name());
+    let simple = simplify(lower(network, &parameters, &NAMES).unwrap()).unwrap();
+    let products = in_place::products(&simple, 0).unwrap();
+    for (form, graph) in [("simplified", simple), ("as products", products)] {
+        let what = format!("{}, {form}", network.name());
+        let size = assert_model_agrees(runtime, &what, &encode(&graph), network, &parameters, seed);
+        assert!(size > 0.01, "{what}: outputs near 0 would agree with anything");
+    }
 }
 
 /// Runs a file in ONNX Runtime and the network that it was made from in Candle; gives the size of the
