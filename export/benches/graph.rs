@@ -44,7 +44,7 @@ fn main() -> Outcome<()> {
     let runtime = Runtime::load(None)?;
     let network = dcgan::Config::default().generator()?;
     let weights = trained_like(&network)?;
-    let mut candidates = ours(&network, &weights, runtime)?;
+    let mut candidates = ours(&network, &weights)?;
     match std::env::var_os("PYTHON") {
         Some(python) => {
             let (version, bytes) = torch(Path::new(&python), &weights)?;
@@ -106,7 +106,7 @@ fn trained_like(network: &Network) -> Outcome<Parameters> {
     Ok(weights)
 }
 
-fn ours(network: &Network, weights: &Parameters, runtime: &'static Runtime) -> Outcome<Vec<Candidate>> {
+fn ours(network: &Network, weights: &Parameters) -> Outcome<Vec<Candidate>> {
     let indices: Vec<u64> = (0..50).collect();
     let z = latent_batch(LatentDistribution::Uniform, 1, &indices, 100);
     let z = Tensor::from_iter(z.iter().map(|&z| f64::from(z)), &Device::Cpu)?.reshape(z.dim())?;
@@ -128,7 +128,7 @@ fn ours(network: &Network, weights: &Parameters, runtime: &'static Runtime) -> O
     ];
     let mut candidates = Vec::new();
     for (name, form) in forms {
-        let graph = form.graph(&subject, runtime)?.graph;
+        let graph = form.graph(&subject, None)?.graph;
         let producer = Producer { name: "edgegan".into(), version: "bench".into() };
         candidates.push(Candidate { name, bytes: Model::new(&graph, producer)?.encode(), one_hot: false });
     }

@@ -65,25 +65,8 @@ pub fn export(options: &Options) -> Result<Report> {
         return Err(Error::Form { message });
     }
     let runtime = Runtime::load(options.runtime.as_deref())?;
-    let subject = Subject {
-        network: &trained.network,
-        parameters: &trained.parameters,
-        names: trained.names(),
-        levels: contract.as_ref().map(|contract| levels(contract.pixel_range)),
-        typical: contract.as_ref().map(typical).transpose()?.unwrap_or_default(),
-    };
-    let Formed { graph, timings, turned } = options.form.graph(&subject, runtime)?;
-    let producer = Producer { name: "edgegan".into(), version: env!("CARGO_PKG_VERSION").into() };
-    let mut model = Model::of_opset(options.form.opset, &graph, producer)?;
-    let mut metadata = Vec::new();
-    if !turned.is_empty() {
-        metadata.push(("edgegan.subpixel".to_string(), json!(turned).to_string()));
-    }
-    match &contract {
-        Some(contract) => metadata.extend(contract.to_metadata()),
-        None => metadata.extend(about(&trained)),
-    }
-    model.set_metadata(metadata.clone());
+    let Lowered { formed: Formed { graph, timings, turned }, mut model, mut metadata } =
+        lowered(&trained, contract.as_ref(), &options.form, options.runtime.as_deref())?;
 
     let cases = Cases::new(&trained.network, &trained.parameters, contract.as_ref())?;
     let proof = Proof {
@@ -139,6 +122,58 @@ pub fn export(options: &Options) -> Result<Report> {
         timings,
         ..report(options, trained, &bytes, comparisons, runtime)
     })
+}
+
+/// The file that [`export`] writes of a generator, but for its golden case: unproven, to look at what a
+/// run draws while it is under way. No ONNX Runtime is needed for it.
+///
+/// # Errors
+/// As those of [`Trained::load`], and [`Error::Form`] for a network that doesn't draw.
+pub fn unproven(checkpoint: &Path, weights: Weights) -> Result<Vec<u8>> {
+    let trained = Trained::load(checkpoint, Which::Generator, weights)?;
+    let Some(contract) = contract_of(&trained)? else {
+        let message =
+            format!("{} is a {}, which draws nothing; name a run", checkpoint.display(), trained.kind);
+        return Err(Error::Form { message });
+    };
+    Ok(lowered(&trained, Some(&contract), &Form::default(), None)?.model.encode())
+}
+
+/// A network as a file, before anything is promised of it.
+struct Lowered {
+    formed: Formed,
+    model: Model,
+    metadata: Vec<(String, String)>,
+}
+
+/// Lowers a network to a file in this form; `runtime` is the library to time with, where that is asked
+/// for.
+fn lowered(
+    trained: &Trained,
+    contract: Option<&Contract>,
+    form: &Form,
+    runtime: Option<&Path>,
+) -> Result<Lowered> {
+    let subject = Subject {
+        network: &trained.network,
+        parameters: &trained.parameters,
+        names: trained.names(),
+        levels: contract.map(|contract| levels(contract.pixel_range)),
+        typical: contract.map(typical).transpose()?.unwrap_or_default(),
+    };
+    let formed = form.graph(&subject, runtime)?;
+    let producer = Producer { name: "edgegan".into(), version: env!("CARGO_PKG_VERSION").into() };
+    let mut model = Model::of_opset(form.opset, &formed.graph, producer)?;
+    let mut metadata = Vec::new();
+    if !formed.turned.is_empty() {
+        metadata.push(("edgegan.subpixel".to_string(), json!(formed.turned).to_string()));
+    }
+    match contract {
+        Some(contract) => metadata.extend(contract.to_metadata()),
+        None => metadata.extend(about(trained)),
+    }
+    model.set_metadata(metadata.clone());
+    Ok(Lowered { formed, model, metadata })
 }
 
 /// Runs a file that is there against the checkpoint that it was made from, and writes nothing.

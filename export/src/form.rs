@@ -1,6 +1,7 @@
 //! In which form a network is written: which passes go over its graph, and how numbers are stored.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use candle_core::Tensor as Numbers;
 use clap::{Args, ValueEnum};
@@ -125,12 +126,13 @@ pub struct Formed {
 }
 
 impl Form {
-    /// The graph of a network in this form. `runtime` times what is faster.
+    /// The graph of a network in this form. `runtime` is the library that times what is faster, if that
+    /// is to be found out; without it, it is looked for as `infer` does.
     ///
     /// # Errors
     /// [`Error::Graph`] if the weights don't fit the precision, [`Error::Form`] for pixels of a
-    /// network that makes none, [`Error::Infer`] if ONNX Runtime can't run a graph to time.
-    pub fn graph(&self, subject: &Subject<'_>, runtime: &'static Runtime) -> Result<Formed> {
+    /// network that makes none, [`Error::Infer`] if there is no ONNX Runtime to time with, or it can't run a graph.
+    pub fn graph(&self, subject: &Subject<'_>, runtime: Option<&Path>) -> Result<Formed> {
         let mut graph = lower(subject.network, subject.parameters, &subject.names)?;
         if self.optimize == Optimize::Full {
             graph = simplify(graph)?;
@@ -139,7 +141,9 @@ impl Form {
         match (self.deconv, self.optimize) {
             (Some(Deconv::Transpose), _) | (None, Optimize::None) => {}
             (Some(Deconv::Subpixel), _) => (graph, turned) = deconv::all(&graph)?,
-            (Some(Deconv::Auto), _) => (graph, turned, timings) = deconv::fastest(graph, runtime)?,
+            (Some(Deconv::Auto), _) => {
+                (graph, turned, timings) = deconv::fastest(graph, Runtime::load(runtime)?)?;
+            }
             (None, Optimize::Full) => (graph, turned) = deconv::wide(&graph)?,
         }
         graph = match self.precision {

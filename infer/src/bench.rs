@@ -9,10 +9,12 @@ use std::{
 
 use anyhow::Result;
 use clap::Args;
-use infer::{Engine, Generator, ModelSource, Options, Runtime, Sample, latent::latent_batch};
+use infer::{
+    Engine, Generator, ModelSource, Options, Runtime, Sample, command::Source, latent::latent_batch,
+};
 use serde::Serialize;
 
-use crate::{cli::Common, report::Source};
+use crate::cli::Common;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -51,11 +53,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// What was measured.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Report {
     cold: Cold,
     cases: Vec<Case>,
     #[serde(flatten)]
-    source: Source<'a>,
+    source: Source,
 }
 
 /// The parts of a cold start, in milliseconds.
@@ -89,7 +91,7 @@ pub fn bench(request: &Request) -> Result<()> {
     source.contract()?;
     let (cold, generator) = cold_start(&source, &common.options(1))?;
     let all = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = match common.threads {
+    let threads = match common.running.threads {
         Some(threads) => vec![threads.get()],
         None if all == 1 => vec![1],
         None => vec![1, all],
@@ -181,7 +183,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Cold { library, session, first_run } = self.cold;
         writeln!(

@@ -1,11 +1,25 @@
 //! Classes by their names.
 
-use crate::contract::Contract;
+use crate::{Error, contract::Contract};
 
 impl Contract {
     /// The label of the class with this name.
     pub fn label(&self, name: &str) -> Option<i64> {
         self.classes.iter().position(|class| class == name).map(|label| label as i64)
+    }
+
+    /// The label of a class that `option` of the command line names, for a model of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownClass`].
+    pub fn find(&self, option: &str, name: &str, model: &str) -> Result<i64, Error> {
+        self.label(name).ok_or_else(|| Error::UnknownClass {
+            asked: format!("{option} {name}"),
+            model: model.into(),
+            classes: self.describe_classes(),
+            nearest: self.nearest_class(name).map(Into::into),
+        })
     }
 
     /// The class that a name without a class may have been meant for: the same but for case, else the

@@ -1,19 +1,17 @@
 //! The command line: options, checked, to plain calls of the library.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
-use infer::{Device, Engine, Error, Generator, ModelSource, Options};
+use infer::{
+    Device, Error, Generator, ModelSource, Options,
+    command::{Running, Source},
+    look::View,
+};
 use serde::Serialize;
 
-use crate::{
-    bench, dataset,
-    doctor::Diagnosis,
-    draw,
-    report::{self, SelfTest, Source},
-    shipped::shipped,
-};
+use crate::{bench, dataset, doctor::Diagnosis, draw, report::SelfTest, shipped::shipped};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +26,7 @@ Examples:
   infer --label rose --model flowers.onnx  a class by its name, in rose.png
   infer --digit 8 --device cuda --json     on the GPU or not at all; what was done as JSON
   infer --digit 8 --engine rten            without any library
+  infer look walk --out walk.gif           from digit to digit; `infer look --help` has more
   infer self-test                          whether this machine draws what the model promises
 
 Exit status: 0 done; 1 this machine can't (nothing can be written, running the model fails);
@@ -59,6 +58,22 @@ the model; 2 the request can't be served.")]
     /// Draw any number of images into a data set
     #[command(after_help = dataset::EXAMPLES)]
     Dataset(dataset::Request),
+    /// Look into the latent space: samples, one dimension after the other, ways from image to image
+    #[command(after_help = "\
+Examples:
+  infer look grid --digit 5 --captions --seed 7   64 fives, each with its index, in grid.png
+  infer look sweep --digit 5 --seed 7 --index 3   what each latent changes in image 3, in sweep.png
+  infer look sweep --digit 5 --dimensions 0-9 --steps 25 --out sweep.gif
+  infer look walk                                 from random digits to others, all ten, in walk.gif
+  infer look walk --digit 8 --stops 5 --scale 8   one of them, larger
+  infer look between --from 3 --to 8 --seed 7     twelve images on the way, of each digit
+  infer look classes --count 10                   ten rows of all digits, in classes.png
+  infer look walk --model faces.onnx --out walk.png
+  cargo export look walk                          of a run that is under way
+
+A file ends in .png, where steps lie side by side, or in .gif, where they follow on each other. Exit
+status as of drawing.")]
+    Look(Look),
     /// Measure how long this machine takes
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::Request),
@@ -83,31 +98,21 @@ A picture is drawn on each. Exit status: 0, or 2 if --engine or --device can't s
 }
 
 #[derive(Debug, Args)]
+struct Look {
+    #[command(subcommand)]
+    view: View,
+    /// The generator, a file that `cargo export` wrote [default: the one that comes with infer]
+    #[arg(short, long, value_name = "FILE", global = true)]
+    model: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct Common {
     /// The generator, a file that `cargo export` wrote [default: the one that comes with infer]
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// What runs it: onnxruntime (the machine's library), rten (part of infer; CPU only), or auto,
-    /// the first of them that serves
-    #[arg(long, default_value_t)]
-    engine: Engine,
-    /// Where to run it: cpu, cuda, cuda:<number>, tensorrt, tensorrt:<number>, or auto, the fastest
-    /// that serves
-    #[arg(long, default_value_t)]
-    device: Device,
-    /// CPU threads [default: one for one picture, all for more]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
-    /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, else beside infer, in the checkout's
-    /// runtime folder, or the system's]
-    #[arg(long, value_name = "FILE")]
-    runtime: Option<PathBuf>,
-    /// Print what was done as one JSON object
-    #[arg(long)]
-    pub json: bool,
-    /// Print nothing
-    #[arg(short, long, conflicts_with = "json")]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub running: Running,
 }
 
 /// Parses the command line and does what it says.
@@ -122,6 +127,10 @@ pub fn run() -> Result<()> {
             let lines = || found.steps.iter().map(|step| format!("{step}\n")).collect();
             common.print(&found.steps, lines)
         }),
+        Some(Command::Look(Look { view, model })) => {
+            let drawn = view.draw(&source(model.as_deref()))?;
+            Ok(view.print(&drawn)?)
+        }
         Some(Command::Bench(request)) => bench::bench(&request),
         Some(Command::Dataset(request)) => dataset::write(&request),
         None => draw::draw(&cli.draw),
@@ -164,7 +173,7 @@ fn diagnose(common: &Common, show: impl FnOnce(&Common, &Diagnosis) -> Result<()
     source.contract()?;
     let found = Diagnosis::make(&source, &common.options(1));
     show(common, &found)?;
-    match found.lacking(common.engine, common.device) {
+    match found.lacking(common.running.engine, common.running.device) {
         Some(step) => {
             let reason = step.reason.clone().unwrap_or_default();
             bail!(match step.device {
@@ -176,32 +185,26 @@ fn diagnose(common: &Common, show: impl FnOnce(&Common, &Diagnosis) -> Result<()
     }
 }
 
+/// A file's generator, or the one that comes with infer.
+fn source(model: Option<&Path>) -> ModelSource<'_> {
+    match model {
+        Some(path) => ModelSource::File(path),
+        None => shipped(),
+    }
+}
+
 impl Common {
     pub fn source(&self) -> ModelSource<'_> {
-        match &self.model {
-            Some(path) => ModelSource::File(path),
-            None => shipped(),
-        }
+        source(self.model.as_deref())
     }
 
     pub fn options(&self, expected_images: usize) -> Options {
-        Options {
-            engine: self.engine,
-            device: self.device,
-            runtime: self.runtime.clone(),
-            threads: self.threads,
-            expected_images,
-        }
+        self.running.options(expected_images)
     }
 
     /// Prints the report in the form that was asked for.
     pub fn print(&self, report: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        let text = match (self.quiet, self.json) {
-            (true, _) => return Ok(()),
-            (_, true) => serde_json::to_string(report)? + "\n",
-            _ => text(),
-        };
-        report::print(text.as_bytes())
+        Ok(self.running.print(report, text)?)
     }
 }
 

@@ -20,11 +20,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use infer::{Device, Error, Generator, ModelSource, Options, contract::Contract, verify::Kept};
+use infer::{Device, Generator, ModelSource, Options, command::Source, contract::Contract, verify::Kept};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::{cli::Common, draw::STDOUT, report::Source, verification::Verify};
+use crate::{cli::Common, draw::STDOUT, verification::Verify};
 use manifest::Manifest;
 use pipeline::{Batch, Runner, Stopped, Work};
 use plan::{Labels, Shard};
@@ -151,7 +151,7 @@ struct Report<'a> {
     drawn: u64,
     seconds: f64,
     #[serde(flatten)]
-    source: Source<'a>,
+    source: Source,
 }
 
 impl fmt::Display for Report<'_> {
@@ -209,7 +209,7 @@ pub fn write(request: &Request) -> Result<()> {
         true => Place::Stdout,
         false => Place::Path { output: &output, manifest: &manifest_path },
     };
-    let progress = Progress::new(rest, common.quiet || common.json);
+    let progress = Progress::new(rest, common.running.quiet || common.running.json);
     let saved = Instant::now();
     let mut writer = Writer { manifest, place, sink: None, pending: Pending::default(), saved, progress };
     let ran = pipeline::run(&mut runners, &work, &stop, |batch| writer.append(batch));
@@ -242,7 +242,7 @@ pub fn write(request: &Request) -> Result<()> {
         bail!(Interrupted(format!("stopped{}", so_far())));
     }
     if to_stdout {
-        if let Some(verified) = manifest.verified.as_ref().filter(|_| !common.quiet) {
+        if let Some(verified) = manifest.verified.as_ref().filter(|_| !common.running.quiet) {
             eprintln!("{}", verified.of(manifest.complete));
         }
         return Ok(());
@@ -261,7 +261,7 @@ pub fn write(request: &Request) -> Result<()> {
 /// another, which costs more the busier the machine is. A GPU has them once.
 fn load(request: &Request, source: &ModelSource<'_>, images: u64) -> Result<Vec<Runner>> {
     let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let threads = request.common.threads.unwrap_or_else(all).get() as u64;
+    let threads = request.common.running.threads.unwrap_or_else(all).get() as u64;
     let batches = images.div_ceil(request.batch_size.get() as u64);
     let copies = threads.min(batches).max(1);
     let each = usize::try_from(images / copies).unwrap_or(usize::MAX);
@@ -287,15 +287,7 @@ impl Request {
         let model = self.common.source().name();
         let labels = match &self.label {
             None => Labels::InTurn { classes: contract.classes.len() as u64 },
-            Some(name) => match contract.label(name) {
-                Some(label) => Labels::All(label),
-                None => bail!(Error::UnknownClass {
-                    asked: format!("--label {name}"),
-                    model,
-                    classes: contract.describe_classes(),
-                    nearest: contract.nearest_class(name).map(Into::into),
-                }),
-            },
+            Some(name) => Labels::All(contract.find("--label", name, &model)?),
         };
         if contract.classes.len() > format.most_classes() {
             let classes = contract.classes.len();
@@ -355,7 +347,9 @@ fn refuse_on_stdout(request: &Request, format: Format) -> Result<()> {
             "--out - takes --format raw or jsonl; name a folder or file"
         }
         _ if request.resume => "--out -: what went down a pipe can't be resumed; leave --resume out",
-        _ if request.common.json => "--json and the images can't both go to standard output; name a file",
+        _ if request.common.running.json => {
+            "--json and the images can't both go to standard output; name a file"
+        }
         _ => return Ok(()),
     };
     bail!(Refused(why.into()))

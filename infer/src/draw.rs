@@ -1,27 +1,20 @@
 //! One picture: which images are on it, and where it goes.
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use infer::{
     Error, Generator, ModelSource, Picture, Sample,
+    command::{Preview, Source, print, whole},
     contract::Contract,
-    terminal::{self, Style},
 };
 
 use crate::{
     cli::Common,
-    report::{self, Drawing, Source, Verified},
+    report::{self, Drawing, Verified},
     verification::Verify,
 };
-
-/// Columns of a terminal that doesn't tell its width.
-const USUAL_COLUMNS: usize = 80;
 
 /// Characters of a file's name, before its extension.
 pub const LONGEST_NAME: usize = 60;
@@ -47,7 +40,7 @@ pub struct Draw {
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["digit", "label", "all"])]
     digits: Option<String>,
     /// How many pictures: of one class in a near-square grid, of all classes and of numbers in rows
-    #[arg(short = 'n', long, value_name = "K", default_value = "1", value_parser = count)]
+    #[arg(short = 'n', long, value_name = "K", default_value = "1", value_parser = whole::<1, MOST_PICTURES>)]
     count: usize,
     /// Seed of the pictures; without it another one each time, which is printed
     #[arg(short, long)]
@@ -68,24 +61,11 @@ pub struct Draw {
     common: Common,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Preview {
-    /// In a terminal: colour, or ASCII where it has none. Elsewhere nothing.
-    #[default]
-    Auto,
-    /// Colour, wherever the text goes
-    Colour,
-    /// ASCII, wherever the text goes
-    Ascii,
-    /// Nothing
-    None,
-}
-
 /// Draws what was asked for into one picture.
 pub fn draw(request: &Draw) -> Result<()> {
     let common = &request.common;
     let to_stdout = request.out.as_deref() == Some(Path::new(STDOUT));
-    if to_stdout && common.json {
+    if to_stdout && common.running.json {
         bail!(Error::BadInput("--json and the picture can't both go to standard output; name a file".into()));
     }
     if let Some(out) = request.out.as_ref().filter(|_| !to_stdout) {
@@ -131,10 +111,10 @@ pub fn draw(request: &Draw) -> Result<()> {
         texts.push(("Judge", format!("{}, {}", verification.judge, verification.threshold)));
     }
     if to_stdout {
-        if let Some(Verified { verification, confidences }) = verified.filter(|_| !common.quiet) {
+        if let Some(Verified { verification, confidences }) = verified.filter(|_| !common.running.quiet) {
             eprintln!("{}", verification.of(confidences.len() as u64));
         }
-        return report::print(&picture.to_png(&texts)?);
+        return Ok(print(&picture.to_png(&texts)?)?);
     }
     picture.write_png(&out, &texts)?;
 
@@ -151,10 +131,7 @@ pub fn draw(request: &Draw) -> Result<()> {
         verified,
         source: Source::new(&source, &generator),
     };
-    common.print(&drawing, || {
-        let preview = preview(request.preview, &picture).unwrap_or_default();
-        format!("{preview}{drawing}")
-    })
+    common.print(&drawing, || format!("{}{drawing}", request.preview.of(&picture)))
 }
 
 /// Which images to draw, and how many to a row.
@@ -201,19 +178,11 @@ impl Layout {
                 contract.describe_classes(),
                 if contract.noun() == "digit" { "digit" } else { "label" }
             ))),
-            Some((option, name)) => match contract.label(name) {
-                Some(label) => (label, vec![name.clone()]),
-                None => bail!(Error::UnknownClass {
-                    asked: format!("{option} {name}"),
-                    model: source.name(),
-                    classes: contract.describe_classes(),
-                    nearest: contract.nearest_class(name).map(Into::into),
-                }),
-            },
+            Some((option, name)) => (contract.find(option, name, &source.name())?, vec![name.clone()]),
         };
         Ok(Self {
             samples: (0..count as u64).map(|index| Sample { index, label }).collect(),
-            columns: near_square(count),
+            columns: Picture::near_square(count),
             classes,
         })
     }
@@ -263,45 +232,5 @@ impl Layout {
             (_, "digit") => "digits.png".into(),
             _ => "classes.png".into(),
         }
-    }
-}
-
-/// Parses `--count`.
-fn count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..=MOST_PICTURES) => Ok(count),
-        _ => Err(format!("expected a whole number from 1 to {MOST_PICTURES}")),
-    }
-}
-
-/// Columns of a grid that is as square as `count` images allow: ⌈√count⌉.
-fn near_square(count: usize) -> usize {
-    let root = count.isqrt();
-    if root * root < count { root + 1 } else { root }
-}
-
-/// The picture as text, if it is to be shown and fits.
-fn preview(wanted: Preview, picture: &Picture) -> Option<String> {
-    let stdout = io::stdout();
-    let columns = terminal_size::terminal_size_of(&stdout)
-        .map_or(USUAL_COLUMNS, |(terminal_size::Width(columns), _)| columns.into());
-    let style = match wanted {
-        Preview::None => return None,
-        Preview::Colour => Style::Colour,
-        Preview::Ascii => Style::Ascii,
-        Preview::Auto if stdout.is_terminal() => Style::of_terminal(|name| env::var(name).ok()),
-        Preview::Auto => return None,
-    };
-    terminal::render(picture, style, columns)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grids_are_as_square_as_they_can_be() {
-        let columns: Vec<_> = (1..=17).map(near_square).collect();
-        assert_eq!(columns, [1, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5]);
     }
 }

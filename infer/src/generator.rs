@@ -234,20 +234,38 @@ impl Generator {
     ///
     /// As [`run`](Self::run).
     pub fn samples(&mut self, seed: u64, samples: &[Sample]) -> Result<Array4<u8>, Error> {
+        let indices: Vec<u64> = samples.iter().map(|sample| sample.index).collect();
+        let labels: Vec<i64> = match self.contract.is_labelled() {
+            true => samples.iter().map(|sample| sample.label).collect(),
+            false => Vec::new(),
+        };
+        let Contract { latent_distribution, latent_dim, .. } = self.contract;
+        self.of_latents(latent_batch(latent_distribution, seed, &indices, latent_dim).view(), &labels)
+    }
+
+    /// Draws images of any latents, as 8-bit pixels: in batches, so that there may be thousands.
+    ///
+    /// # Shapes
+    ///
+    /// `z` is `(N, latent_dim)` with N ≥ 1; `labels` has N numbers, or none for an unlabelled
+    /// model. Returns `(N, C, H, W)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn of_latents(&mut self, z: ArrayView2<'_, f32>, labels: &[i64]) -> Result<Array4<u8>, Error> {
+        self.check_run(z.dim(), labels)?;
         let mut batches = Vec::new();
-        for batch in samples.chunks(BATCH) {
-            let indices: Vec<u64> = batch.iter().map(|sample| sample.index).collect();
-            let labels: Vec<i64> = match self.contract.is_labelled() {
-                true => batch.iter().map(|sample| sample.label).collect(),
-                false => Vec::new(),
-            };
-            let z = latent_batch(self.contract.latent_distribution, seed, &indices, self.contract.latent_dim);
-            let images = self.run(z.view(), &labels)?;
+        for (i, z) in z.axis_chunks_iter(Axis(0), BATCH).enumerate() {
+            let labels = labels.get(i * BATCH..i * BATCH + z.nrows()).unwrap_or_default();
+            let images = self.run(z, labels)?;
             batches.push(self.contract.pixel_range.quantize(&images));
         }
         let views: Vec<_> = batches.iter().map(|batch| batch.view()).collect();
-        concatenate(Axis(0), &views)
-            .map_err(|_| Error::BadInput("no image was asked for: expected 1 or more".into()))
+        concatenate(Axis(0), &views).map_err(|error| Error::RunFailed {
+            model: self.name.clone(),
+            reason: format!("it drew pictures of different sizes ({error})"),
+        })
     }
 
     /// Runs the network on latents and labels that it takes.

@@ -1,6 +1,8 @@
 //! Where the generator's latents come from. Part of the contract between model and program, so
 //! that image `i` of seed `s` is the same picture wherever, and in whatever batch, it is drawn.
 
+pub mod path;
+
 use ndarray::Array2;
 use rand::RngCore;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};

@@ -50,11 +50,13 @@
 //! # }
 //! ```
 
+mod animation;
 mod caption;
 mod class;
 mod device;
 mod engine;
 mod error;
+mod file;
 mod generator;
 mod header;
 mod interface;
@@ -64,8 +66,10 @@ mod protobuf;
 mod source;
 mod weights;
 
+pub mod command;
 pub mod contract;
 pub mod latent;
+pub mod look;
 pub mod runtime;
 pub mod terminal;
 pub mod verify;

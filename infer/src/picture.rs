@@ -1,15 +1,14 @@
 //! Pictures of 8-bit pixels, and PNG files of them.
 
 use std::{
-    ffi::OsStr,
-    fs,
-    io::{self, BufWriter, Write},
+    borrow::Cow,
+    io::{self, Write},
     path::Path,
 };
 
 use ndarray::{Array3, Array4, Axis, s};
 
-use crate::Error;
+use crate::{Error, file};
 
 /// A greyscale or RGB picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +46,26 @@ impl Picture {
         Self { pixels }
     }
 
+    /// Columns of a grid that is as square as so many images allow: ⌈√count⌉.
+    ///
+    /// ```
+    /// assert_eq!([1, 4, 5, 10].map(infer::Picture::near_square), [1, 2, 3, 4]);
+    /// ```
+    pub fn near_square(count: usize) -> usize {
+        let root = count.isqrt();
+        if root * root < count { root + 1 } else { root }
+    }
+
+    /// Each pixel as a square of `scale` by `scale`; 0 counts as 1.
+    pub fn enlarged(&self, scale: usize) -> Self {
+        let scale = scale.max(1);
+        let (height, width, channels) = self.pixels.dim();
+        let pixels = Array3::from_shape_fn((height * scale, width * scale, channels), |(y, x, channel)| {
+            self.pixels[[y / scale, x / scale, channel]]
+        });
+        Self { pixels }
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> usize {
         self.pixels.dim().1
@@ -79,14 +98,7 @@ impl Picture {
     /// [`Error::BadOutput`] as [`check_output`](Self::check_output), [`Error::WriteFailed`].
     pub fn write_png(&self, path: &Path, texts: &[(&str, String)]) -> Result<(), Error> {
         Self::check_output(path)?;
-        self.write(path, texts).map_err(|error| Error::WriteFailed {
-            path: path.into(),
-            // tempfile wraps the system's error in one that names the temporary path.
-            reason: match std::error::Error::source(&error) {
-                Some(system) => system.to_string(),
-                None => error.to_string(),
-            },
-        })
+        file::write(path, |sink| self.encode(sink, texts))
     }
 
     /// The bytes of a PNG file.
@@ -107,37 +119,15 @@ impl Picture {
     /// [`Error::BadOutput`] for another extension, a folder that isn't there, or a folder's own
     /// name.
     pub fn check_output(path: &Path) -> Result<(), Error> {
-        let bad = |found: String| Err(Error::BadOutput { path: path.into(), found });
-        if path.is_dir() {
-            return bad("this is a folder; name a .png file in it".into());
-        }
-        if !(path.extension()).is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
-            return bad("only PNG files are written; give it a name that ends in .png".into());
-        }
-        let folder = folder_of(path);
-        if !folder.is_dir() {
-            return bad(format!("the folder {} does not exist; create it first", folder.display()));
-        }
-        Ok(())
+        file::check(path, &["png"])
     }
 
-    fn write(&self, path: &Path, texts: &[(&str, String)]) -> io::Result<()> {
-        let mut prefix = OsStr::new(".").to_owned();
-        prefix.push(path.file_name().unwrap_or_default());
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".tmp");
-        // A temporary file is its owner's alone; a picture is as readable as any new file.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder_of(path))?;
-        self.encode(BufWriter::new(file.as_file_mut()), texts)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        // The new name is safe once its folder is written too; Windows opens no folders.
-        if let Ok(folder) = fs::File::open(folder_of(path)) {
-            folder.sync_all().ok();
+    /// The channels of each pixel, row by row.
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+        match self.pixels.as_slice() {
+            Some(bytes) => bytes.into(),
+            None => self.pixels.iter().copied().collect(),
         }
-        Ok(())
     }
 
     fn encode(&self, mut sink: impl Write, texts: &[(&str, String)]) -> io::Result<()> {
@@ -152,22 +142,16 @@ impl Picture {
             encoder.add_itxt_chunk((*keyword).into(), text.clone())?;
         }
         let mut writer = encoder.write_header()?;
-        writer.write_image_data(self.pixels.as_standard_layout().as_slice().unwrap_or_default())?;
+        writer.write_image_data(&self.bytes())?;
         writer.finish()?;
         sink.flush()
     }
 }
 
-/// The folder that a path's file is in; a bare name is in the current one.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Non-square images with three channels, each value unlike its neighbours.
@@ -218,18 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_cannot_be_a_png_are_refused() -> io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let refusal = |path: &Path| match Picture::check_output(path) {
-            Err(Error::BadOutput { found, .. }) => found,
-            _ => String::new(),
-        };
-        assert!(refusal(folder.path()).contains("this is a folder"));
-        assert!(refusal(&folder.path().join("five.jpg")).contains("ends in .png"));
-        assert!(refusal(&folder.path().join("five")).contains("ends in .png"));
-        assert!(refusal(&folder.path().join("none/five.png")).contains("does not exist"));
-        assert_eq!(refusal(&folder.path().join("five.png")), "");
-        assert_eq!(refusal(Path::new("five.png")), "");
-        Ok(())
+    fn grids_are_as_square_as_they_can_be() {
+        let columns: Vec<_> = (1..=17).map(Picture::near_square).collect();
+        assert_eq!(columns, [1, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5]);
+    }
+
+    #[test]
+    fn an_enlarged_picture_repeats_every_pixel() {
+        let picture = Picture::grid(&images(2, 3), 2);
+        let large = picture.enlarged(3);
+        assert_eq!((large.width(), large.height()), (18, 6));
+        for (x, y) in (0..18).flat_map(|x| (0..6).map(move |y| (x, y))) {
+            assert_eq!(large.pixel(x, y), picture.pixel(x / 3, y / 3), "column {x}, row {y}");
+        }
+        assert_eq!(picture.enlarged(0), picture);
     }
 }

@@ -1,11 +1,8 @@
 //! What was done, as text and as JSON.
 
-use std::{
-    fmt,
-    io::{self, ErrorKind, Write},
-};
+use std::fmt;
 
-use infer::{Generator, ModelSource, Placement, Skipped, contract::Comparison};
+use infer::{command::Source, contract::Comparison};
 use serde::Serialize;
 
 use crate::verification::Verification;
@@ -27,7 +24,7 @@ pub struct Drawing<'a> {
     /// Null if nothing was to be verified.
     pub verified: Option<Verified>,
     #[serde(flatten)]
-    pub source: Source<'a>,
+    pub source: Source,
 }
 
 /// What a judge says of a picture's images.
@@ -41,64 +38,12 @@ pub struct Verified {
 
 /// A replayed golden case.
 #[derive(Debug, Serialize)]
-pub struct SelfTest<'a> {
+pub struct SelfTest {
     pub passed: bool,
     pub images: usize,
     pub comparison: Comparison,
     #[serde(flatten)]
-    pub source: Source<'a>,
-}
-
-/// Which model ran, and on what.
-#[derive(Debug, Serialize)]
-pub struct Source<'a> {
-    pub model: Model<'a>,
-    pub engine: String,
-    /// The loaded ONNX Runtime, if that is the engine.
-    pub runtime: Option<Loaded<'a>>,
-    pub device: String,
-    pub skipped: &'a [Skipped],
-    pub notes: &'a [String],
-}
-
-/// The model.
-#[derive(Debug, Serialize)]
-pub struct Model<'a> {
-    pub name: String,
-    pub architecture: &'a str,
-    pub dataset: &'a str,
-    pub classes: &'a [String],
-}
-
-/// The loaded ONNX Runtime.
-#[derive(Debug, Serialize)]
-pub struct Loaded<'a> {
-    pub library: String,
-    pub version: &'a str,
-    pub execution_providers: &'a [Placement],
-}
-
-impl<'a> Source<'a> {
-    pub fn new(source: &ModelSource<'_>, generator: &'a Generator) -> Self {
-        let contract = generator.contract();
-        Self {
-            model: Model {
-                name: source.name(),
-                architecture: &contract.architecture,
-                dataset: &contract.dataset,
-                classes: &contract.classes,
-            },
-            engine: generator.engine_name(),
-            runtime: generator.runtime().map(|runtime| Loaded {
-                library: runtime.library().display().to_string(),
-                version: runtime.version(),
-                execution_providers: generator.placements(),
-            }),
-            device: generator.device().to_string(),
-            skipped: generator.skipped(),
-            notes: generator.notes(),
-        }
-    }
+    pub source: Source,
 }
 
 impl fmt::Display for Drawing<'_> {
@@ -131,7 +76,7 @@ impl fmt::Display for Drawing<'_> {
     }
 }
 
-impl fmt::Display for SelfTest<'_> {
+impl fmt::Display for SelfTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Comparison { pixels, differing, largest, tolerance } = self.comparison;
         let verdict = if self.passed { "passed" } else { "failed" };
@@ -145,36 +90,6 @@ impl fmt::Display for SelfTest<'_> {
             )?,
         }
         self.source.fmt(f)
-    }
-}
-
-impl fmt::Display for Source<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Model { name, architecture, dataset, .. } = &self.model;
-        writeln!(f, "model: {name} ({architecture}, {dataset})")?;
-        let (place, placements) = match &self.runtime {
-            Some(runtime) => (format!(": {}", runtime.library), runtime.execution_providers),
-            None => (", part of infer".into(), [].as_slice()),
-        };
-        writeln!(f, "{}{place}", self.engine)?;
-        let providers: Vec<_> =
-            (placements.iter()).map(|at| format!("{} ({} nodes)", at.provider, at.nodes)).collect();
-        match providers.as_slice() {
-            [] => writeln!(f, "device: {}", self.device)?,
-            providers => writeln!(f, "device: {}, {}", self.device, providers.join(" and "))?,
-        }
-        for Skipped { step, reason, .. } in self.skipped.iter().filter(|skipped| !skipped.broken) {
-            writeln!(f, "skipped {step}: {reason}")?;
-        }
-        (self.notes.iter()).try_for_each(|note| writeln!(f, "note: {note}"))
-    }
-}
-
-/// Writes to standard output. A reader of a pipe that has seen enough is no failure.
-pub fn print(bytes: &[u8]) -> anyhow::Result<()> {
-    match io::stdout().write_all(bytes) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
     }
 }
 

@@ -4,6 +4,7 @@
 mod diff;
 mod export;
 mod inspect;
+mod look;
 mod triton;
 
 use std::fmt::Display;
@@ -29,6 +30,7 @@ Examples:
   cargo export inspect gen.onnx                     what is in it
   cargo export diff gen.onnx other.onnx             whether they draw the same
   cargo export triton gen.onnx --out repository     for NVIDIA Triton Inference Server
+  cargo export look walk                            what the newest run draws now
 
 The file is run by ONNX Runtime and by rten before it is written; nothing is written if one of them \
 makes something else of it than Candle of the checkpoint. Exit status: 0 written, 1 failed, 2 a request that can't be served.";
@@ -49,6 +51,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
     Triton(triton::Triton),
+    Look(look::Look),
 }
 
 /// Does what the command line asks; errors are printed.
@@ -56,6 +59,7 @@ pub fn run() -> ExitCode {
     let done = match Arguments::parse() {
         Arguments { command: Some(Command::Inspect(inspect)), .. } => inspect.run(),
         Arguments { command: Some(Command::Triton(triton)), .. } => triton.run(),
+        Arguments { command: Some(Command::Look(look)), .. } => look.run(),
         Arguments { command: Some(Command::Diff(diff)), .. } => {
             return match diff.run() {
                 Ok(true) => ExitCode::SUCCESS,

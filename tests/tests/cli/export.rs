@@ -4,6 +4,7 @@ mod bad_models;
 mod diff;
 mod forms;
 mod inspect;
+mod look;
 mod triton;
 
 use std::{

@@ -6,6 +6,7 @@ mod bad_runtime;
 mod data_sets;
 mod doctor;
 mod drawing;
+mod look;
 mod malformed;
 mod search;
 mod tiny_judge;

@@ -1,0 +1,227 @@
+//! What command lines that draw have in common, those of `infer` and of `export look`: options of the
+//! engine and of what is said, and the words for which model ran on what.
+
+use std::{
+    env, fmt,
+    io::{self, ErrorKind, IsTerminal, Write},
+    num::NonZeroUsize,
+    path::PathBuf,
+};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::{
+    Device, Engine, Generator, ModelSource, Options, Picture, Placement, Skipped,
+    terminal::{self, Style},
+};
+
+/// Columns of a terminal that doesn't tell its width.
+const USUAL_COLUMNS: usize = 80;
+
+/// What runs the model, and what is said of it.
+#[derive(Debug, Clone, Args)]
+pub struct Running {
+    /// What runs it: onnxruntime (the machine's library), rten (part of infer; CPU only), or auto,
+    /// the first of them that serves
+    #[arg(long, default_value_t)]
+    pub engine: Engine,
+    /// Where to run it: cpu, cuda, cuda:<number>, tensorrt, tensorrt:<number>, or auto, the fastest
+    /// that serves
+    #[arg(long, default_value_t)]
+    pub device: Device,
+    /// CPU threads [default: one for one picture, all for more]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, else beside infer, in the checkout's
+    /// runtime folder, or the system's]
+    #[arg(long, value_name = "FILE")]
+    pub runtime: Option<PathBuf>,
+    /// Print what was done as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing
+    #[arg(short, long, conflicts_with = "json")]
+    pub quiet: bool,
+}
+
+impl Running {
+    /// How to run a model for so many images.
+    pub fn options(&self, expected_images: usize) -> Options {
+        Options {
+            engine: self.engine,
+            device: self.device,
+            runtime: self.runtime.clone(),
+            threads: self.threads,
+            expected_images,
+        }
+    }
+
+    /// Prints the report in the form that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// If standard output can't be written.
+    pub fn print(&self, report: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+        let text = match (self.quiet, self.json) {
+            (true, _) => return Ok(()),
+            (_, true) => serde_json::to_string(report)? + "\n",
+            _ => text(),
+        };
+        print(text.as_bytes())
+    }
+}
+
+/// Writes to standard output. A reader of a pipe that has seen enough is no failure.
+///
+/// # Errors
+///
+/// If it can't be written.
+pub fn print(bytes: &[u8]) -> io::Result<()> {
+    match io::stdout().write_all(bytes) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// How to show a picture beside the text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Preview {
+    /// In a terminal: colour, or ASCII where it has none. Elsewhere nothing.
+    #[default]
+    Auto,
+    /// Colour, wherever the text goes
+    Colour,
+    /// ASCII, wherever the text goes
+    Ascii,
+    /// Nothing
+    None,
+}
+
+impl Preview {
+    /// The picture as text; empty if it is not to be shown, or is wider than the terminal.
+    pub fn of(self, picture: &Picture) -> String {
+        let stdout = io::stdout();
+        let columns = terminal_size::terminal_size_of(&stdout)
+            .map_or(USUAL_COLUMNS, |(terminal_size::Width(columns), _)| columns.into());
+        let style = match self {
+            Self::None => return String::new(),
+            Self::Colour => Style::Colour,
+            Self::Ascii => Style::Ascii,
+            Self::Auto if stdout.is_terminal() => Style::of_terminal(|name| env::var(name).ok()),
+            Self::Auto => return String::new(),
+        };
+        terminal::render(picture, style, columns).unwrap_or_default()
+    }
+}
+
+/// Parses a whole number of a range.
+///
+/// # Errors
+///
+/// A sentence that says the range.
+pub fn whole<const LEAST: usize, const MOST: usize>(text: &str) -> Result<usize, String> {
+    (text.parse().ok())
+        .filter(|number| (LEAST..=MOST).contains(number))
+        .ok_or_else(|| format!("expected a whole number from {LEAST} to {MOST}"))
+}
+
+/// Which model ran, and on what.
+#[derive(Debug, Serialize)]
+pub struct Source {
+    /// The model.
+    pub model: Model,
+    /// Name and version of the engine.
+    pub engine: String,
+    /// The loaded ONNX Runtime, if that is the engine.
+    pub runtime: Option<Loaded>,
+    /// Where it ran.
+    pub device: String,
+    /// Engines and devices that were passed over.
+    pub skipped: Vec<Skipped>,
+    /// What a user should know about that.
+    pub notes: Vec<String>,
+}
+
+/// The model.
+#[derive(Debug, Serialize)]
+pub struct Model {
+    /// What messages call it.
+    pub name: String,
+    /// The network, such as `labelled-dcgan`.
+    pub architecture: String,
+    /// What it was trained on.
+    pub dataset: String,
+    /// Names of its classes.
+    pub classes: Vec<String>,
+}
+
+/// The loaded ONNX Runtime.
+#[derive(Debug, Serialize)]
+pub struct Loaded {
+    /// Its file.
+    pub library: String,
+    /// Its version.
+    pub version: String,
+    /// Which of its execution providers ran how many nodes.
+    pub execution_providers: Vec<Placement>,
+}
+
+impl Source {
+    /// What there is to say of a generator from this source.
+    pub fn new(source: &ModelSource<'_>, generator: &Generator) -> Self {
+        let contract = generator.contract();
+        Self {
+            model: Model {
+                name: source.name(),
+                architecture: contract.architecture.clone(),
+                dataset: contract.dataset.clone(),
+                classes: contract.classes.clone(),
+            },
+            engine: generator.engine_name(),
+            runtime: generator.runtime().map(|runtime| Loaded {
+                library: runtime.library().display().to_string(),
+                version: runtime.version().into(),
+                execution_providers: generator.placements().to_vec(),
+            }),
+            device: generator.device().to_string(),
+            skipped: generator.skipped().to_vec(),
+            notes: generator.notes().to_vec(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Model { name, architecture, dataset, .. } = &self.model;
+        writeln!(f, "model: {name} ({architecture}, {dataset})")?;
+        let (place, placements) = match &self.runtime {
+            Some(runtime) => (format!(": {}", runtime.library), runtime.execution_providers.as_slice()),
+            None => (", part of infer".into(), [].as_slice()),
+        };
+        writeln!(f, "{}{place}", self.engine)?;
+        let providers: Vec<_> =
+            (placements.iter()).map(|at| format!("{} ({} nodes)", at.provider, at.nodes)).collect();
+        match providers.as_slice() {
+            [] => writeln!(f, "device: {}", self.device)?,
+            providers => writeln!(f, "device: {}, {}", self.device, providers.join(" and "))?,
+        }
+        for Skipped { step, reason, .. } in self.skipped.iter().filter(|skipped| !skipped.broken) {
+            writeln!(f, "skipped {step}: {reason}")?;
+        }
+        (self.notes.iter()).try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_of_their_range() {
+        assert_eq!(["2", "9"].map(whole::<2, 9>), [Ok(2), Ok(9)]);
+        for text in ["1", "10", "-3", "2.5", "", "many"] {
+            assert_eq!(whole::<2, 9>(text), Err("expected a whole number from 2 to 9".into()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Looking into the latent space: what a generator has learnt, seen from samples, along each latent
+//! dimension, on the way from image to image, and as each class. `infer look` shows it of an ONNX file,
+//! `export look` of a checkpoint, with the same [`View`]s.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `view.rs` | what can be asked for, as options of a command line |
+//! | `plan.rs` | which latents and labels that takes, and how the images lie on the picture |
+//! | [`path`](crate::latent::path) | the ways through the latent space |
+
+mod plan;
+mod view;
+
+use std::{fmt, io, path::PathBuf};
+
+use ndarray::s;
+use serde::Serialize;
+
+pub use view::{Between, Class, Classes, Dimensions, Grid, Output, Sweep, View, Walk};
+
+use crate::{Error, Generator, ModelSource, Picture, command::Source, file};
+use plan::Frame;
+
+/// A picture of more images is one that few programs open.
+pub const MOST_IMAGES: usize = 10_000;
+
+/// Of all frames together: in colour, 192 MiB.
+const MOST_PIXELS: usize = 1 << 26;
+
+/// What was drawn.
+#[derive(Debug, Serialize)]
+pub struct Drawn {
+    /// The file that was written.
+    pub file: PathBuf,
+    /// What it shows, in words.
+    pub shows: String,
+    /// Seed of the latents.
+    pub seed: u64,
+    /// How many images were drawn.
+    pub images: usize,
+    /// Frames of a GIF; 1 of a PNG.
+    pub frames: usize,
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Which model drew it, and on what.
+    #[serde(flatten)]
+    pub source: Source,
+    /// The picture, or the first frame.
+    #[serde(skip)]
+    picture: Picture,
+}
+
+impl View {
+    /// Draws what is asked for, of this model, and writes the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadOutput`], [`Error::BadInput`] and [`Error::UnknownClass`] for what can't be a picture
+    /// of this model; those of loading, running and writing.
+    pub fn draw(&self, source: &ModelSource<'_>) -> Result<Drawn, Error> {
+        let output = self.output();
+        let file = output.out.clone().unwrap_or_else(|| self.default_file().into());
+        file::check(&file, self.extensions())?;
+        let animated = file::has_extension(&file, "gif");
+        let contract = source.contract()?;
+        // 32 bits are enough to differ, and short enough to type.
+        let seed = output.seed.unwrap_or_else(|| rand::random::<u32>().into());
+        let plan = self.plan(&contract, &source.name(), seed, animated)?;
+        let frames = if animated { plan.frames() } else { vec![plan.sheet()] };
+
+        let mut generator = Generator::load(source, &output.running.options(plan.images()))?;
+        let labels = if contract.is_labelled() { plan.labels.as_slice() } else { &[] };
+        let [_, height, width] = match generator.declared_shape() {
+            Some(shape) => shape,
+            None => {
+                let first =
+                    generator.of_latents(plan.z.slice(s![..1, ..]), labels.get(..1).unwrap_or_default())?;
+                let (_, channels, height, width) = first.dim();
+                [channels, height, width]
+            }
+        };
+        check_size(&frames, [width, height], output.scale)?;
+        let images = generator.of_latents(plan.z.view(), labels)?;
+
+        let picture = |frame: &Frame| frame.picture(&images, output.captions).enlarged(output.scale);
+        let texts = [
+            ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
+            ("Model", format!("{} {}", contract.architecture, contract.dataset)),
+            ("Seed", seed.to_string()),
+            ("View", plan.shows.clone()),
+        ];
+        let first = picture(&frames[0]);
+        match animated {
+            true => Picture::write_gif(&file, frames.iter().map(picture), &texts)?,
+            false => first.write_png(&file, &texts)?,
+        }
+        Ok(Drawn {
+            file,
+            shows: plan.shows.clone(),
+            seed,
+            images: plan.images(),
+            frames: frames.len(),
+            width: first.width(),
+            height: first.height(),
+            source: Source::new(source, &generator),
+            picture: first,
+        })
+    }
+
+    /// Says what was drawn, in the form that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// If standard output can't be written.
+    pub fn print(&self, drawn: &Drawn) -> io::Result<()> {
+        let Output { running, preview, .. } = self.output();
+        running.print(drawn, || format!("{}{drawn}", preview.of(&drawn.picture)))
+    }
+}
+
+/// Refuses what would fill the memory; `width` and `height` are an
+/// image's, captions are not counted.
+fn check_size(frames: &[Frame], [width, height]: [usize; 2], scale: usize) -> Result<(), Error> {
+    let [columns, rows] = frames[0].cells();
+    let sides = [columns.saturating_mul(width * scale), rows.saturating_mul(height * scale)];
+    let pixels = sides[0].saturating_mul(sides[1]).saturating_mul(frames.len());
+    if pixels > MOST_PIXELS {
+        return Err(Error::BadInput(format!(
+            "this is {} × {} pixels in each of {} frames, and a file may have {MOST_PIXELS} pixels in all; \
+             ask for fewer images or a smaller --scale",
+            sides[0],
+            sides[1],
+            frames.len()
+        )));
+    }
+    Ok(())
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, shows, seed, frames, width, height, source, .. } = self;
+        write!(f, "{shows}, seed {seed}: {} ({width} × {height}", file.display())?;
+        match frames {
+            1 => writeln!(f, ")")?,
+            _ => writeln!(f, ", {frames} frames)")?,
+        }
+        source.fmt(f)
+    }
+}
