@@ -26,8 +26,7 @@ pub struct Running {
     /// the first of them that serves
     #[arg(long, default_value_t)]
     pub engine: Engine,
-    /// Where to run it: cpu, cuda, cuda:<number>, tensorrt, tensorrt:<number>, or auto, the fastest
-    /// that serves
+    /// Where to run it: cpu, cuda, cuda:N, tensorrt, tensorrt:N, or auto, the fastest that serves
     #[arg(long, default_value_t)]
     pub device: Device,
     /// CPU threads [default: one for one picture, all for more]

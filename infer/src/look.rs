@@ -31,7 +31,7 @@ const MOST_PIXELS: usize = 1 << 26;
 #[derive(Debug, Serialize)]
 pub struct Drawn {
     /// The file that was written.
-    pub file: PathBuf,
+    pub file: String,
     /// What it shows, in words.
     pub shows: String,
     /// Seed of the latents.
@@ -61,7 +61,7 @@ impl View {
     /// of this model; those of loading, running and writing.
     pub fn draw(&self, source: &ModelSource<'_>) -> Result<Drawn, Error> {
         let output = self.output();
-        let file = output.out.clone().unwrap_or_else(|| self.default_file().into());
+        let file: PathBuf = output.out.clone().unwrap_or_else(|| self.default_file().into());
         file::check(&file, self.extensions())?;
         let animated = file::has_extension(&file, "gif");
         let contract = source.contract()?;
@@ -97,7 +97,7 @@ impl View {
             false => first.write_png(&file, &texts)?,
         }
         Ok(Drawn {
-            file,
+            file: file.display().to_string(),
             shows: plan.shows.clone(),
             seed,
             images: plan.images(),
@@ -141,7 +141,7 @@ fn check_size(frames: &[Frame], [width, height]: [usize; 2], scale: usize) -> Re
 impl fmt::Display for Drawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, shows, seed, frames, width, height, source, .. } = self;
-        write!(f, "{shows}, seed {seed}: {} ({width} × {height}", file.display())?;
+        write!(f, "{shows}, seed {seed}: {file} ({width} × {height}")?;
         match frames {
             1 => writeln!(f, ")")?,
             _ => writeln!(f, ", {frames} frames)")?,

@@ -132,8 +132,8 @@ pub struct Output {
     /// Seed of the images; without it another one each time, which is printed
     #[arg(short, long)]
     pub seed: Option<u64>,
-    /// The file to write: a PNG, or a GIF in which it moves (all but grid) [default: <VIEW>.png; of
-    /// walk walk.gif]
+    /// The file to write: a PNG, or a GIF in which it moves (all but grid) [default: the
+    /// view's name, in .png; walk.gif]
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write beneath the images which they are: of grid the index, of sweep the dimension, else the class

@@ -207,7 +207,7 @@ fn a_model_without_classes_is_looked_into_without_naming_one() {
 }
 
 #[test]
-fn normal_latents_sweep_twice_as_far_and_keep_their_length() {
+fn normal_latents_are_swept_twice_as_far() {
     let shell = shell();
     let mut contract = tiny_model::contract();
     contract.classes.clear();
