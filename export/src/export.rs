@@ -14,7 +14,7 @@ use crate::form::{Form, Formed, Precision, Subject};
 use crate::generator::{contract, golden};
 use crate::onnx::{Model, Producer, ir_version};
 use crate::passes::interface::Levels;
-use crate::proof::{Cases, Difference, Engine, Tolerance};
+use crate::proof::{Cases, Difference, Engine, Taken, Tolerance};
 use crate::report::{Comparison, Report};
 use crate::session::Session;
 use crate::trained::{Trained, Weights, Which};
@@ -85,7 +85,7 @@ pub fn export(options: &Options) -> Result<Report> {
     }
     model.set_metadata(metadata.clone());
 
-    let cases = Cases::new(&trained.network, &trained.parameters, contract.as_ref())?;
+    let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
         file: &options.out,
         trained: &trained,
@@ -181,7 +181,7 @@ pub fn verify(options: &Options) -> Result<Report> {
     })?;
     let runtime = Runtime::load(options.runtime.as_deref())?;
     let form = Form { precision: options.form.precision, ..Form::default() };
-    let cases = Cases::new(&trained.network, &trained.parameters, contract.as_ref())?;
+    let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
         file: &options.out,
         trained: &trained,
@@ -303,6 +303,15 @@ impl Proof<'_> {
     }
 }
 
+/// What engines are compared on.
+fn cases(trained: &Trained, contract: Option<&Contract>) -> Result<Cases> {
+    let taken = match contract {
+        Some(contract) => Taken::Latents(contract),
+        None => Taken::Pictures(pixel_range(trained)),
+    };
+    Cases::new(&trained.network, &trained.parameters, taken)
+}
+
 /// What the file of a generator says about itself, without its golden case.
 fn contract_of(trained: &Trained) -> Result<Option<Contract>> {
     let Some(header) = trained.header.as_ref().filter(|_| trained.kind == "generator") else {
@@ -325,7 +334,7 @@ fn about(trained: &Trained) -> Vec<(String, String)> {
         ("architecture", trained.architecture.clone()),
         ("dataset", provenance.dataset.clone()),
         ("classes", json!(provenance.classes).to_string()),
-        ("pixel_range", PixelRange::ZeroToOne.to_string()),
+        ("pixel_range", pixel_range(trained).to_string()),
         ("epochs", (provenance.epochs as u64).to_string()),
         ("iterations", provenance.iterations.to_string()),
         ("recipe", provenance.recipe.clone()),
@@ -333,6 +342,14 @@ fn about(trained: &Trained) -> Vec<(String, String)> {
         ("checkpoint_sha256", trained.sha256.clone()),
     ];
     entries.into_iter().chain(quality).map(|(key, value)| (format!("edgegan.{key}"), value)).collect()
+}
+
+/// What black and white are to a network that takes pictures.
+fn pixel_range(trained: &Trained) -> PixelRange {
+    match &trained.header {
+        Some(header) if header.config.black() < 0. => PixelRange::MinusOneToOne,
+        _ => PixelRange::ZeroToOne,
+    }
 }
 
 fn levels(range: PixelRange) -> Levels {

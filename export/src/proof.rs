@@ -103,6 +103,15 @@ impl Tolerance {
     }
 }
 
+/// What a network takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Taken<'a> {
+    /// Latents, as a generator's file says.
+    Latents(&'a Contract),
+    /// Pictures, whose black and white these are.
+    Pictures(PixelRange),
+}
+
 /// What a network is given, and what Candle makes of it.
 pub struct Cases {
     /// Numbers of one item that goes in, and that comes out.
@@ -138,16 +147,17 @@ impl Cases {
     ///
     /// # Errors
     /// [`Error::Model`](crate::Error::Model) if Candle can't run the network.
-    pub fn new(network: &Network, parameters: &Parameters, contract: Option<&Contract>) -> Result<Cases> {
-        let distribution =
-            contract.map_or(LatentDistribution::Uniform, |contract| contract.latent_distribution);
+    pub fn new(network: &Network, parameters: &Parameters, taken: Taken<'_>) -> Result<Cases> {
+        let (distribution, range) = match taken {
+            Taken::Latents(contract) => (contract.latent_distribution, Some(contract.pixel_range)),
+            Taken::Pictures(_) => (LatentDistribution::Uniform, None),
+        };
         let (mut x, labels) = rows(network.input().elements(), network.classes(), distribution);
-        if let Shape::Planes { .. } = network.input() {
+        if let Taken::Pictures(PixelRange::ZeroToOne) = taken {
             x.mapv_inplace(|x| (x + 1.) / 2.);
         }
         let expected = candle(network, parameters, &x, &labels)?;
         let sizes = [network.input().elements(), network.output().elements()];
-        let range = contract.map(|contract| contract.pixel_range);
         Ok(Cases { sizes, input: network.input(), x: x.into_iter().collect(), labels, expected, range })
     }
 
