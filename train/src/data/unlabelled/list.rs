@@ -34,7 +34,7 @@ pub(super) fn pictures(folder: &Path) -> Result<Vec<File>, DataError> {
         (false, _) => Ok(walk.pictures),
         (true, 0) => Err(DataError::folder(folder, format!("the folder is empty; {EXPECTED}"))),
         (true, others) => {
-            let message = format!("none of its {others} files is a picture; {EXPECTED}");
+            let message = format!("there are no pictures in it, only other files ({others}); {EXPECTED}");
             Err(DataError::folder(folder, message))
         }
     }

@@ -80,21 +80,16 @@ fn decode(
         }
         Ok(())
     })?;
-    let (found, total) = (unreadable.len(), paths.len());
-    if found * MOST_UNREADABLE > total {
-        let unreadable = few(&folder.path, &unreadable);
-        return Err(DataError::folder(
-            &folder.path,
-            format!(
-                "{found} of {total} pictures can't be read, more than one in {MOST_UNREADABLE}: {unreadable}; \
-             convert them to PNG, JPEG, WebP or BMP, or take them out"
-            ),
-        ));
+    let found = format!("{} of {} pictures can't be read", unreadable.len(), paths.len());
+    let names = few(&folder.path, &unreadable);
+    if unreadable.len() * MOST_UNREADABLE > paths.len() {
+        let message = format!(
+            "{found}, more than one in {MOST_UNREADABLE}: {names}; convert them to PNG, JPEG, WebP or BMP, or \
+             take them out"
+        );
+        return Err(DataError::folder(&folder.path, message));
     }
-    let note = format!(
-        "{found} of {total} pictures can't be read and are left out: {}",
-        few(&folder.path, &unreadable)
-    );
-    let notes = if unreadable.is_empty() { Vec::new() } else { vec![note] };
+    let note = (!unreadable.is_empty()).then(|| format!("{found} and are left out: {names}"));
+    let notes = note.into_iter().collect();
     Ok(Content { images: decode::together(pictures, folder.size)?, notes })
 }

@@ -289,7 +289,7 @@ fn a_folder_without_pictures() {
     let place = Place::new();
     assert!(place.error().contains("pictures: the folder is empty; expected PNG, JPEG"), "{}", place.error());
     let text = place.write("deep/notes.txt", "");
-    assert!(place.error().contains("none of its 1 files is a picture"), "{}", place.error());
+    assert!(place.error().contains("no pictures in it, only other files (1)"), "{}", place.error());
     for (path, expected) in [
         (text, "this is a file; name the folder that it lies in"),
         (place.pictures().join("gone"), "gone: can't be read: No such file"),
@@ -361,7 +361,7 @@ mod on_unix {
         let place = Place::of_greys(&[1]);
         place.write("closed/1.png", "");
         let closed = place.pictures().join("closed");
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
         // The administrator may read everything.
         if fs::read_dir(&closed).is_err() {
             assert!(place.error().contains("closed: can't be read: Permission denied"), "{}", place.error());
