@@ -245,8 +245,8 @@ impl Proof<'_> {
 
     /// Every engine against Candle.
     fn run(&self, bytes: &[u8], cases: &Cases) -> Result<Vec<Comparison>> {
-        let range = self.contract.map(|contract| contract.pixel_range).filter(|_| self.form.uint8);
-        let tolerance = Tolerance::of(self.form.precision, range);
+        let pixels = self.contract.map(|contract| contract.pixel_range);
+        let tolerance = Tolerance::of(self.form.precision, pixels, self.form.uint8);
         let mut comparisons = Vec::new();
         for mut engine in self.engines(bytes)? {
             let difference = cases.compare(&mut engine)?;

@@ -80,20 +80,21 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// That of a precision, and of pixels as bytes, which are half a level away at most.
-    pub fn of(precision: Precision, bytes: Option<PixelRange>) -> Tolerance {
+    /// That of a precision, for pixels in proportion to the way from black to white; pixels as bytes are
+    /// half a level away at most.
+    pub fn of(precision: Precision, pixels: Option<PixelRange>, bytes: bool) -> Tolerance {
+        let span = match pixels {
+            Some(PixelRange::MinusOneToOne) => 2.,
+            Some(PixelRange::ZeroToOne) | None => 1.,
+        };
         let (largest, mean) = match precision {
             Precision::Fp32 => (TOLERANCE, TOLERANCE),
             // 11 bits, through four layers that add up to a thousand products.
-            Precision::Fp16 => (2e-2, 1e-3),
+            Precision::Fp16 => (2e-2 * span, 1e-3 * span),
             // At the edge of a stroke a pixel may be anywhere between black and white.
-            Precision::Int8 => (0.35, 5e-3),
+            Precision::Int8 => (0.35 * span, 5e-3 * span),
         };
-        let half_a_level = match bytes {
-            Some(PixelRange::ZeroToOne) => 0.5 / 255.,
-            Some(PixelRange::MinusOneToOne) => 1. / 255.,
-            None => 0.,
-        };
+        let half_a_level = if bytes { span * 0.5 / 255. } else { 0. };
         Tolerance { largest: largest + half_a_level, mean: mean + half_a_level }
     }
 
@@ -320,8 +321,8 @@ mod tests {
         difference.add_pixels(PixelRange::ZeroToOne, &[0., 1.], &[0.01, 1.]);
         difference.add_pixels(PixelRange::ZeroToOne, &[0.5], &[0.5]);
         assert_eq!(difference.levels, Some(3));
-        let tolerance = Tolerance::of(Precision::Fp32, Some(PixelRange::ZeroToOne));
+        let tolerance = Tolerance::of(Precision::Fp32, Some(PixelRange::ZeroToOne), true);
         assert!(!tolerance.allows(&difference));
-        assert!(Tolerance::of(Precision::Int8, None).allows(&difference));
+        assert!(Tolerance::of(Precision::Int8, None, false).allows(&difference));
     }
 }
