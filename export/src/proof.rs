@@ -80,20 +80,21 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// That of a precision, and of pixels as bytes, which are half a level away at most.
-    pub fn of(precision: Precision, bytes: Option<PixelRange>) -> Tolerance {
+    /// That of a precision, for pixels in proportion to the way from black to white; pixels as bytes are
+    /// half a level away at most.
+    pub fn of(precision: Precision, pixels: Option<PixelRange>, bytes: bool) -> Tolerance {
+        let span = match pixels {
+            Some(PixelRange::MinusOneToOne) => 2.,
+            Some(PixelRange::ZeroToOne) | None => 1.,
+        };
         let (largest, mean) = match precision {
             Precision::Fp32 => (TOLERANCE, TOLERANCE),
             // 11 bits, through four layers that add up to a thousand products.
-            Precision::Fp16 => (2e-2, 1e-3),
+            Precision::Fp16 => (2e-2 * span, 1e-3 * span),
             // At the edge of a stroke a pixel may be anywhere between black and white.
-            Precision::Int8 => (0.35, 5e-3),
+            Precision::Int8 => (0.35 * span, 5e-3 * span),
         };
-        let half_a_level = match bytes {
-            Some(PixelRange::ZeroToOne) => 0.5 / 255.,
-            Some(PixelRange::MinusOneToOne) => 1. / 255.,
-            None => 0.,
-        };
+        let half_a_level = if bytes { span * 0.5 / 255. } else { 0. };
         Tolerance { largest: largest + half_a_level, mean: mean + half_a_level }
     }
 
@@ -101,6 +102,15 @@ impl Tolerance {
     pub fn allows(&self, difference: &Difference) -> bool {
         difference.largest <= self.largest && difference.mean <= self.mean
     }
+}
+
+/// What a network takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Taken<'a> {
+    /// Latents, as a generator's file says.
+    Latents(&'a Contract),
+    /// Pictures, whose black and white these are.
+    Pictures(PixelRange),
 }
 
 /// What a network is given, and what Candle makes of it.
@@ -138,16 +148,17 @@ impl Cases {
     ///
     /// # Errors
     /// [`Error::Model`](crate::Error::Model) if Candle can't run the network.
-    pub fn new(network: &Network, parameters: &Parameters, contract: Option<&Contract>) -> Result<Cases> {
-        let distribution =
-            contract.map_or(LatentDistribution::Uniform, |contract| contract.latent_distribution);
+    pub fn new(network: &Network, parameters: &Parameters, taken: Taken<'_>) -> Result<Cases> {
+        let (distribution, range) = match taken {
+            Taken::Latents(contract) => (contract.latent_distribution, Some(contract.pixel_range)),
+            Taken::Pictures(_) => (LatentDistribution::Uniform, None),
+        };
         let (mut x, labels) = rows(network.input().elements(), network.classes(), distribution);
-        if let Shape::Planes { .. } = network.input() {
+        if let Taken::Pictures(PixelRange::ZeroToOne) = taken {
             x.mapv_inplace(|x| (x + 1.) / 2.);
         }
         let expected = candle(network, parameters, &x, &labels)?;
         let sizes = [network.input().elements(), network.output().elements()];
-        let range = contract.map(|contract| contract.pixel_range);
         Ok(Cases { sizes, input: network.input(), x: x.into_iter().collect(), labels, expected, range })
     }
 
@@ -310,8 +321,8 @@ mod tests {
         difference.add_pixels(PixelRange::ZeroToOne, &[0., 1.], &[0.01, 1.]);
         difference.add_pixels(PixelRange::ZeroToOne, &[0.5], &[0.5]);
         assert_eq!(difference.levels, Some(3));
-        let tolerance = Tolerance::of(Precision::Fp32, Some(PixelRange::ZeroToOne));
+        let tolerance = Tolerance::of(Precision::Fp32, Some(PixelRange::ZeroToOne), true);
         assert!(!tolerance.allows(&difference));
-        assert!(Tolerance::of(Precision::Int8, None).allows(&difference));
+        assert!(Tolerance::of(Precision::Int8, None, false).allows(&difference));
     }
 }

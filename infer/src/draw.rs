@@ -134,6 +134,15 @@ pub fn draw(request: &Draw) -> Result<()> {
     common.print(&drawing, || format!("{}{drawing}", request.preview.of(&picture)))
 }
 
+impl Draw {
+    /// The option that says what to draw, if one does.
+    fn class_option(&self) -> Option<String> {
+        let named = [("--digit", &self.digit), ("--label", &self.label), ("--digits", &self.digits)];
+        let named = named.into_iter().find_map(|(option, name)| Some(format!("{option} {}", name.as_ref()?)));
+        named.or(self.all.then(|| "--all".to_string()))
+    }
+}
+
 /// Which images to draw, and how many to a row.
 struct Layout {
     samples: Vec<Sample>,
@@ -144,14 +153,14 @@ struct Layout {
 impl Layout {
     fn new(request: &Draw, source: &ModelSource<'_>, contract: &Contract) -> Result<Self> {
         let count = request.count;
+        if let Some(option) = request.class_option().filter(|_| !contract.is_labelled()) {
+            bail!(Error::BadInput(format!(
+                "model {} draws {}, so nothing is to be named; leave out {option}",
+                source.name(),
+                contract.describe_classes()
+            )));
+        }
         if request.all {
-            if !contract.is_labelled() {
-                bail!(Error::BadInput(format!(
-                    "model {} draws {}, so there is no --all of them; leave it out",
-                    source.name(),
-                    contract.describe_classes()
-                )));
-            }
             // A row has one index: the same latents, seen as each class.
             let labels = 0..contract.classes.len() as i64;
             let rows = 0..count as u64;

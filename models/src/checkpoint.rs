@@ -19,7 +19,7 @@ use crate::{Error, Result, dcgan, files};
 
 /// The header's format; a reader refuses later ones.
 pub const FORMAT: u32 = 2;
-pub use crate::dcgan::LABELLED_DCGAN;
+pub use crate::dcgan::{LABELLED_DCGAN, UNLABELLED_DCGAN};
 
 /// The last format without a digest.
 const UNSEALED: u32 = 1;
@@ -36,7 +36,7 @@ const DIGITS: usize = 64;
 pub struct Header {
     /// [`FORMAT`].
     pub format: u32,
-    /// [`LABELLED_DCGAN`].
+    /// [`LABELLED_DCGAN`] or [`UNLABELLED_DCGAN`].
     pub architecture: String,
     /// The networks' sizes.
     pub config: dcgan::Config,
@@ -210,9 +210,15 @@ impl Checkpoint {
             let found = header.format;
             return Err(wrong(format!("header format {found}, this version reads up to {FORMAT}")));
         }
-        if header.architecture != LABELLED_DCGAN {
-            let found = &header.architecture;
-            return Err(wrong(format!("architecture {found:?}, this version knows {LABELLED_DCGAN:?}")));
+        let found = &header.architecture;
+        if ![LABELLED_DCGAN, UNLABELLED_DCGAN].contains(&found.as_str()) {
+            return Err(wrong(format!(
+                "architecture {found:?}, this version knows {LABELLED_DCGAN:?} and {UNLABELLED_DCGAN:?}"
+            )));
+        }
+        if found != header.config.architecture() {
+            let classes = header.config.classes;
+            return Err(wrong(format!("architecture {found:?}, but its sizes are for {classes} classes")));
         }
         // A digest counts whatever the format that the file says it has.
         let claims_none = header.format == UNSEALED && file_sha256.is_none();
@@ -264,7 +270,7 @@ mod tests {
 
     use candle_core::{Device, Tensor};
 
-    use super::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
+    use super::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance, UNLABELLED_DCGAN};
     use crate::dcgan;
 
     fn header() -> Header {
@@ -309,6 +315,23 @@ mod tests {
         assert_eq!(tensor.to_vec1::<f32>().unwrap(), [0., 1., 2., 3., 4., 5.]);
         assert_eq!(checkpoint.tensor("average.weight").unwrap().dims(), [2, 3]);
         assert!(bytes() == bytes(), "the same contents gave two files");
+    }
+
+    #[test]
+    fn an_architecture_that_is_not_of_its_sizes_is_refused() {
+        let written = |header: &Header| {
+            let mut contents = Contents::default();
+            contents.tensor("a", &Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).unwrap());
+            load(&contents.to_bytes(header, Path::new("file")).unwrap())
+        };
+        let mut header = Header { config: dcgan::Config::unlabelled(), ..header() };
+        assert!(
+            written(&header).unwrap_err().contains("\"labelled-dcgan\", but its sizes are for 0 classes")
+        );
+        header.architecture = UNLABELLED_DCGAN.to_string();
+        assert_eq!(written(&header).unwrap().header, header);
+        header.architecture = "stylegan".to_string();
+        assert!(written(&header).unwrap_err().contains("knows \"labelled-dcgan\" and \"unlabelled-dcgan\""));
     }
 
     #[test]

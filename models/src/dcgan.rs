@@ -1,19 +1,34 @@
-//! The labelled DCGAN: Radford, Metz and Chintala 2015 (arXiv 1511.06434), in the labelled-MNIST
-//! form of DCGAN-tensorflow. The label goes in again at every stage ("⊕ y").
+//! DCGAN: Radford, Metz and Chintala 2015 (arXiv 1511.06434), in the two forms of DCGAN-tensorflow:
+//!
+//! | file | pair |
+//! |---|---|
+//! | `labelled` | labelled MNIST: the label goes in again at every stage ("⊕ y"), pixels in [0, 1] |
+//! | `unlabelled` | pictures of any kind: four stages of convolutions, pixels in [−1, 1] |
 //!
 //! ```
-//! let config = models::dcgan::Config::default();
+//! use models::dcgan::Config;
+//!
+//! let config = Config::default();
 //! assert_eq!(config.generator()?.trainable(), 7_065_211);
 //! assert_eq!(config.discriminator()?.trainable(), 3_769_479);
+//!
+//! let config = Config::unlabelled();
+//! assert_eq!(config.generator()?.trainable(), 5_135_363);
+//! assert_eq!(config.discriminator()?.trainable(), 4_316_545);
 //! # Ok::<(), models::Error>(())
 //! ```
 
+mod labelled;
+mod unlabelled;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Network, Result, Shape};
+use crate::{Error, Network, Result};
 
-/// What a checkpoint and an ONNX file call this architecture.
+/// What a checkpoint and an ONNX file call the labelled pair.
 pub const LABELLED_DCGAN: &str = "labelled-dcgan";
+/// What they call the unlabelled pair.
+pub const UNLABELLED_DCGAN: &str = "unlabelled-dcgan";
 
 /// Rows and columns of every kernel.
 const KERNEL: usize = 5;
@@ -33,7 +48,8 @@ pub enum Latent {
     Normal,
 }
 
-/// The sizes of both networks; the default is labelled MNIST.
+/// The sizes of both networks, of the unlabelled pair if there are no classes; the default is labelled
+/// MNIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -42,7 +58,7 @@ pub struct Config {
     /// How each of them is drawn; what was trained before there was a choice has U(−1, 1).
     #[serde(default)]
     pub latent: Latent,
-    /// Classes of the label y.
+    /// Classes of the label y; 0 for the unlabelled pair.
     pub classes: usize,
     /// Channels of the pictures.
     pub channels: usize,
@@ -50,13 +66,16 @@ pub struct Config {
     pub height: usize,
     /// Columns of the pictures.
     pub width: usize,
-    /// The generator's last stage has twice as many filters.
+    /// Labelled, the generator's last stage has twice as many filters; unlabelled, its last stage but
+    /// the pictures has as many, and each one before it twice as many.
     pub generator_filters: usize,
-    /// Features of the generator's linear stage.
+    /// Features of the generator's linear stage; the unlabelled pair has none, and any number will do.
     pub generator_units: usize,
-    /// The discriminator's second stage has as many filters, and one a class.
+    /// Labelled, the discriminator's second stage has as many filters, and one a class; unlabelled, its
+    /// first stage has as many, and each one after it twice as many.
     pub discriminator_filters: usize,
-    /// Features of the discriminator's linear stage.
+    /// Features of the discriminator's linear stage; the unlabelled pair has none, and any number will
+    /// do.
     pub discriminator_units: usize,
 }
 
@@ -78,77 +97,64 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The labelled generator: z (N, 100) and labels → pictures (N, 1, 28, 28) in [0, 1].
+    /// The unlabelled pair for pictures of 64×64 pixels in colour.
+    pub fn unlabelled() -> Config {
+        Config { classes: 0, channels: 3, height: 64, width: 64, ..Config::default() }
+    }
+
+    /// Whether labels go in.
+    pub fn is_labelled(&self) -> bool {
+        self.classes > 0
+    }
+
+    /// What a checkpoint and an ONNX file call this architecture.
+    pub fn architecture(&self) -> &'static str {
+        if self.is_labelled() { LABELLED_DCGAN } else { UNLABELLED_DCGAN }
+    }
+
+    /// What black is in the networks' pictures, where white is 1: a sigmoid draws from 0, tanh from −1.
+    pub fn black(&self) -> f64 {
+        if self.is_labelled() { 0. } else { -1. }
+    }
+
+    /// The generator: z (N, 100), and labels if there are classes → pictures (N, C, H, W) from
+    /// [`Config::black`] to 1.
     ///
     /// # Errors
     /// If a size is 0 or larger than 65,536.
     pub fn generator(&self) -> Result<Network> {
         self.check()?;
-        let Config { classes, height, width, .. } = *self;
-        let (half_height, half_width) = (height.div_ceil(2), width.div_ceil(2));
-        let (quarter_height, quarter_width) = (half_height.div_ceil(2), half_width.div_ceil(2));
-        let filters = 2 * self.generator_filters;
-        Network::builder("generator", Shape::Vector(self.latent_dim))
-            .label("h0.label", classes) //                                                N, 110
-            .linear("h0.linear", self.generator_units) //                                 N, 1024
-            .batch_norm("h0.norm")
-            .relu("h0.relu")
-            .label("h1.label", classes) //                                                N, 1034
-            .linear("h1.linear", filters * quarter_height * quarter_width) //             N, 6272
-            .batch_norm("h1.norm")
-            .relu("h1.relu")
-            .reshape("h1.planes", filters, quarter_height, quarter_width) //              N, 128, 7, 7
-            .label("h2.label", classes) //                                                N, 138, 7, 7
-            .deconv_same("h2.deconv", filters, KERNEL, STRIDE, (half_height, half_width)) // N, 128, 14, 14
-            .batch_norm("h2.norm")
-            .relu("h2.relu")
-            .label("out.label", classes) //                                               N, 138, 14, 14
-            .deconv_same("out.deconv", self.channels, KERNEL, STRIDE, (height, width)) // N, 1, 28, 28
-            .sigmoid("out.sigmoid")
-            .build()
+        if self.is_labelled() { labelled::generator(self) } else { unlabelled::generator(self) }
     }
 
-    /// The labelled discriminator: pictures (N, 1, 28, 28) and labels → logits (N, 1).
+    /// The discriminator: pictures (N, C, H, W), and labels if there are classes → logits (N, 1).
     ///
     /// # Errors
     /// If a size is 0 or larger than 65,536.
     pub fn discriminator(&self) -> Result<Network> {
         self.check()?;
-        let Config { classes, channels, height, width, .. } = *self;
-        Network::builder("discriminator", Shape::Planes { channels, height, width })
-            .label("h0.label", classes) //                                             N, 11, 28, 28
-            .conv_same("h0.conv", channels + classes, KERNEL, STRIDE) //               N, 11, 14, 14
-            .leaky_relu("h0.relu", SLOPE)
-            .label("h1.label", classes) //                                             N, 21, 14, 14
-            .conv_same("h1.conv", self.discriminator_filters + classes, KERNEL, STRIDE) // N, 74, 7, 7
-            .batch_norm("h1.norm")
-            .leaky_relu("h1.relu", SLOPE)
-            .flatten("h1.flat") //                                                     N, 3626
-            .label("h2.label", classes) //                                             N, 3636
-            .linear("h2.linear", self.discriminator_units) //                          N, 1024
-            .batch_norm("h2.norm")
-            .leaky_relu("h2.relu", SLOPE)
-            .label("h3.label", classes) //                                             N, 1034
-            .linear("h3.linear", 1) //                                                 N, 1
-            .build()
+        if self.is_labelled() { labelled::discriminator(self) } else { unlabelled::discriminator(self) }
     }
 
     /// Sizes may come from a file that anyone wrote.
     fn check(&self) -> Result<()> {
         let sizes = [
             ("latent_dim", self.latent_dim),
-            ("classes", self.classes),
             ("channels", self.channels),
             ("height", self.height),
             ("width", self.width),
             ("generator_filters", self.generator_filters),
-            ("generator_units", self.generator_units),
             ("discriminator_filters", self.discriminator_filters),
+        ];
+        let labelled = [
+            ("classes", self.classes),
+            ("generator_units", self.generator_units),
             ("discriminator_units", self.discriminator_units),
         ];
-        match sizes.iter().find(|(_, size)| !(1..=1 << 16).contains(size)) {
+        let labelled = labelled.iter().filter(|_| self.is_labelled());
+        match sizes.iter().chain(labelled).find(|(_, size)| !(1..=1 << 16).contains(size)) {
             Some((name, size)) => Err(Error::Input {
-                network: LABELLED_DCGAN.to_string(),
+                network: self.architecture().to_string(),
                 message: format!("{name} is {size}, but must be from 1 to 65536"),
             }),
             None => Ok(()),
@@ -162,12 +168,23 @@ mod tests {
 
     #[test]
     fn sizes_that_no_network_has_are_refused_by_name() {
-        for config in
-            [Config { height: 0, ..Config::default() }, Config { height: 1 << 40, ..Config::default() }]
-        {
-            for network in [config.generator(), config.discriminator()] {
-                assert!(network.unwrap_err().to_string().contains("height is"));
+        for pair in [Config::default(), Config::unlabelled()] {
+            for height in [0, 1 << 40] {
+                let config = Config { height, ..pair };
+                for network in [config.generator(), config.discriminator()] {
+                    let error = network.unwrap_err().to_string();
+                    assert!(error.contains("height is") && error.contains(pair.architecture()), "{error}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn the_unlabelled_pair_has_no_units() {
+        let none = Config { generator_units: 0, discriminator_units: 0, ..Config::unlabelled() };
+        assert_eq!(none.generator().unwrap(), Config::unlabelled().generator().unwrap());
+        assert_eq!(none.discriminator().unwrap(), Config::unlabelled().discriminator().unwrap());
+        let labelled = Config { generator_units: 0, ..Config::default() };
+        assert!(labelled.generator().unwrap_err().to_string().contains("generator_units is 0"));
     }
 }

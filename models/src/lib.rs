@@ -6,7 +6,7 @@
 //!
 //! | file | what it says |
 //! |---|---|
-//! | [`dcgan`] | the labelled generator and discriminator, each reading like the paper's table |
+//! | [`dcgan`] | the generators and discriminators, labelled or not, each reading like the paper's table |
 //! | [`judge`] | the classifier that checks what a generator drew, and its file |
 //! | [`layer`] | one layer: what it is, its parameters, its output shape, its forward pass |
 //! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |

@@ -132,6 +132,11 @@ impl Builder {
         self.layer(name, Layer::Activation(Activation::Sigmoid))
     }
 
+    /// tanh x
+    pub fn tanh(self, name: &str) -> Builder {
+        self.layer(name, Layer::Activation(Activation::Tanh))
+    }
+
     /// A vector as planes.
     pub fn reshape(self, name: &str, channels: usize, height: usize, width: usize) -> Builder {
         self.layer(name, Layer::Reshape { channels, height, width })

@@ -1,4 +1,4 @@
-//! The labelled pair, row by row: the shape that each step makes of an uneven batch, and how many
+//! Both pairs, row by row: the shape that each step makes of an uneven batch, and how many
 //! parameters there are.
 #![cfg(test)]
 
@@ -12,10 +12,11 @@ const N: usize = 7;
 fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
     let p = network.initialise(1, &Device::Cpu).unwrap();
     let label = Tensor::from_iter((0..N as u32).map(|i| i * 3 % 10), &Device::Cpu).unwrap();
+    let label = network.classes().map(|_| label);
     let mut x = Tensor::ones(network.input().dims(N), DType::F32, &Device::Cpu).unwrap();
     let layers = network.layers().iter().zip(network.shapes());
     let walked = layers.map(|(l, promised)| {
-        x = l.layer.forward(&p, &l.name, &x, Some(&label), Mode::Train, &mut Vec::new()).unwrap();
+        x = l.layer.forward(&p, &l.name, &x, label.as_ref(), Mode::Train, &mut Vec::new()).unwrap();
         assert_eq!(x.dims(), promised.dims(N), "{} doesn't keep its promise", l.name);
         (l.name.clone(), x.dims().to_vec())
     });
@@ -81,6 +82,79 @@ fn discriminator() {
             ("h3.linear", &[1]),
         ],
     );
+}
+
+#[test]
+fn unlabelled_generator() {
+    let network = Config::unlabelled().generator().unwrap();
+    assert_eq!((network.trainable(), network.classes()), (5_135_363, None));
+    assert_table(
+        &network,
+        &[
+            ("h0.linear", &[8192]),
+            ("h0.planes", &[512, 4, 4]),
+            ("h0.norm", &[512, 4, 4]),
+            ("h0.relu", &[512, 4, 4]),
+            ("h1.deconv", &[256, 8, 8]),
+            ("h1.norm", &[256, 8, 8]),
+            ("h1.relu", &[256, 8, 8]),
+            ("h2.deconv", &[128, 16, 16]),
+            ("h2.norm", &[128, 16, 16]),
+            ("h2.relu", &[128, 16, 16]),
+            ("h3.deconv", &[64, 32, 32]),
+            ("h3.norm", &[64, 32, 32]),
+            ("h3.relu", &[64, 32, 32]),
+            ("out.deconv", &[3, 64, 64]),
+            ("out.tanh", &[3, 64, 64]),
+        ],
+    );
+}
+
+#[test]
+fn unlabelled_discriminator() {
+    let network = Config::unlabelled().discriminator().unwrap();
+    assert_eq!((network.trainable(), network.classes()), (4_316_545, None));
+    assert_table(
+        &network,
+        &[
+            ("h0.conv", &[64, 32, 32]),
+            ("h0.relu", &[64, 32, 32]),
+            ("h1.conv", &[128, 16, 16]),
+            ("h1.norm", &[128, 16, 16]),
+            ("h1.relu", &[128, 16, 16]),
+            ("h2.conv", &[256, 8, 8]),
+            ("h2.norm", &[256, 8, 8]),
+            ("h2.relu", &[256, 8, 8]),
+            ("h3.conv", &[512, 4, 4]),
+            ("h3.norm", &[512, 4, 4]),
+            ("h3.relu", &[512, 4, 4]),
+            ("h3.flat", &[8192]),
+            ("h4.linear", &[1]),
+        ],
+    );
+}
+
+/// Each stage is the ceiling of half the next, in rows and in columns: 4, 7, 13, 25, 50 and 3, 5, 9,
+/// 18, 35.
+#[test]
+fn an_unlabelled_pair_for_uneven_pictures() {
+    let narrow = Config { channels: 1, height: 50, width: 35, generator_filters: 2, ..Config::unlabelled() };
+    let narrow = Config { discriminator_filters: 3, ..narrow };
+    let planes = |network: &Network| -> Vec<Vec<usize>> {
+        let shapes = shapes(network).into_iter().filter(|(_, dims)| dims.len() == 4);
+        shapes
+            .filter(|(name, _)| name.ends_with("conv") || name.ends_with("planes"))
+            .map(|(_, d)| d)
+            .collect()
+    };
+    let generator = [[N, 16, 4, 3], [N, 8, 7, 5], [N, 4, 13, 9], [N, 2, 25, 18], [N, 1, 50, 35]];
+    assert_eq!(planes(&narrow.generator().unwrap()), generator);
+    let discriminator = [[N, 3, 25, 18], [N, 6, 13, 9], [N, 12, 7, 5], [N, 24, 4, 3]];
+    assert_eq!(planes(&narrow.discriminator().unwrap()), discriminator);
+    // The smallest that there is.
+    let one = Config { height: 1, width: 1, ..narrow };
+    assert_eq!(one.generator().unwrap().output().dims(2), [2, 1, 1, 1]);
+    assert_eq!(one.discriminator().unwrap().output().dims(2), [2, 1]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! make bench                                        CPU, two threads
 //! PYTHON=.venv/bin/python make bench                the Python that has torch
+//! cargo bench -p train --bench iteration -- --unlabelled    the pair for 64×64 pixels in colour
 //! cargo bench -p train --features cuda -- --device cuda
 //! ```
 //!
@@ -36,6 +37,9 @@ struct Cli {
     /// auto, cpu, cuda or cuda:INDEX
     #[arg(long, default_value = "cpu")]
     device: Choice,
+    /// The unlabelled pair, of 64×64 pixels in colour, rather than the labelled one of MNIST
+    #[arg(long)]
+    unlabelled: bool,
     /// Added by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -90,13 +94,14 @@ const COMPILED_TF32: Torch =
 
 impl Torch {
     /// Median milliseconds of PyTorch's iteration, and the process's peak memory in MB.
-    fn run(self, batch: usize, device: &Device) -> Option<(f64, f64)> {
+    fn run(self, config: &Config, batch: usize, device: &Device) -> Option<(f64, f64)> {
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_string());
         // Beside the sources, wherever the checkout is now.
         let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| "train".to_string());
         let numbers = [batch, THREADS, WARMUP, ITERATIONS].map(|n| n.to_string());
         let mut command = Command::new(python);
         command.arg(format!("{folder}/benches/torch_iteration.py")).args(numbers).args(self.arguments);
+        command.args((!config.is_labelled()).then_some("--unlabelled"));
         let output = command.args(device.is_cuda().then_some("--cuda")).stderr(Stdio::null()).output();
         let output = output.ok().filter(|output| output.status.success())?;
         let text = String::from_utf8(output.stdout).ok()?;
@@ -124,6 +129,7 @@ fn instructions() -> Option<perf_event::Counter> {
 
 /// A pair of networks with a batch that stays the same.
 struct Setting {
+    config: Config,
     trainer: Trainer,
     x: Tensor,
     y: Tensor,
@@ -132,16 +138,17 @@ struct Setting {
 }
 
 impl Setting {
-    fn new(batch: usize, device: &Device) -> Result<Setting> {
-        let trainer = Trainer::new(&Config::default(), Recipe::default(), 0, device)?;
-        let x = Tensor::rand(0f32, 1., (batch, 1, 28, 28), device)?;
-        let y = Tensor::from_iter((0..batch as u32).map(|i| i % 10), device)?;
-        Ok(Setting { trainer, x, y, batch, t: 0 })
+    fn new(config: Config, batch: usize, device: &Device) -> Result<Setting> {
+        let trainer = Trainer::new(&config, Recipe::default(), 0, device)?;
+        let Config { classes, channels, height, width, .. } = config;
+        let x = Tensor::rand(config.black() as f32, 1., (batch, channels, height, width), device)?;
+        let y = Tensor::from_iter((0..batch as u32).map(|i| i % classes.max(1) as u32), device)?;
+        Ok(Setting { config, trainer, x, y, batch, t: 0 })
     }
 
     fn iteration(&mut self) -> Result<()> {
         self.t += 1;
-        let z = latents(0, self.t, self.batch, &Config::default(), self.x.device())?;
+        let z = latents(0, self.t, self.batch, &self.config, self.x.device())?;
         self.trainer.iteration(&self.x, &self.y, &z).map(|_| ())
     }
 }
@@ -149,27 +156,32 @@ impl Setting {
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let cli = Cli::parse();
     let device = cli.device.open()?;
+    let config = if cli.unlabelled { Config::unlabelled() } else { Config::default() };
     memory::keep_freed();
     #[cfg(target_os = "linux")]
     let mut counter = instructions();
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
 
     println!(
-        "medians of {ITERATIONS}, {}\n",
+        "{} of {}×{}×{}, medians of {ITERATIONS}, {}\n",
+        config.architecture(),
+        config.width,
+        config.height,
+        config.channels,
         match device.is_cuda() {
             true => Precision::Float32.describe(&device),
             false => format!("CPU, {THREADS} threads, float32"),
         }
     );
     println!("batch                             ms  images/s      faster by   peak MB");
-    for batch in [64, 256] {
+    for &batch in if config.is_labelled() { &[64, 256][..] } else { &[64] } {
         let precisions: &[Precision] = match device.is_cuda() {
             true => &[Precision::Float32, Precision::Tf32],
             false => &[Precision::Float32],
         };
         for &precision in precisions {
             precision.apply(&device)?;
-            let mut setting = Setting::new(batch, &device)?;
+            let mut setting = Setting::new(config, batch, &device)?;
             #[cfg(target_os = "linux")]
             let before = counter.as_mut().and_then(|counter| counter.read().ok());
             let ours = measure(&device, || setting.iteration())?;
@@ -204,7 +216,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
                 if torch.precision != precision {
                     continue;
                 }
-                if let Some((theirs, their_memory)) = torch.run(batch, &device) {
+                if let Some((theirs, their_memory)) = torch.run(&config, batch, &device) {
                     let ratio = theirs / ours.time;
                     println!(
                         "{batch:>5}  {:>22}  {theirs:>7.2}  {:>8.0}  {ratio:>12.2}×  {their_memory:>7.0}",
@@ -216,15 +228,15 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         }
     }
     Precision::Float32.apply(&device)?;
-    parts(&device)
+    parts(config, &device)
 }
 
 /// Times the parts of an iteration.
-fn parts(device: &Device) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn parts(config: Config, device: &Device) -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("\nparts of an iteration, batch 64           ms");
-    let Setting { trainer, y, .. } = Setting::new(64, device)?;
+    let Setting { trainer, y, .. } = Setting::new(config, 64, device)?;
     let Trainer { generator, discriminator, g, d, .. } = &trainer;
-    let z = latents(0, 0, 64, &Config::default(), device)?;
+    let z = latents(0, 0, 64, &config, device)?;
     let fake = generator.trace(g, &z, Some(&y))?;
     let judged = discriminator.trace(d, &fake.output, Some(&y))?;
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);

@@ -1,6 +1,6 @@
-//! Which pictures each iteration sees, and its latents.
+//! Which pictures each iteration sees, which of them mirrored, and its latents.
 //!
-//! Both are functions of the seed and the iteration alone, drawn on the host: a run that goes on
+//! All are functions of the seed and the iteration alone, drawn on the host: a run that goes on
 //! from iteration t sees what it would have seen, and CPU and CUDA see the same.
 //!
 //! Epochs follow each other without a gap: iteration t takes the pictures t·N to (t+1)·N − 1 of an
@@ -23,6 +23,7 @@ enum Purpose {
     Order = 1,
     Latent = 2,
     FixedNoise = 3,
+    Flip = 4,
 }
 
 fn random(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
@@ -72,6 +73,26 @@ pub fn fixed_noise(seed: u64, n: usize, networks: &dcgan::Config, device: &Devic
     draw(random(seed, Purpose::FixedNoise, 0), n, networks, device)
 }
 
+/// How pictures come in batches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// N
+    pub batch_size: usize,
+    /// Key of the order, and of what is mirrored.
+    pub seed: u64,
+    /// What byte 0 becomes, where byte 255 becomes 1.
+    pub black: f64,
+    /// Whether pictures are mirrored left to right, each with a chance of one half in each epoch.
+    pub flip: bool,
+}
+
+impl Options {
+    /// Upright pictures in [0, 1].
+    pub fn new(batch_size: usize, seed: u64) -> Options {
+        Options { batch_size, seed, black: 0., flip: false }
+    }
+}
+
 /// The training pictures on the device, as bytes, and their order.
 pub struct Batches {
     /// (pictures, C·H·W) of u8
@@ -79,10 +100,26 @@ pub struct Batches {
     /// (pictures) of u32
     labels: Tensor,
     dims: [usize; 3],
-    seed: u64,
-    batch_size: usize,
-    /// The last epoch asked for, and its order.
-    order: (u64, Vec<u32>),
+    options: Options,
+    epoch: Epoch,
+}
+
+/// The pictures of an epoch in their order, and which of them are mirrored.
+struct Epoch {
+    number: u64,
+    order: Vec<u32>,
+    /// As long as the order: of each place in it, 1 if that picture is mirrored.
+    mirrored: Vec<u8>,
+}
+
+impl Epoch {
+    fn new(number: u64, n: usize, options: &Options) -> Epoch {
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        order.shuffle(&mut random(options.seed, Purpose::Order, number));
+        let mut coin = random(options.seed, Purpose::Flip, number);
+        let mirrored = order.iter().map(|_| u8::from(options.flip && coin.random())).collect();
+        Epoch { number, order, mirrored }
+    }
 }
 
 impl Batches {
@@ -90,17 +127,16 @@ impl Batches {
     ///
     /// # Errors
     /// Candle's, if the device has no room.
-    pub fn new(data: &LabelledImages, batch_size: usize, seed: u64, device: &Device) -> Result<Batches> {
+    pub fn new(data: &LabelledImages, options: Options, device: &Device) -> Result<Batches> {
         let (n, pictures) = (data.len(), data.images());
         let dims = [pictures.channels(), pictures.height(), pictures.width()];
         let volume: usize = dims.iter().product();
         let images = Tensor::from_slice(pictures.pixels(), (n, volume), device)?;
         let labels = Tensor::from_iter(data.labels().iter().map(|&l| u32::from(l)), device)?;
-        let order = (0, order(seed, 0, n));
-        Ok(Batches { images, labels, dims, seed, batch_size, order })
+        Ok(Batches { images, labels, dims, options, epoch: Epoch::new(0, n, &options) })
     }
 
-    /// The pictures of iteration `t`, in [0, 1], and their labels.
+    /// The pictures of iteration `t`, from [`Options::black`] to 1, and their labels.
     ///
     /// # Shapes
     /// (N, C, H, W) and (N) of u32
@@ -108,29 +144,27 @@ impl Batches {
     /// # Errors
     /// Candle's.
     pub fn batch(&mut self, t: u64) -> Result<(Tensor, Tensor)> {
-        let n = self.labels.elem_count() as u64;
-        let first = t * self.batch_size as u64;
-        let indices: Vec<u32> = (first..first + self.batch_size as u64)
-            .map(|position| {
-                let epoch = position / n;
-                if self.order.0 != epoch {
-                    self.order = (epoch, order(self.seed, epoch, n as usize));
-                }
-                self.order.1[(position % n) as usize]
-            })
-            .collect();
-        let indices = Tensor::new(indices, self.labels.device())?;
+        let Options { batch_size, black, flip, .. } = self.options;
+        let (n, device) = (self.labels.elem_count() as u64, self.labels.device().clone());
+        let first = t * batch_size as u64;
+        let chosen = (first..first + batch_size as u64).map(|position| {
+            if self.epoch.number != position / n {
+                self.epoch = Epoch::new(position / n, n as usize, &self.options);
+            }
+            let place = (position % n) as usize;
+            (self.epoch.order[place], self.epoch.mirrored[place])
+        });
+        let (indices, mirrored): (Vec<u32>, Vec<u8>) = chosen.unzip();
+        let indices = Tensor::new(indices, &device)?;
         let [c, h, w] = self.dims;
-        let x = self.images.index_select(&indices, 0)?.to_dtype(DType::F32)?;
-        Ok(((x / 255.)?.reshape((self.batch_size, c, h, w))?, self.labels.index_select(&indices, 0)?))
+        let mut x = self.images.index_select(&indices, 0)?.reshape((batch_size, c, h, w))?;
+        if flip {
+            let mirrored = Tensor::new(mirrored, &device)?.reshape((batch_size, 1, 1, 1))?;
+            x = mirrored.broadcast_as(x.shape())?.where_cond(&x.flip(&[3])?, &x)?;
+        }
+        let x = x.to_dtype(DType::F32)?.affine((1. - black) / 255., black)?;
+        Ok((x, self.labels.index_select(&indices, 0)?))
     }
-}
-
-/// The pictures of an epoch in a new order.
-fn order(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    order.shuffle(&mut random(seed, Purpose::Order, epoch));
-    order
 }
 
 #[cfg(test)]
@@ -138,7 +172,7 @@ mod tests {
     use candle_core::Device;
     use models::dcgan::{Config, Latent};
 
-    use super::{Batches, latents};
+    use super::{Batches, Options, latents};
     use crate::data::{Images, LabelledImages};
 
     /// Seven pictures of 2×3 pixels; the first pixel of picture i is i.
@@ -150,7 +184,7 @@ mod tests {
 
     #[test]
     fn every_picture_comes_once_an_epoch_in_a_new_order() {
-        let mut batches = Batches::new(&seven(), 4, 9, &Device::Cpu).unwrap();
+        let mut batches = Batches::new(&seven(), Options::new(4, 9), &Device::Cpu).unwrap();
         let mut seen = Vec::new();
         for t in 0..7 {
             let (x, y) = batches.batch(t).unwrap();
@@ -179,7 +213,7 @@ mod tests {
         // Two pictures of three channels and 1×2 pixels.
         let images = Images::with_channels(3, 1, 2, (0..12).collect()).unwrap();
         let data = LabelledImages::new(images, vec![0, 1], 2, "two").unwrap();
-        let mut batches = Batches::new(&data, 2, 9, &Device::Cpu).unwrap();
+        let mut batches = Batches::new(&data, Options::new(2, 9), &Device::Cpu).unwrap();
         let (x, y) = batches.batch(0).unwrap();
         assert_eq!(x.dims(), [2, 3, 1, 2]);
         let x = (x * 255.).unwrap().round().unwrap().flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
@@ -190,9 +224,41 @@ mod tests {
     }
 
     #[test]
+    fn half_of_the_pictures_are_mirrored_and_others_in_the_next_epoch() {
+        // Forty pictures of two channels and 1×3 pixels; the byte in the middle is the picture's number.
+        let pixels = (0..40u8).flat_map(|i| [100, i, 200, 101, i, 201]).collect();
+        let images = Images::with_channels(2, 1, 3, pixels).unwrap();
+        let data = LabelledImages::new(images, vec![0; 40], 1, "forty").unwrap();
+        let options = Options { black: -1., flip: true, ..Options::new(8, 3) };
+        let mut batches = Batches::new(&data, options, &Device::Cpu).unwrap();
+        let mut epoch = |first: u64| {
+            let mut mirrored = vec![None; 40];
+            for t in first..first + 5 {
+                let x = ((batches.batch(t).unwrap().0 + 1.).unwrap() * 127.5).unwrap().round().unwrap();
+                for x in x.flatten_from(1).unwrap().to_vec2::<f32>().unwrap() {
+                    let is_mirrored = x[0] == 200.;
+                    let expected =
+                        [[100., x[1], 200., 101., x[1], 201.], [200., x[1], 100., 201., x[1], 101.]];
+                    assert_eq!(x, expected[usize::from(is_mirrored)]);
+                    mirrored[x[1] as usize] = Some(is_mirrored);
+                }
+            }
+            mirrored.into_iter().map(Option::unwrap).collect::<Vec<bool>>()
+        };
+        let epochs = [epoch(0), epoch(5)];
+        for mirrored in &epochs {
+            let count = mirrored.iter().filter(|&&m| m).count();
+            assert!((10..=30).contains(&count), "{count} of 40 pictures are mirrored");
+        }
+        assert_ne!(epochs[0], epochs[1]);
+        // What was seen before doesn't matter.
+        assert_eq!(epoch(0), epochs[0]);
+    }
+
+    #[test]
     fn an_iteration_depends_on_seed_and_number_alone() {
         let values = |seed, t| {
-            let mut batches = Batches::new(&seven(), 4, seed, &Device::Cpu).unwrap();
+            let mut batches = Batches::new(&seven(), Options::new(4, seed), &Device::Cpu).unwrap();
             let (x, _) = batches.batch(t).unwrap();
             let networks = Config { latent_dim: 5, ..Config::default() };
             let z = latents(seed, t, 4, &networks, &Device::Cpu).unwrap();
@@ -201,7 +267,7 @@ mod tests {
                 z.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
             )
         };
-        let mut walked = Batches::new(&seven(), 4, 1, &Device::Cpu).unwrap();
+        let mut walked = Batches::new(&seven(), Options::new(4, 1), &Device::Cpu).unwrap();
         for t in 0..5 {
             walked.batch(t).unwrap();
         }

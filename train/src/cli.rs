@@ -15,11 +15,12 @@ use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::batches::{self, Batches};
-use crate::data::{self, LabelledImages, Loaded, Progress, Source, Split};
+use crate::data::{self, LabelledImages, Loaded, Progress};
+use crate::dataset::Dataset;
 use crate::evaluate::ongoing::{Ongoing, Quality};
 use crate::judge::shipped;
 use crate::metrics::Metrics;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::run::{self, Config, Run};
 use crate::settings::{self, Flags, Settings};
 use crate::tensorboard::Board;
@@ -30,8 +31,9 @@ use crate::{animation, device, failure, networks, samples};
 /// Iterations between two lines of the metrics.
 const LOG_EVERY: u64 = 50;
 
-/// Trains a labelled DCGAN on MNIST or on your own pictures. Without options: MNIST's 60,000 training
-/// images, the reference recipe, 25 epochs, on the first CUDA device if there is one, else on the CPU.
+/// Trains a DCGAN on MNIST or on your own pictures, with labels or without. Without options: MNIST's
+/// 60,000 training images, the reference recipe, 25 epochs, on the first CUDA device if there is one,
+/// else on the CPU.
 #[derive(Debug, Parser)]
 #[command(
     name = "train",
@@ -44,6 +46,7 @@ Examples:
   train --resume runs/short --epochs 10 go on with that run, to ten epochs in all
   train --data flowers --size 48x64     your own pictures, resized to 48 columns and 64 rows
   train --data gzip/emnist-letters      one of the sets in EMNIST's folder
+  train --unlabelled --data photos      pictures without labels, cropped and resized to 64x64
   train --device cuda:1                 the second CUDA device, or an error
   train --dry-run > run.toml            what the run would be, as a file for --config
   train --config run.toml --seed 1      the settings of a file, but for the seed
@@ -61,6 +64,9 @@ A flag goes before the file, the file before the recipe. A resumed run keeps the
 Of the latter two, folders train/ and test/ may hold a part each; else all pictures are the train part.
 classes.txt beside the data gives the classes' order, and IDX classes their names: one a line.
 Pictures are learned in colour if any of them has colour; what is transparent becomes black.
+
+With --unlabelled, --data takes any folder of PNG, JPEG, WebP and BMP pictures, in sub-folders too. They
+are learned by networks that take no labels. Decoded pictures are kept in data/cache.
 
 Ctrl-C and SIGTERM save and say how to go on; a second one ends the program at once. After that, a
 kill or a power cut, --resume goes on from the last checkpoint and ends, on the CPU, with the files of
@@ -193,9 +199,8 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         Some(folder) => {
             let folder = folder.clone().map_or_else(run::newest, Ok)?;
             let mut run = Run::resume(folder)?;
-            let Config { data, size, .. } = &run.config;
-            let source = Source { path: data.clone(), mirror: cli.mirror.clone(), size: *size };
-            let data = load(source, run.config.split, &voice)?;
+            let dataset = Dataset { mirror: cli.mirror.clone(), ..Dataset::of_run(&run.config) };
+            let data = load(dataset, &voice)?;
             if data.digest() != run.config.dataset_sha256 {
                 bail!(
                     "the data differ from those that {} was started with (SHA-256 {}, {} expected); put the old ones back or start a new run",
@@ -220,9 +225,8 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         None => {
             let settings = settings::resolve(&cli.flags, cli.config.as_deref())?;
             settings.precision.apply(&device)?;
-            let source =
-                Source { path: settings.data.clone(), mirror: cli.mirror.clone(), size: settings.size };
-            let data = load(source, settings.split, &voice)?;
+            let dataset = Dataset { mirror: cli.mirror.clone(), ..Dataset::of_settings(&settings) };
+            let data = load(dataset, &voice)?;
             let config = configure(settings, &data, &device)?;
             let judge = judge_for(&config, &data, &device)?;
             let trainer = Trainer::new(&config.networks, config.recipe, config.seed, &device)?;
@@ -245,14 +249,10 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         run.save_config()?;
     }
     voice.say(&format!(
-        "{} on {device_name}: {} images of {}×{}{} in {} classes, {} epochs in batches of {}, seed {}\n\
+        "{} on {device_name}: {}, {} epochs in batches of {}, seed {}\n\
          generator {} parameters, discriminator {}",
         run.folder.display(),
-        data.len(),
-        data.images().width(),
-        data.images().height(),
-        if data.images().channels() == 3 { " in colour" } else { "" },
-        data.classes(),
+        plan::Data::of(&data),
         run.config.epochs,
         run.config.batch_size,
         run.config.seed,
@@ -268,6 +268,11 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
     if config.evaluate_every.is_none() {
         return Ok(None);
     }
+    if !config.networks.is_labelled() {
+        bail!(
+            "evaluate-every asks whether pictures are what their labels say, and these have none; leave it out"
+        );
+    }
     let judge = match &config.judge {
         Some(path) => Judge::load(path, device)?,
         None => shipped::shipped(device)?,
@@ -278,7 +283,7 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
 /// A new run's configuration.
 fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Result<Config> {
     for (key, weight) in [("mismatch", settings.recipe.mismatch), ("contrast", settings.recipe.contrast)] {
-        if weight > 0. && data.classes() < 2 {
+        if weight > 0. && data.classes() == 1 {
             bail!("{key} is {weight}, but {} has one class, so no label is wrong; expected 0", data.name());
         }
     }
@@ -292,6 +297,8 @@ fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Resu
         seed: settings.seed,
         data: settings.data,
         size: settings.size,
+        unlabelled: settings.unlabelled,
+        flip: settings.flip,
         split: settings.split,
         dataset: data.name().to_string(),
         dataset_sha256: data.digest(),
@@ -316,9 +323,8 @@ pub fn plan(cli: &Cli) -> Result<()> {
     let settings = settings::resolve(&cli.flags, cli.config.as_deref())?;
     settings.precision.apply(&device)?;
     let mnist = || PathBuf::from(data::mnist::DEFAULT_FOLDER);
-    let source =
-        Source { path: Some(settings.data.clone().unwrap_or_else(mnist)), mirror: None, size: settings.size };
-    let data = load(source, settings.split, &voice);
+    let path = Some(settings.data.clone().unwrap_or_else(mnist));
+    let data = load(Dataset { path, cache: None, ..Dataset::of_settings(&settings) }, &voice);
     let data = match settings.data {
         Some(_) => data?,
         None => data.context("a dry run fetches nothing, and MNIST isn't here; get it with `make setup`")?,
@@ -350,7 +356,7 @@ fn iterate(job: Job) -> Result<Outcome> {
     let first = trainer.iterations();
     let device = trainer.g.device().clone();
     let mut board = Board::open(&run.folder, first)?;
-    let mut batches = Batches::new(&data, batch_size, seed, &device)?;
+    let mut batches = Batches::new(&data, run.config.batches(), &device)?;
     let started = Instant::now();
     let mut last_line = (started, first);
     for t in first..total {
@@ -379,8 +385,8 @@ fn iterate(job: Job) -> Result<Outcome> {
             if ended {
                 let grid = run.grid(epoch);
                 let images = samples::draw(&trainer.generator, &trainer.average, seed, &networks)?;
-                samples::write_grid(&images, networks.classes, &grid)?;
-                let variety = samples::variety(&images, networks.classes)?;
+                samples::write_grid(&images, samples::columns(&networks), &grid)?;
+                let variety = samples::variety(&images, networks.classes.max(1))?;
                 let at = (data.class_names(), grid.as_path());
                 voice.warn(watch.samples(done, &variety, at, &run.last_checkpoint())?);
                 board.epoch(done, &grid, &figures)?;
@@ -447,13 +453,13 @@ fn iterate(job: Job) -> Result<Outcome> {
 }
 
 /// Loads the data, with a bar where that takes time, and says what isn't used of them.
-fn load(source: Source, split: Split, voice: &Voice) -> Result<LabelledImages> {
+fn load(dataset: Dataset, voice: &Voice) -> Result<LabelledImages> {
     let bar = match voice.quiet || voice.json || !std::io::stderr().is_terminal() {
         true => ProgressBar::hidden(),
         false => ProgressBar::new(0)
             .with_style(ProgressStyle::with_template("{msg} [{bar:30}] {percent} %, {eta} left")?),
     };
-    let loaded = data::load(&source, split, &mut |progress| {
+    let loaded = dataset.load(&mut |progress| {
         let (what, done, total) = match progress {
             Progress::Download(file) => (file.file.to_string(), file.received, file.total),
             Progress::Decode { done, total } => (format!("{total} pictures"), done as u64, total as u64),

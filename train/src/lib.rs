@@ -1,8 +1,10 @@
-//! Trains the labelled DCGAN on MNIST, or on anyone's labelled pictures.
+//! Trains the labelled DCGAN on MNIST or on anyone's labelled pictures, and the unlabelled one on any
+//! pictures.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`data`] | reads labelled pictures; fetches MNIST |
+//! | [`data`] | reads pictures, labelled or not; fetches MNIST |
+//! | [`dataset`] | which of them a run learns from |
 //! | [`settings`] | what a run can be told: flags, the keys of a file, ranges |
 //! | [`recipe`] | the named sets of settings |
 //! | [`batches`] | which pictures each iteration sees, and its latents |
@@ -33,6 +35,7 @@ pub mod batches;
 pub mod checkpoints;
 pub mod cli;
 pub mod data;
+pub mod dataset;
 pub mod device;
 pub mod evaluate;
 pub mod failure;

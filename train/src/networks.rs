@@ -59,6 +59,16 @@ mod tests {
     }
 
     #[test]
+    fn pictures_without_labels_have_the_unlabelled_pair() {
+        let images = Images::with_channels(1, 48, 64, vec![0; 48 * 64]).unwrap();
+        let data = LabelledImages::unlabelled(images, "data");
+        let config = super::for_data(&data, Config { generator_filters: 2, ..Config::default() }).unwrap();
+        assert_eq!((config.architecture(), config.channels), ("unlabelled-dcgan", 1));
+        let first = config.generator().unwrap().shapes()[1].dims(1);
+        assert_eq!(first, [1, 16, 3, 4]);
+    }
+
+    #[test]
     fn pictures_that_are_too_large_are_refused_before_memory_is_asked_for() {
         let error = super::for_data(&data(1, 600, 800), Config::default()).unwrap_err().to_string();
         assert!(error.contains("800x600") && error.contains("--size 64x48"), "{error}");

@@ -51,8 +51,36 @@ pub struct Data {
     pub height: usize,
     /// 1 for grey, 3 for colour.
     pub channels: usize,
-    /// The classes' names.
+    /// The classes' names; none where the pictures have no labels.
     pub classes: Vec<String>,
+}
+
+impl Data {
+    /// What these pictures are.
+    pub fn of(data: &LabelledImages) -> Data {
+        let images = data.images();
+        Data {
+            name: data.name().to_string(),
+            images: data.len(),
+            width: images.width(),
+            height: images.height(),
+            channels: images.channels(),
+            classes: data.class_names().to_vec(),
+        }
+    }
+}
+
+/// All but the name.
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Data { images, width, height, channels, classes, .. } = self;
+        let colour = if *channels == 3 { " in colour" } else { "" };
+        write!(f, "{images} images of {width}×{height}{colour} ")?;
+        match classes.len() {
+            0 => f.write_str("without labels"),
+            classes => write!(f, "in {classes} classes"),
+        }
+    }
 }
 
 /// A network as a table.
@@ -140,7 +168,6 @@ impl Plan {
         let mut trainer = Trainer::new(&config.networks, config.recipe, config.seed, device)?;
         let (generator, discriminator) = (table(&trainer.generator), table(&trainer.discriminator));
         let time = time(&mut trainer, config, data, device)?;
-        let images = data.images();
         Ok(Plan {
             memory: Memory::new(
                 (&trainer.generator, &trainer.discriminator),
@@ -150,14 +177,7 @@ impl Plan {
             ),
             settings,
             device: config.device.clone(),
-            data: Data {
-                name: data.name().to_string(),
-                images: data.len(),
-                width: images.width(),
-                height: images.height(),
-                channels: images.channels(),
-                classes: data.class_names().to_vec(),
-            },
+            data: Data::of(data),
             generator,
             discriminator,
             time,
@@ -253,7 +273,7 @@ fn peak() -> Option<usize> {
 
 fn time(trainer: &mut Trainer, config: &Config, data: &LabelledImages, device: &Device) -> Result<Time> {
     let Config { batch_size, seed, networks, .. } = config;
-    let mut batches = Batches::new(data, *batch_size, *seed, device)?;
+    let mut batches = Batches::new(data, config.batches(), device)?;
     let mut iteration = |t: u64| -> Result<f64> {
         let started = Instant::now();
         let (x, y) = batches.batch(t)?;
@@ -278,15 +298,9 @@ fn time(trainer: &mut Trainer, config: &Config, data: &LabelledImages, device: &
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Plan { settings, data, device, generator, discriminator, memory, time } = self;
-        let Data { name, images, width, height, channels, classes } = data;
-        let colour = if *channels == 3 { " in colour" } else { "" };
         writeln!(f, "# The settings of this run. Nothing was written; this is a file for train --config.")?;
         write!(f, "{settings}")?;
-        writeln!(
-            f,
-            "\n# Data: {name}, {images} images of {width}×{height}{colour} in {} classes",
-            classes.len()
-        )?;
+        writeln!(f, "\n# Data: {}, {data}", data.name)?;
         for (title, table) in [("Generator", generator), ("Discriminator", discriminator)] {
             writeln!(f, "#\n# {title}: {} trainable parameters", thousands(table.trainable))?;
             writeln!(f, "# {:<12} {:<48} {:<18} {:>11}", "layer", "operation", "output", "parameters")?;

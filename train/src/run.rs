@@ -23,12 +23,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
-use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
+use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, Provenance};
 use models::{dcgan, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::animation;
+use crate::batches;
 use crate::checkpoints::{self, Usable};
 use crate::data::{Size, Split};
 use crate::device::Precision;
@@ -36,6 +37,7 @@ use crate::evaluate::ongoing::Quality;
 use crate::metrics::Metrics;
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
+use crate::settings::Unlabelled;
 use crate::trainer::Trainer;
 
 /// Where runs go unless `--out` says otherwise.
@@ -71,13 +73,20 @@ pub struct Config {
     /// What the pictures were resized to, if they were.
     #[serde(default)]
     pub size: Option<Size>,
+    /// How files become pictures without labels; for labelled ones, nothing.
+    #[serde(default)]
+    pub unlabelled: Option<Unlabelled>,
+    /// Whether half of the pictures are mirrored in each epoch.
+    #[serde(default)]
+    pub flip: bool,
     /// Which part of the data.
     pub split: Split,
     /// The data's name.
     pub dataset: String,
     /// SHA-256 over the images and labels.
     pub dataset_sha256: String,
-    /// The classes' names; a run of an older version has none, and its classes are their numbers.
+    /// The classes' names. A run of an older version has none, and its classes are their numbers; a run
+    /// without labels has none either, and no classes.
     #[serde(default)]
     pub classes: Vec<String>,
     /// How many images.
@@ -111,6 +120,12 @@ impl Config {
     /// Iterations that show every image `epochs` times.
     pub fn iterations(&self) -> u64 {
         (self.epochs * self.images as u64).div_ceil(self.batch_size as u64)
+    }
+
+    /// How the run's pictures come in batches.
+    pub fn batches(&self) -> batches::Options {
+        let Config { batch_size, seed, flip, networks, .. } = *self;
+        batches::Options { batch_size, seed, black: networks.black(), flip }
     }
 
     /// How the learning rates change over the run.
@@ -421,7 +436,7 @@ impl Run {
         let Config { images, .. } = self.config;
         let header = Header {
             format: FORMAT,
-            architecture: LABELLED_DCGAN.to_string(),
+            architecture: self.config.networks.architecture().to_string(),
             config: self.config.networks,
             provenance: Provenance {
                 version: env!("CARGO_PKG_VERSION").to_string(),

@@ -1,4 +1,5 @@
-//! The fixed-noise grid: the same latents all through a run, one column a class.
+//! The fixed-noise grid: the same latents all through a run, one column a class, or eight columns of
+//! pictures without labels.
 
 use std::path::Path;
 
@@ -10,13 +11,20 @@ use crate::batches;
 
 /// Rows of the grid.
 const ROWS: usize = 8;
+/// Columns of it, where no classes are.
+const COLUMNS: usize = 8;
 /// Pixels between two pictures.
 const GAP: usize = 2;
+
+/// Pictures in a row of the grid.
+pub fn columns(networks: &dcgan::Config) -> usize {
+    if networks.is_labelled() { networks.classes } else { COLUMNS }
+}
 
 /// Draws the grid's pictures from `parameters`: image i is of class i modulo the classes.
 ///
 /// # Shapes
-/// Returns (8 · classes, C, H, W) in [0, 1].
+/// Returns (8 · columns, C, H, W) in [0, 1].
 ///
 /// # Errors
 /// Candle's.
@@ -26,15 +34,19 @@ pub fn draw(
     seed: u64,
     networks: &dcgan::Config,
 ) -> Result<Tensor> {
-    let n = ROWS * networks.classes;
+    let columns = columns(networks);
+    let n = ROWS * columns;
     let z = batches::fixed_noise(seed, n, networks, parameters.device())?;
-    let classes = networks.classes as u32;
-    let label = Tensor::from_iter((0..n as u32).map(|i| i % classes), parameters.device())?;
-    Ok(generator.sample(parameters, &z, Some(&label))?)
+    // The unlabelled generator doesn't look at them.
+    let label = (0..n as u32).map(|i| i % columns as u32);
+    let label = Tensor::from_iter(label, parameters.device())?;
+    let images = generator.sample(parameters, &z, Some(&label))?;
+    let black = networks.black();
+    Ok(((images - black)? / (1. - black))?)
 }
 
-/// How much the pictures of each class differ: the standard deviation of a pixel between them, as a
-/// mean over the pixels.
+/// How much the pictures of each class differ, or all pictures where `classes` is 1: the standard
+/// deviation of a pixel between them, as a mean over the pixels.
 ///
 /// # Shapes
 /// `images` (rows · `classes`, C, H, W) → one number a class
@@ -49,15 +61,15 @@ pub fn variety(images: &Tensor, classes: usize) -> Result<Vec<f32>> {
     Ok(difference.sqr()?.mean(0)?.sqrt()?.mean(1)?.to_vec1()?)
 }
 
-/// Writes pictures to `path` as a PNG, one column a class.
+/// Writes pictures to `path` as a PNG, `columns` in a row.
 ///
 /// # Shapes
 /// `images` (N, C, H, W) in [0, 1]
 ///
 /// # Errors
 /// If the file can't be written; Candle's.
-pub fn write_grid(images: &Tensor, classes: usize, path: &Path) -> Result<()> {
-    let picture = grid(images, classes)?;
+pub fn write_grid(images: &Tensor, columns: usize, path: &Path) -> Result<()> {
+    let picture = grid(images, columns)?;
     let mut png = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut png, image::ImageFormat::Png).context("can't encode the sample grid")?;
     models::files::write_atomically(path, |file| file.write_all(png.get_ref()))?;

@@ -4,6 +4,8 @@
 //! know the same names and refuse the same values. A setting is taken from the flags, else from the
 //! file, else from the recipe.
 
+mod unlabelled;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -18,10 +20,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adam;
+use crate::data::unlabelled::Background;
 use crate::data::{Size, Split};
 use crate::device::Precision;
 use crate::recipe::{LATENTS, RECIPES, Recipe};
 use crate::schedule::Decay;
+pub use unlabelled::Unlabelled;
 
 /// Headings of `--help`: the settings under the last two are the recipe's own, and a run that
 /// changes one of them says so in its provenance.
@@ -65,8 +69,10 @@ pub enum Kind {
     },
     /// One of these words.
     Choice(fn() -> Vec<&'static str>),
-    /// WIDTHxHEIGHT
+    /// WIDTHxHEIGHT, or a number for both.
     Size,
+    /// A name, or #rrggbb.
+    Colour,
     /// A folder or file, as seen from where `train` is started.
     Path,
     /// true or false; the flag alone means true.
@@ -81,7 +87,7 @@ pub enum Value {
     Whole(u64),
     /// Of [`Kind::Number`].
     Number(f64),
-    /// Of [`Kind::Choice`], [`Kind::Size`] and [`Kind::Path`].
+    /// Of [`Kind::Choice`], [`Kind::Size`], [`Kind::Colour`] and [`Kind::Path`].
     Text(String),
     /// Of [`Kind::Switch`].
     Switch(bool),
@@ -141,7 +147,29 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(RUN, "judge", "FILE", Kind::Path, "The judge's file; the shipped one knows MNIST's digits"),
     setting(DATA, "data", "FOLDER", Kind::Path, "Folder of the data, see below"),
+    setting(
+        DATA,
+        "unlabelled",
+        "BOOL",
+        Kind::Switch,
+        "Learn all pictures in and below the folder, which have no labels, by the unlabelled networks",
+    ),
     setting(DATA, "size", "WIDTHxHEIGHT", Kind::Size, "Stretch all pictures to this size"),
+    setting(
+        DATA,
+        "crop",
+        "BOOL",
+        Kind::Switch,
+        "Of unlabelled pictures, cut off what makes them wider or higher than the size, left and right or \
+         above and below alike; stretch them otherwise",
+    ),
+    setting(
+        DATA,
+        "background",
+        "COLOUR",
+        Kind::Colour,
+        "What transparent unlabelled pictures lie on: a name such as white, or #rrggbb",
+    ),
     setting(
         DATA,
         "split",
@@ -169,6 +197,13 @@ pub const SETTINGS: &[Setting] = &[
     setting(LEARNING, "decay-from", "E", whole(0, EPOCHS), "Epochs before they begin to"),
     setting(LEARNING, "beta1", "B", BELOW_ONE, "How much of the gradient's mean Adam keeps a step"),
     setting(LEARNING, "beta2", "B", BELOW_ONE, "How much of the squared gradient's mean Adam keeps a step"),
+    setting(
+        LEARNING,
+        "flip",
+        "BOOL",
+        Kind::Switch,
+        "The discriminator sees half of the pictures mirrored left to right, others in each epoch",
+    ),
     setting(LEARNING, "smoothing", "S", UP_TO_HALF, "The discriminator learns real pictures toward 1 - S"),
     setting(
         LEARNING,
@@ -198,7 +233,8 @@ pub const SETTINGS: &[Setting] = &[
         "generator-filters",
         "N",
         WIDTH,
-        "Half as many as the transposed convolution's in the middle",
+        "Half as many as the transposed convolution's in the middle; of the unlabelled one, as many as the last \
+         but one",
     ),
     setting(NETWORKS, "generator-units", "N", WIDTH, "Features of the generator's linear stage"),
     setting(
@@ -206,7 +242,7 @@ pub const SETTINGS: &[Setting] = &[
         "discriminator-filters",
         "N",
         WIDTH,
-        "Filters of the second convolution, to which one a class is added",
+        "Filters of the second convolution, to which one a class is added; of the unlabelled one, of the first",
     ),
     setting(NETWORKS, "discriminator-units", "N", WIDTH, "Features of the discriminator's linear stage"),
 ];
@@ -237,6 +273,7 @@ impl fmt::Display for Kind {
                 f.write_str(&words.join(" or "))
             }
             Kind::Size => f.write_str("WIDTHxHEIGHT, each from 1 to 1024, such as 64x48"),
+            Kind::Colour => f.write_str("a colour's name, such as white, or #rrggbb"),
             Kind::Path => f.write_str("a path, such as \"flowers\""),
             Kind::Switch => f.write_str("true or false"),
         }
@@ -249,7 +286,7 @@ impl Kind {
         let value = match self {
             Kind::Whole { .. } => text.parse().ok().map(Value::Whole),
             Kind::Number { .. } => text.parse().ok().map(Value::Number),
-            Kind::Choice(_) | Kind::Size | Kind::Path => Some(Value::Text(text.to_string())),
+            Kind::Choice(_) | Kind::Size | Kind::Colour | Kind::Path => Some(Value::Text(text.to_string())),
             Kind::Switch => text.parse().ok().map(Value::Switch),
         };
         value.and_then(|value| self.within(value)).ok_or_else(|| format!("expected {self}"))
@@ -265,7 +302,7 @@ impl Kind {
             }
             (Kind::Number { .. }, toml::Value::Float(number)) => Value::Number(*number),
             (Kind::Number { .. }, toml::Value::Integer(number)) => Value::Number(*number as f64),
-            (Kind::Choice(_) | Kind::Size | Kind::Path, toml::Value::String(text)) => {
+            (Kind::Choice(_) | Kind::Size | Kind::Colour | Kind::Path, toml::Value::String(text)) => {
                 Value::Text(text.clone())
             }
             (Kind::Switch, toml::Value::Boolean(value)) => Value::Switch(*value),
@@ -280,6 +317,7 @@ impl Kind {
             (Kind::Number { fits, .. }, Value::Number(number)) => number.is_finite() && fits(*number),
             (Kind::Choice(words), Value::Text(text)) => words().contains(&text.as_str()),
             (Kind::Size, Value::Text(text)) => text.parse::<Size>().is_ok(),
+            (Kind::Colour, Value::Text(text)) => text.parse::<Background>().is_ok(),
             (Kind::Path, Value::Text(text)) => !text.is_empty(),
             (Kind::Switch, Value::Switch(_)) => true,
             _ => false,
@@ -356,13 +394,18 @@ impl Layer {
         self
     }
 
+    /// The first recipe's settings: all that have a default.
+    fn plain() -> Result<Layer> {
+        let Some(first) = RECIPES.first() else { bail!("there are no recipes") };
+        Ok(Layer::parse(first.settings, first.name)?.over(Layer::default()))
+    }
+
     /// A recipe's settings, all of them.
     fn of_recipe(name: &str) -> Result<Layer> {
-        let [first, others @ ..] = RECIPES else { bail!("there are no recipes") };
-        let base = Layer::parse(first.settings, first.name)?.over(Layer::default());
-        match others.iter().find(|recipe| recipe.name == name) {
-            Some(recipe) => Ok(Layer::parse(recipe.settings, recipe.name)?.over(base)),
-            None => Ok(base),
+        let plain = Layer::plain()?;
+        match RECIPES.iter().skip(1).find(|recipe| recipe.name == name) {
+            Some(recipe) => Ok(Layer::parse(recipe.settings, recipe.name)?.over(plain)),
+            None => Ok(plain),
         }
     }
 
@@ -383,6 +426,10 @@ impl Layer {
             Some(Value::Number(number)) => Ok(*number),
             _ => Err(missing(key)),
         }
+    }
+
+    fn switch(&self, key: &str) -> bool {
+        self.get(key) == Some(&Value::Switch(true))
     }
 
     fn text(&self, key: &str) -> Option<&str> {
@@ -480,10 +527,12 @@ impl Setting {
         let default = match self.key {
             "recipe" => RECIPES.first().map(|recipe| recipe.name.to_string()),
             "data" => Some("data/mnist, fetched when missing".to_string()),
-            "size" => Some("their own, which must be one".to_string()),
+            "size" => Some(format!("their own, which must be one; {} of unlabelled ones", unlabelled::SIZE)),
+            "crop" => Some("true".to_string()),
+            "background" => Some(unlabelled::BACKGROUND.to_string()),
             "checkpoint-every" | "evaluate-every" => Some("never, or as the resumed run".to_string()),
             "judge" => Some("the shipped one, or the resumed run's".to_string()),
-            "tf32" => None,
+            "tf32" | "unlabelled" | "flip" => None,
             key if RESUMABLE.contains(&key) => {
                 default(key).map(|value| format!("{value}, or the resumed run's"))
             }
@@ -569,8 +618,12 @@ pub struct Settings {
     pub seed: u64,
     /// The data's folder, if one was given.
     pub data: Option<PathBuf>,
-    /// What all pictures are stretched to.
+    /// What all pictures are resized to.
     pub size: Option<Size>,
+    /// How files become pictures without labels; for labelled ones, nothing.
+    pub unlabelled: Option<Unlabelled>,
+    /// Whether pictures are mirrored left to right, half of them in each epoch.
+    pub flip: bool,
     /// Which part of the data.
     pub split: Split,
     /// How exactly a GPU multiplies.
@@ -597,12 +650,15 @@ pub fn resolve(flags: &Flags, file: Option<&Path>) -> Result<Settings> {
     let recipe = Layer::of_recipe(&name)?;
     let mut values = given.over(recipe.clone());
     values.0.insert("recipe", Value::Text(name.clone()));
+    unlabelled::check(&values, &Layer::plain()?)?;
+    unlabelled::complete(&mut values);
     Settings::new(values, &recipe, &name)
 }
 
 impl Settings {
     fn new(values: Layer, recipe: &Layer, name: &str) -> Result<Settings> {
         let size = |key: &str| values.whole(key).map(|number| number as usize);
+        let unlabelled = unlabelled::is_asked(&values);
         let (rate_g, rate_d) = (values.number("learning-rate-g")?, values.number("learning-rate-d")?);
         let learning = Recipe {
             adam: adam::Config {
@@ -616,18 +672,18 @@ impl Settings {
             decay_from: values.whole("decay-from")?,
             generator_updates: size("generator-updates")?,
             smoothing: values.number("smoothing")?,
-            mismatch: values.number("mismatch")?,
-            contrast: values.number("contrast")?,
+            mismatch: if unlabelled { 0. } else { values.number("mismatch")? },
+            contrast: if unlabelled { 0. } else { values.number("contrast")? },
             average_keep: values.number("average-keep")?,
         };
         let networks = dcgan::Config {
             latent: values.word("latent")?,
             latent_dim: size("latent-dim")?,
             generator_filters: size("generator-filters")?,
-            generator_units: size("generator-units")?,
+            generator_units: if unlabelled { 0 } else { size("generator-units")? },
             discriminator_filters: size("discriminator-filters")?,
-            discriminator_units: size("discriminator-units")?,
-            ..dcgan::Config::default()
+            discriminator_units: if unlabelled { 0 } else { size("discriminator-units")? },
+            ..if unlabelled { dcgan::Config::unlabelled() } else { dcgan::Config::default() }
         };
         let epochs = values.whole("epochs")?;
         let from = learning.decay_from;
@@ -645,7 +701,7 @@ impl Settings {
         }
         let differs = |setting: &&Setting| {
             [LEARNING, NETWORKS].contains(&setting.heading)
-                && values.get(setting.key) != recipe.get(setting.key)
+                && values.get(setting.key).is_some_and(|value| recipe.get(setting.key) != Some(value))
         };
         let changes = SETTINGS.iter().filter(differs);
         let changes: Vec<String> = changes
@@ -663,11 +719,10 @@ impl Settings {
             seed: values.whole("seed")?,
             data: values.text("data").map(PathBuf::from),
             size: values.text("size").map(str::parse).transpose().map_err(|error: String| anyhow!(error))?,
-            split: values.word("split")?,
-            precision: match values.get("tf32") {
-                Some(Value::Switch(true)) => Precision::Tf32,
-                _ => Precision::Float32,
-            },
+            unlabelled: unlabelled::of(&values)?,
+            flip: values.switch("flip"),
+            split: if unlabelled { Split::Train } else { values.word("split")? },
+            precision: if values.switch("tf32") { Precision::Tf32 } else { Precision::Float32 },
             checkpoint_every: values.whole("checkpoint-every").ok(),
             keep: size("keep")?,
             evaluate_every: values.whole("evaluate-every").ok(),

@@ -176,10 +176,11 @@ impl Trainer {
         self.iterations
     }
 
-    /// One iteration on pictures `x`, labels `y` and latents `z`.
+    /// One iteration on pictures `x`, labels `y` and latents `z`. Networks without labels don't look at
+    /// `y`.
     ///
     /// # Shapes
-    /// `x` (N, C, H, W) in [0, 1], `y` (N) of u32, `z` (N, latent)
+    /// `x` (N, C, H, W) from [`Config::black`] to 1, `y` (N) of u32, `z` (N, latent)
     ///
     /// # Errors
     /// Candle's, or if the shapes don't fit the networks.

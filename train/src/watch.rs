@@ -5,7 +5,8 @@
 //!
 //! - The discriminator's loss is 0: it tells real from fake without fail, and what flows back
 //!   through it no longer teaches the generator anything.
-//! - The pictures of a class are all alike, whatever the latents: the generator has lost its modes.
+//! - The pictures of a class, or all where there are no classes, are alike, whatever the latents: the
+//!   generator has lost its modes.
 
 use std::path::Path;
 
@@ -86,7 +87,8 @@ impl Watch {
     }
 
     /// Looks at what each class's pictures in the grid after `iteration` differ by, as
-    /// [`variety`](crate::samples::variety) counts it; gives a warning, once for each collapse.
+    /// [`variety`](crate::samples::variety) counts it; gives a warning, once for each collapse. Without
+    /// names of classes, there is one number for all pictures.
     ///
     /// # Errors
     /// If a class's pictures are alike and that is to end the run.
@@ -105,9 +107,9 @@ impl Watch {
         if std::mem::replace(&mut self.alike, true) {
             return Ok(None);
         }
-        let name = classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let of_class = classes.get(class).map(|name| format!(" of class {name}")).unwrap_or_default();
         self.collapse(format!(
-            "the pictures of class {name} are all alike after iteration {iteration}: their pixels deviate by \
+            "the pictures{of_class} are all alike after iteration {iteration}: their pixels deviate by \
              {least:.4}, and by {ALIKE} or more in a healthy run (see {}); {checkpoint}; a new run may need a \
              smaller --learning-rate or another --batch-size",
             grid.display()
@@ -208,5 +210,9 @@ mod tests {
         assert_eq!(told(800, [0.2, 0.004]), None);
         assert_eq!(told(900, [0.2, 0.07]), None);
         assert!(told(1000, [0.001, 0.07]).is_some_and(|warning| warning.contains("class daisy")));
+
+        let mut unlabelled = self::watch(OnCollapse::Warn);
+        let warning = unlabelled.samples(700, &[0.], (&[], Path::new("GRID")), "").unwrap().unwrap();
+        assert!(warning.starts_with("the pictures are all alike"), "{warning}");
     }
 }

@@ -7,7 +7,8 @@ use super::weights::Weights;
 use crate::Result;
 use crate::onnx::{Graph, Node, Operator, Rewrite};
 
-/// Folds each batch norm that stands directly behind weights, however many there are in a row.
+/// Folds each batch norm that stands directly behind weights, however many there are in a row, also
+/// where a linear layer's numbers are taken as planes in between.
 ///
 /// # Errors
 /// None that a graph which was built could give.
@@ -15,16 +16,22 @@ pub fn fold(graph: &Graph) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     let mut folded = HashSet::new();
     for node in graph.nodes() {
-        let norms = norms_behind(graph, node);
+        if folded.contains(&node.name) {
+            let x = rewrite.value(&node.inputs[0])?;
+            rewrite.stand_for(&node.name, x);
+            continue;
+        }
+        let (end, points) = planes_behind(graph, node);
+        let norms = norms_behind(graph, end);
         match Weights::of(graph, node).filter(|_| !norms.is_empty()) {
-            _ if folded.contains(&node.name) => {}
             None => rewrite.copy(node)?,
             Some(weights) => {
                 let (mut scale, mut shift) = (vec![1.; weights.outputs()], vec![0.; weights.outputs()]);
                 for norm in &norms {
-                    for (channel, (factor, summand)) in affine(graph, norm).into_iter().enumerate() {
-                        scale[channel] *= factor;
-                        shift[channel] = shift[channel] * factor + summand;
+                    let affine = affine(graph, norm);
+                    for (output, (scale, shift)) in scale.iter_mut().zip(&mut shift).enumerate() {
+                        let (factor, summand) = affine[output / points];
+                        (*scale, *shift) = (*scale * factor, *shift * factor + summand);
                     }
                     folded.insert(norm.name.clone());
                 }
@@ -34,13 +41,23 @@ pub fn fold(graph: &Graph) -> Result<Graph> {
                 let name = node.inputs.get(2).cloned().unwrap_or_else(|| format!("{}.bias", node.name));
                 let bias = rewrite.initializer(&name, bias)?;
                 let y = rewrite.node(&node.name, node.operator.clone(), &[&x, &weight, &bias])?;
-                for norm in &norms {
-                    rewrite.stand_for(&norm.name, y.clone());
-                }
+                rewrite.stand_for(&node.name, y);
             }
         }
     }
     rewrite.finish()
+}
+
+/// Where a linear layer's numbers are taken as planes and by nothing else, that node and how many
+/// numbers a plane has; else the node itself, of which each number has a channel of its own.
+fn planes_behind<'a>(graph: &'a Graph, node: &'a Node) -> (&'a Node, usize) {
+    let planes = graph.users(&node.name).next().filter(|_| graph.uses(&node.name) == 1);
+    match planes.map(|planes| (planes, &planes.operator)) {
+        Some((planes, Operator::Reshape { item })) if node.operator == Operator::Gemm => {
+            (planes, item.iter().skip(1).product())
+        }
+        _ => (node, 1),
+    }
 }
 
 /// The batch norms directly behind a node, where nothing else sees what is between them and their
@@ -88,7 +105,7 @@ mod tests {
         let folded = fold(&graph).unwrap();
         let norms = |graph| operators(graph).iter().filter(|&&name| name == "BatchNormalization").count();
         // Those behind an input, an activation or a label stay.
-        assert_eq!((norms(&graph), norms(&folded)), (7, 4));
+        assert_eq!((norms(&graph), norms(&folded)), (8, 4));
         assert_same(&graph, &folded);
     }
 }

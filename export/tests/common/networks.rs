@@ -40,8 +40,9 @@ pub fn every_layer() -> Network {
         .label("d.label", 3) // N, 27
         .batch_norm("d.again")
         .linear("e.linear", 30)
-        .relu("e.relu")
         .reshape("e.planes", 2, 3, 5)
+        .batch_norm("e.norm") // of planes, behind a linear layer
+        .relu("e.relu")
         .label("e.label", 3) // N, 5, 3, 5
         .build()
         .unwrap()

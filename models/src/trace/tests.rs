@@ -246,8 +246,12 @@ fn both_networks_of_an_uneven_picture() {
         discriminator_filters: 4,
         discriminator_units: 15,
     };
-    Case::new(config.generator().unwrap(), 11, 3).check();
-    Case::new(config.discriminator().unwrap(), 11, 4).check();
+    // Without classes, the same sizes are the unlabelled pair's.
+    for classes in [3, 0] {
+        let config = crate::dcgan::Config { classes, ..config };
+        Case::new(config.generator().unwrap(), 11, 3).check();
+        Case::new(config.discriminator().unwrap(), 11, 4).check();
+    }
 }
 
 #[test]
@@ -316,8 +320,15 @@ fn candles_gradient_agrees_with_finite_differences() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let config = crate::dcgan::Config { generator_filters: 16, generator_units: 64, ..Default::default() };
-    let case = Case::new(config.generator().unwrap(), 37, 7);
+    let labelled = crate::dcgan::Config { generator_filters: 16, generator_units: 64, ..Default::default() };
+    // Few pieces of many pictures: with five threads, products are shared among them.
+    let unlabelled = crate::dcgan::Config { generator_filters: 5, ..crate::dcgan::Config::unlabelled() };
+    for config in [labelled, unlabelled] {
+        check_threads(&Case::new(config.generator().unwrap(), 37, 7));
+    }
+}
+
+fn check_threads(case: &Case) {
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {

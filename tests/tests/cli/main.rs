@@ -11,3 +11,4 @@ mod quality;
 mod settings;
 mod tensorboard;
 mod train;
+mod unlabelled;

@@ -9,7 +9,7 @@ use super::images::Images;
 use super::size::Size;
 
 /// Pictures with one label each. Every label is below the number of classes, and every class has a
-/// name.
+/// name. Or pictures alone: then there are no classes, and every label is 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledImages {
     images: Images,
@@ -48,6 +48,12 @@ impl LabelledImages {
         Ok(Self { images, labels, class_names, name })
     }
 
+    /// Pictures that have no labels; `name` is the dataset's.
+    pub fn unlabelled(images: Images, name: impl Into<String>) -> Self {
+        let labels = vec![0; images.count()];
+        Self { images, labels, class_names: Vec::new(), name: name.into() }
+    }
+
     /// Reads an images and a labels file, each plain or gzip.
     ///
     /// # Errors
@@ -68,7 +74,8 @@ impl LabelledImages {
     /// This set followed by `other`, under this set's name.
     ///
     /// # Errors
-    /// [`IdxError::Sizes`] if their pictures differ in size.
+    /// [`IdxError::Sizes`] if their pictures differ in size, [`IdxError::Unlabelled`] if only one of them has
+    /// labels.
     pub fn followed_by(mut self, other: &LabelledImages) -> Result<Self, IdxError> {
         let size = |set: &LabelledImages| (set.images.height(), set.images.width());
         if size(&self) != size(other) {
@@ -78,6 +85,14 @@ impl LabelledImages {
                 second: other.name.clone(),
                 second_size: size(other),
             });
+        }
+        if (self.classes() == 0) != (other.classes() == 0) {
+            let mut names = [self.name, other.name.clone()];
+            if self.class_names.is_empty() {
+                names.reverse();
+            }
+            let [labelled, unlabelled] = names;
+            return Err(IdxError::Unlabelled { labelled, unlabelled });
         }
         self.images.append(&other.images);
         self.labels.extend_from_slice(&other.labels);
@@ -143,12 +158,12 @@ impl LabelledImages {
         &self.images
     }
 
-    /// The label of each picture, from 0 to `classes() - 1`.
+    /// The label of each picture, from 0 to `classes() - 1`; 0 for all where there are no classes.
     pub fn labels(&self) -> &[u8] {
         &self.labels
     }
 
-    /// Number of classes.
+    /// Number of classes. 0: the pictures have no labels.
     pub fn classes(&self) -> usize {
         self.class_names.len()
     }
@@ -165,11 +180,14 @@ impl LabelledImages {
 
     /// SHA-256, in hexadecimal, of the set's uncompressed IDX files, images before labels. For MNIST's
     /// training images it is `cat train-images-idx3-ubyte train-labels-idx1-ubyte | sha256sum`. Where the
-    /// classes have names that aren't their numbers, the names follow, one a line.
+    /// classes have names that aren't their numbers, the names follow, one a line. Where there are no
+    /// labels, it is that of the images file alone.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash_images_idx(&self.images, &mut hash);
-        hash_labels_idx(&self.labels, &mut hash);
+        if self.classes() > 0 {
+            hash_labels_idx(&self.labels, &mut hash);
+        }
         if self.class_names != numbers(self.classes()) {
             self.class_names.iter().for_each(|name| hash.update(format!("{name}\n")));
         }

@@ -1,4 +1,4 @@
-//! The training data: labelled pictures of whatever kind, and how MNIST gets here.
+//! The training data: pictures of whatever kind, with labels or without, and how MNIST gets here.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -7,9 +7,12 @@
 //! | [`mnist`] | MNIST's own files, and fetching them |
 //! | `emnist` | EMNIST's names, mapping and sideways pictures |
 //! | `pictures` | PNG and JPEG files, in a folder per class or listed in a table |
+//! | [`unlabelled`] | a folder of pictures without labels |
+//! | `background` | what transparent pictures lie on |
 //! | `classes` | what the classes are called, and their order |
 //! | [`size`] | the size of pictures |
 
+mod background;
 mod classes;
 mod emnist;
 mod error;
@@ -23,6 +26,7 @@ mod natural;
 mod pictures;
 pub mod size;
 pub mod source;
+pub mod unlabelled;
 
 pub use error::DataError;
 pub use idx::{IdxError, read_images, read_labels};

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{DType, Device, Tensor};
 use infer::contract::{LatentDistribution, PixelRange};
 use infer::{Generator, ModelSource};
@@ -145,12 +145,21 @@ pub fn labels(count: usize, classes: usize) -> Result<Vec<u8>> {
     Ok((0..total).map(|i| (i % classes) as u8).collect())
 }
 
+/// What is said of an unlabelled generator.
+fn without_labels(path: &Path) -> anyhow::Error {
+    anyhow!(
+        "{} draws without labels, so there is nothing to agree with; name a generator that takes labels, or \
+         look at its pictures with `infer --count 64 --out grid.png`",
+        path.display()
+    )
+}
+
 fn draw_onnx(request: &Request) -> Result<Found> {
     let path = &request.path;
     let source = ModelSource::File(path);
     let contract = source.contract()?;
     if !contract.is_labelled() {
-        bail!("{} draws without labels, so there is nothing to agree with", path.display());
+        return Err(without_labels(path));
     }
     let labels = labels(request.count, contract.classes.len())?;
     let options = infer::Options {
@@ -179,6 +188,9 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Fo
     }
     let checkpoint = Checkpoint::load(path)?;
     let config = checkpoint.header.config;
+    if !config.is_labelled() {
+        return Err(without_labels(path));
+    }
     let network = config.generator()?;
     let parameters = checkpoint
         .parameters(request.weights, &network, device)

@@ -12,7 +12,7 @@ use super::augment::augment;
 use super::cross_entropy::cross_entropy;
 use crate::adam::{self, Adam};
 use crate::average;
-use crate::batches::Batches;
+use crate::batches::{self, Batches};
 use crate::data::LabelledImages;
 
 const PARAMETERS: Wanted = Wanted { input: false, parameters: true };
@@ -69,7 +69,7 @@ pub fn train(
     let averaged = parameters.copy()?;
     let settings = adam::Config { learning_rate: LEARNING_RATE, beta1: 0.9, ..adam::Config::default() };
     let mut adam = Adam::new(settings, &parameters)?;
-    let mut batches = Batches::new(data, batch_size, seed, device)?;
+    let mut batches = Batches::new(data, batches::Options::new(batch_size, seed), device)?;
     let total = options.iterations(data.len());
     for t in 0..total {
         let (x, y) = batches.batch(t)?;

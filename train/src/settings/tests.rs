@@ -8,6 +8,10 @@ use crate::schedule::Decay;
 
 /// The settings that these arguments and this file give.
 fn resolved(arguments: &[&str], file: Option<&str>) -> Settings {
+    try_resolved(arguments, file).unwrap()
+}
+
+fn try_resolved(arguments: &[&str], file: Option<&str>) -> anyhow::Result<Settings> {
     let path = file.map(|text| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
@@ -15,7 +19,7 @@ fn resolved(arguments: &[&str], file: Option<&str>) -> Settings {
     });
     let matches = Cli::command().get_matches_from([&["train"], arguments].concat());
     let flags = Flags::from_arg_matches(&matches).unwrap();
-    resolve(&flags, path.as_ref().map(|file| file.path())).unwrap()
+    resolve(&flags, path.as_ref().map(|file| file.path()))
 }
 
 #[test]
@@ -33,8 +37,17 @@ fn every_recipe_says_every_setting() {
         let settings = resolved(&["--recipe", recipe.name], None);
         assert_eq!(settings.recipe_name, recipe.name, "{}", recipe.about);
         for setting in SETTINGS {
-            let optional = ["data", "size", "learning-rate", "checkpoint-every", "evaluate-every", "judge"]
-                .contains(&setting.key);
+            let optional = [
+                "data",
+                "size",
+                "crop",
+                "background",
+                "learning-rate",
+                "checkpoint-every",
+                "evaluate-every",
+                "judge",
+            ]
+            .contains(&setting.key);
             assert_eq!(settings.values.get(setting.key).is_none(), optional, "{}", setting.key);
         }
     }
@@ -80,6 +93,48 @@ fn what_is_printed_is_read_again() {
 }
 
 #[test]
+fn unlabelled_pictures_have_settings_of_their_own() {
+    let settings = resolved(&["--unlabelled", "--data", "photos"], None);
+    let made = settings.unlabelled.unwrap();
+    assert_eq!((made.crop, made.background.0, settings.flip), (true, [255; 3], false));
+    assert_eq!(
+        (settings.size.unwrap().to_string().as_str(), settings.recipe_name.as_str()),
+        ("64x64", "reference")
+    );
+    assert_eq!(settings.networks.architecture(), "unlabelled-dcgan");
+
+    let file = "unlabelled = true\ndata = \"photos\"\nsize = \"64x48\"\nbackground = \"#ffcc00\"\n";
+    let settings = resolved(&["--crop=false", "--flip", "--generator-filters", "8"], Some(file));
+    let made = settings.unlabelled.unwrap();
+    assert_eq!((made.crop, made.background.0, settings.flip), (false, [255, 204, 0], true));
+    assert_eq!((settings.networks.generator_filters, settings.size.unwrap().height), (8, 48));
+    assert_eq!(settings.recipe_name, "reference: flip = true, generator-filters = 8");
+    let printed = settings.values.to_string();
+    assert!(!printed.contains("mismatch") && printed.contains("crop = false\n"), "{printed}");
+    assert_eq!(resolved(&[], Some(&printed)).values, settings.values);
+}
+
+#[test]
+fn settings_of_the_other_kind_of_pictures_are_refused() {
+    let error = |arguments: &[&str]| try_resolved(arguments, None).unwrap_err().to_string();
+    for key in ["mismatch", "contrast", "generator-units", "discriminator-units", "evaluate-every"] {
+        let told = error(&["--unlabelled", "--data", "photos", &format!("--{key}=2")]);
+        assert!(told.contains(&format!("{key} is 2")) && told.contains("for labelled pictures"), "{told}");
+    }
+    let told = error(&["--unlabelled", "--data", "photos", "--recipe", "quality"]);
+    assert!(told.contains("mismatch is 1") && told.contains("recipe \"reference\""), "{told}");
+    let told = error(&["--unlabelled"]);
+    assert!(told.contains("unlabelled is given, but not data"), "{told}");
+    for flag in ["--crop", "--background=black"] {
+        let told = error(&["--data", "flowers", flag]);
+        assert!(told.contains("for unlabelled pictures"), "{told}");
+    }
+    // What says no more than the recipe is no contradiction.
+    let plain = RECIPES[0].settings.replace("unlabelled = false", "unlabelled = true");
+    assert!(resolved(&["--data", "photos"], Some(&plain)).unlabelled.is_some());
+}
+
+#[test]
 fn every_word_of_a_choice_means_something() {
     for setting in SETTINGS {
         if let Kind::Choice(words) = setting.kind {
@@ -102,6 +157,8 @@ fn the_flags_are_sound() {
         let value = match setting.key {
             "recipe" => "reference".to_string(),
             "data" | "size" => "64x48".to_string(),
+            "background" => "white".to_string(),
+            "crop" => "false".to_string(),
             "learning-rate" | "learning-rate-g" | "learning-rate-d" => "1".to_string(),
             key => default(key).unwrap(),
         };

@@ -12,8 +12,10 @@ use super::{Gradients, HostLabels, sum_by, vectorised};
 use crate::layer::Window;
 use crate::ops::geometry::{Convolution, Direction, Geometry};
 
-/// Pictures unfolded at a time.
+/// Pictures unfolded at a time, or more where grids are small.
 const BLOCK: usize = 4;
+/// Grid points that are worth reading all weights for: small grids have the large weights.
+const POINTS: usize = 256;
 /// The batch is cut into so many groups at most for the weight's gradient, whatever the number of
 /// threads: one partial sum each, added in order.
 const GROUPS: usize = 8;
@@ -30,6 +32,12 @@ pub struct Kernel<'a> {
 }
 
 impl Geometry {
+    /// Pictures unfolded at a time: a power of two, so that batches of such sizes are cut evenly.
+    fn block(&self) -> usize {
+        let pictures = (POINTS / self.points().max(1)).max(1);
+        BLOCK.max(1 << pictures.ilog2())
+    }
+
     /// Columns of a padded picture.
     fn padded_width(&self) -> usize {
         self.picture.1 + self.window.columns.0 + self.window.columns.1
@@ -140,11 +148,13 @@ impl<'a> Kernel<'a> {
         let (x_len, y_len) = self.lengths();
         let r = self.as_rows();
         let base = self.base(labels);
-        let n = x.len() / x_len;
+        let (n, pictures) = (x.len() / x_len, g.block());
+        let threads = beside(n.div_ceil(pictures));
         let mut y = vec![0f32; n * y_len];
-        y.par_chunks_mut(BLOCK * y_len).zip(x.par_chunks(BLOCK * x_len)).enumerate().for_each_init(
-            || Scratch::new(&g, BLOCK),
+        y.par_chunks_mut(pictures * y_len).zip(x.par_chunks(pictures * x_len)).enumerate().for_each_init(
+            || Scratch::new(&g, pictures),
             |scratch, (block, (y, x))| {
+                let first = block * pictures;
                 let pictures = x.len() / x_len;
                 let Scratch { padded, rows, grid } = scratch;
                 let (rows, grid) =
@@ -156,7 +166,7 @@ impl<'a> Kernel<'a> {
                         }
                         let rows = Matrix::new(rows, pictures * points, row);
                         let weight = Matrix::new(&r, g.filters, row).t();
-                        product(grid, g.filters, rows, weight, Into::Replace, Threads::One);
+                        product(grid, g.filters, rows, weight, Into::Replace, threads);
                         for (grid, y) in grid.chunks(y_len).zip(y.chunks_mut(y_len)) {
                             transpose(grid, g.filters, (points, g.filters), y, points);
                         }
@@ -167,14 +177,14 @@ impl<'a> Kernel<'a> {
                         }
                         let grid = Matrix::new(grid, pictures * points, g.filters);
                         let weight = Matrix::new(&r, g.filters, row);
-                        product(rows, row, grid, weight, Into::Replace, Threads::One);
+                        product(rows, row, grid, weight, Into::Replace, threads);
                         for (rows, y) in rows.chunks(points * row).zip(y.chunks_mut(y_len)) {
                             g.fold(rows, padded, y);
                         }
                     }
                 }
                 for (i, y) in y.chunks_mut(y_len).enumerate() {
-                    let class = labels.map_or(0, |l| l.of[block * BLOCK + i] as usize);
+                    let class = labels.map_or(0, |l| l.of[first + i] as usize);
                     y.iter_mut().zip(&base[class * y_len..]).for_each(|(y, b)| *y += b);
                 }
             },
@@ -196,8 +206,9 @@ impl<'a> Kernel<'a> {
         let g = self.geometry;
         let (x_len, y_len) = self.lengths();
         let r = self.as_rows();
-        let n = x.len() / x_len;
-        let per_group = n.div_ceil(GROUPS).next_multiple_of(BLOCK);
+        let (n, pictures) = (x.len() / x_len, g.block());
+        let per_group = n.div_ceil(GROUPS).next_multiple_of(pictures);
+        let threads = beside(n.div_ceil(per_group));
         let mut dx = if wanted.input { vec![0f32; x.len()] } else { Vec::new() };
         let mut dx_groups: Vec<Option<&mut [f32]>> = if wanted.input {
             dx.chunks_mut(per_group * x_len).map(Some).collect()
@@ -209,20 +220,20 @@ impl<'a> Kernel<'a> {
             .par_iter_mut()
             .zip(x.par_chunks(per_group * x_len).zip(dy.par_chunks(per_group * y_len)))
             .map(|(dx, (x, dy))| {
-                let mut scratch = Scratch::new(&g, BLOCK);
+                let mut scratch = Scratch::new(&g, pictures);
                 let mut dr = if wanted.parameters { vec![0f32; r.len()] } else { Vec::new() };
-                let blocks = x.chunks(BLOCK * x_len).zip(dy.chunks(BLOCK * y_len)).enumerate();
+                let blocks = x.chunks(pictures * x_len).zip(dy.chunks(pictures * y_len)).enumerate();
                 for (block, (x, dy)) in blocks {
                     let dx = dx.as_mut().map(|dx| {
-                        let start = block * BLOCK * x_len;
+                        let start = block * pictures * x_len;
                         &mut dx[start..start + x.len()]
                     });
-                    self.backward_block(&r, x, dy, &mut scratch, dx, &mut dr);
+                    self.backward_block(&r, (x, dy), &mut scratch, (dx, &mut dr), threads);
                 }
                 dr
             })
             .collect();
-        let parameters = wanted.parameters.then(|| self.parameter_gradients(partial, labels, dy));
+        let parameters = wanted.parameters.then(|| self.parameter_gradients(&partial, labels, dy));
         Gradients { x: wanted.input.then_some(dx), parameters }
     }
 
@@ -230,11 +241,10 @@ impl<'a> Kernel<'a> {
     fn backward_block(
         &self,
         r: &[f32],
-        x: &[f32],
-        dy: &[f32],
+        (x, dy): (&[f32], &[f32]),
         scratch: &mut Scratch,
-        dx: Option<&mut [f32]>,
-        dr: &mut [f32],
+        (dx, dr): (Option<&mut [f32]>, &mut [f32]),
+        threads: Threads,
     ) {
         let g = self.geometry;
         let (points, row) = (g.points(), g.row());
@@ -258,21 +268,21 @@ impl<'a> Kernel<'a> {
         if !dr.is_empty() {
             let grid = Matrix::new(grid, pictures * points, g.filters).t();
             let rows = Matrix::new(rows, pictures * points, row);
-            product(dr, row, grid, rows, Into::Add, Threads::One);
+            product(dr, row, grid, rows, Into::Add, threads);
         }
         let Some(dx) = dx else { return };
         let weight = Matrix::new(r, g.filters, row);
         match self.direction {
             Direction::Gather => {
                 let dy = Matrix::new(grid, pictures * points, g.filters);
-                product(rows, row, dy, weight, Into::Replace, Threads::One);
+                product(rows, row, dy, weight, Into::Replace, threads);
                 for (rows, dx) in rows.chunks(points * row).zip(dx.chunks_mut(x_len)) {
                     g.fold(rows, padded, dx);
                 }
             }
             Direction::Scatter => {
                 let dy = Matrix::new(rows, pictures * points, row);
-                product(grid, g.filters, dy, weight.t(), Into::Replace, Threads::One);
+                product(grid, g.filters, dy, weight.t(), Into::Replace, threads);
                 for (grid, dx) in grid.chunks(x_len).zip(dx.chunks_mut(x_len)) {
                     transpose(grid, g.filters, (points, g.filters), dx, points);
                 }
@@ -358,7 +368,7 @@ impl<'a> Kernel<'a> {
     /// dW and db from the groups' partial sums and from the sums of dy over each class.
     fn parameter_gradients(
         &self,
-        partial: Vec<Vec<f32>>,
+        partial: &[Vec<f32>],
         labels: Option<HostLabels<'_>>,
         dy: &[f32],
     ) -> (Vec<f32>, Vec<f32>) {
@@ -367,16 +377,14 @@ impl<'a> Kernel<'a> {
         let taps = g.taps();
         let mut dw = vec![0f32; self.weight.len()];
 
-        let mut sums = partial.into_iter();
-        let mut dr = sums.next().unwrap_or_default();
-        for part in sums {
-            dr.par_chunks_mut(16 * 1024)
-                .zip(part.par_chunks(16 * 1024))
-                .for_each(|(dr, part)| dr.iter_mut().zip(part).for_each(|(dr, part)| *dr += part));
-        }
-        for (filter, row) in dr.chunks(g.row()).enumerate() {
-            transpose(row, g.channels, (taps, g.channels), &mut dw[self.at(filter, 0)..], taps);
-        }
+        // Filter by filter: the sum of the groups', in their order, and back to the weight's layout.
+        dw.par_chunks_mut(self.at(1, 0)).take(g.filters).enumerate().for_each(|(filter, dw)| {
+            let row = filter * g.row()..(filter + 1) * g.row();
+            let mut groups = partial.iter().map(|dr| &dr[row.clone()]);
+            let mut sum = groups.next().map(<[f32]>::to_vec).unwrap_or_default();
+            groups.for_each(|dr| sum.iter_mut().zip(dr).for_each(|(sum, dr)| *sum += dr));
+            transpose(&sum, g.channels, (taps, g.channels), dw, taps);
+        });
 
         // Σ dy over the pictures of each class: the label's planes are all ones.
         let classes = labels.map_or(1, |l| l.classes);
@@ -417,6 +425,11 @@ impl<'a> Kernel<'a> {
         }
         (dw, db)
     }
+}
+
+/// Who computes a product of which so many run side by side.
+fn beside(pieces: usize) -> Threads {
+    if pieces < rayon::current_num_threads() { Threads::All } else { Threads::One }
 }
 
 /// Room for a few pictures on their way.

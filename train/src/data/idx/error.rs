@@ -153,4 +153,13 @@ pub enum IdxError {
         /// Its pictures' height and width.
         second_size: (usize, usize),
     },
+
+    /// Two sets can't be one, as only one of them has labels.
+    #[error("{labelled} has labels but {unlabelled} has none; give sets that both have labels, or neither")]
+    Unlabelled {
+        /// The set with labels.
+        labelled: String,
+        /// The set without.
+        unlabelled: String,
+    },
 }

@@ -7,11 +7,11 @@ use crate::data::classes::{self, CLASSES_FILE};
 use crate::data::error::DataError;
 
 /// What is read.
-const READ: [&str; 3] = ["png", "jpg", "jpeg"];
+pub(super) const READ: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Pictures that aren't read. They were meant to be learned from, so they are errors; other files are
 /// left out.
-const UNREAD: [&str; 13] =
+pub(super) const UNREAD: [&str; 13] =
     ["gif", "webp", "bmp", "tif", "tiff", "avif", "heic", "heif", "jxl", "jp2", "ppm", "pgm", "svg"];
 
 /// The pictures of every class, class by class, each in the natural order of names.

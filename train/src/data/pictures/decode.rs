@@ -1,11 +1,11 @@
-//! PNG and JPEG files to pixels.
+//! Files to pixels.
 //!
-//! All sizes are read before the first picture is decoded, so that one of another size is found at
-//! once. Grey pictures stay grey unless another one has colour. 16 bits become 8. What is transparent
-//! stands on black, the background of all pictures here. JPEG's orientation is respected.
+//! Without a size given, all sizes are read before the first picture is decoded, so that one of another
+//! size is found at once. Grey pictures stay grey unless another one has colour. 16 bits become 8. What
+//! is transparent lies on a background. JPEG's orientation is respected.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use image::imageops;
@@ -13,6 +13,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult, Limits, Rgb, RgbImage};
 use rayon::prelude::*;
 
+use crate::data::background::Background;
 use crate::data::error::DataError;
 use crate::data::images::Images;
 use crate::data::size::{FILTER, Size};
@@ -26,8 +27,20 @@ const MOST_PIXELS: usize = 512 * 512;
 /// Pictures between two calls of `progress`.
 const CHUNK: usize = 256;
 
+/// How pictures of any size come to one.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::data) struct Fit {
+    /// Their size in the end.
+    pub(in crate::data) size: Size,
+    /// Whether what exceeds the shape of `size` is cut off, evenly on both sides, or else they are
+    /// stretched.
+    pub(in crate::data) crop: bool,
+    /// What is transparent lies on it.
+    pub(in crate::data) background: Background,
+}
+
 /// A decoded picture, (C, H, W).
-enum Pixels {
+pub(in crate::data) enum Pixels {
     Grey(Vec<u8>),
     Colour(Vec<u8>),
 }
@@ -45,14 +58,42 @@ pub(super) fn read(
         Some(size) => size,
         None => common_size(files)?,
     };
+    let fit = Fit { size, crop: false, background: Background::BLACK };
     let mut pictures = Vec::with_capacity(files.len());
+    each(files, fit, progress, |_, picture| {
+        pictures.push(picture?);
+        Ok(())
+    })?;
+    together(pictures, size)
+}
+
+/// Decodes files, many at a time, and hands them to `take` one by one, in order, until it fails.
+///
+/// # Errors
+/// Those of `take`.
+pub(in crate::data) fn each(
+    files: &[PathBuf],
+    fit: Fit,
+    progress: &mut dyn FnMut(usize, usize),
+    mut take: impl FnMut(&Path, Result<Pixels, DataError>) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let mut done = 0;
     for chunk in files.chunks(CHUNK) {
-        let decoded: Vec<_> = chunk.par_iter().map(|path| pixels(path, size)).collect();
-        for picture in decoded {
-            pictures.push(picture?);
+        let decoded: Vec<_> = chunk.par_iter().map(|path| pixels(path, fit)).collect();
+        for (path, picture) in chunk.iter().zip(decoded) {
+            take(path, picture)?;
         }
-        progress(pictures.len(), files.len());
+        done += chunk.len();
+        progress(done, files.len());
     }
+    Ok(())
+}
+
+/// Pictures of one size as one set, in colour if one of them is.
+///
+/// # Errors
+/// [`DataError::Idx`] if there is none.
+pub(in crate::data) fn together(pictures: Vec<Pixels>, size: Size) -> Result<Images, DataError> {
     let colour = pictures.iter().any(|picture| matches!(picture, Pixels::Colour(_)));
     let channels = if colour { 3 } else { 1 };
     let mut all = Vec::with_capacity(pictures.len() * channels * size.width * size.height);
@@ -104,6 +145,10 @@ fn unreadable(path: &Path, error: &ImageError) -> DataError {
 
 /// A decoder that has read the header, within the limits.
 fn decoder(path: &Path) -> ImageResult<(impl ImageDecoder + use<>, Orientation)> {
+    // A pipe of that name would be waited for.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no ordinary file").into());
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
@@ -130,15 +175,18 @@ fn header(path: &Path) -> ImageResult<Size> {
     Ok(Size { width: width as usize, height: height as usize })
 }
 
-fn pixels(path: &Path, size: Size) -> Result<Pixels, DataError> {
+fn pixels(path: &Path, fit: Fit) -> Result<Pixels, DataError> {
     let decode = || -> ImageResult<RgbImage> {
         let (decoder, orientation) = decoder(path)?;
         let mut picture = DynamicImage::from_decoder(decoder)?;
         picture.apply_orientation(orientation);
-        Ok(on_black(picture))
+        Ok(opaque(picture, fit.background))
     };
     let mut picture = decode().map_err(|error| unreadable(path, &error))?;
-    let (width, height) = (size.width as u32, size.height as u32);
+    let (width, height) = (fit.size.width as u32, fit.size.height as u32);
+    if fit.crop {
+        picture = cropped(picture, fit.size);
+    }
     if picture.dimensions() != (width, height) {
         picture = imageops::resize(&picture, width, height, FILTER);
     }
@@ -149,14 +197,31 @@ fn pixels(path: &Path, size: Size) -> Result<Pixels, DataError> {
     }
 }
 
-/// Red, green and blue, each in proportion to its opacity.
-fn on_black(picture: DynamicImage) -> RgbImage {
+/// The largest part of the shape of `size`, from the middle.
+fn cropped(picture: RgbImage, size: Size) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    // The side that fits `other` of a picture, and is at most `most`.
+    let fitting = |other: u32, [side, by]: [usize; 2], most: u32| {
+        let fitting = (u64::from(other) * side as u64 + by as u64 / 2) / (by as u64).max(1);
+        u32::try_from(fitting).unwrap_or(most).clamp(1, most)
+    };
+    let kept_width = fitting(height, [size.width, size.height], width);
+    let kept_height = fitting(width, [size.height, size.width], height);
+    if (kept_width, kept_height) == (width, height) {
+        return picture;
+    }
+    let (left, top) = ((width - kept_width) / 2, (height - kept_height) / 2);
+    imageops::crop_imm(&picture, left, top, kept_width, kept_height).to_image()
+}
+
+/// Red, green and blue, each in proportion to its opacity on the background.
+fn opaque(picture: DynamicImage, background: Background) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
     }
     let picture = picture.into_rgba8();
     RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let [r, g, b, a] = picture.get_pixel(x, y).0.map(u32::from);
-        Rgb([r, g, b].map(|level| ((level * a + 127) / 255) as u8))
+        let [r, g, b, opacity] = picture.get_pixel(x, y).0;
+        Rgb(background.under([r, g, b], opacity))
     })
 }

@@ -10,7 +10,7 @@
 //! Classes stand in the natural order of their names, or in that of `classes.txt`.
 
 mod class_folders;
-mod decode;
+pub(super) mod decode;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -116,7 +116,7 @@ fn list(folder: &Path) -> Result<Listing, DataError> {
 
 /// What a folder shows, in natural order: hidden files, and what systems put into folders by
 /// themselves, are nobody's pictures.
-fn visible(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
+pub(super) fn visible(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let unreadable = |error: std::io::Error| DataError::folder(folder, format!("can't be read: {error}"));
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -126,7 +126,8 @@ fn visible(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
             found.push((name, entry.path()));
         }
     }
-    found.sort_by(|(a, _), (b, _)| natural_order(a, b));
+    // Names that aren't UTF-8 may read the same.
+    found.sort_by(|(a, left), (b, right)| natural_order(a, b).then_with(|| left.cmp(right)));
     Ok(found)
 }
 
@@ -134,15 +135,27 @@ fn has_folders(folder: &Path) -> bool {
     visible(folder).is_ok_and(|found| found.iter().any(|(_, path)| path.is_dir()))
 }
 
+/// Whether a file's name is a picture's, read here or not.
+pub(super) fn is_named_so(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+    class_folders::READ.contains(&extension.as_str()) || class_folders::UNREAD.contains(&extension.as_str())
+}
+
 /// One sentence about files that were left out, if there are any.
 fn note(folder: &Path, skipped: &[PathBuf]) -> Option<String> {
+    (!skipped.is_empty()).then(|| {
+        let skipped = few(folder, skipped);
+        format!("not used in {}, being no pictures of a class: {skipped}", folder.display())
+    })
+}
+
+/// The first few of many files in a folder.
+pub(super) fn few(folder: &Path, files: &[PathBuf]) -> String {
     const SHOWN: usize = 3;
     let inside = |path: &PathBuf| path.strip_prefix(folder).unwrap_or(path).display().to_string();
-    let mut shown: Vec<_> = skipped.iter().take(SHOWN).map(inside).collect();
-    if skipped.len() > SHOWN {
-        shown.push(format!("and {} more", skipped.len() - SHOWN));
+    let mut shown: Vec<_> = files.iter().take(SHOWN).map(inside).collect();
+    if files.len() > SHOWN {
+        shown.push(format!("and {} more", files.len() - SHOWN));
     }
-    (!shown.is_empty()).then(|| {
-        format!("not used in {}, being no pictures of a class: {}", folder.display(), shown.join(", "))
-    })
+    shown.join(", ")
 }

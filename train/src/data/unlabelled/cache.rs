@@ -1,0 +1,173 @@
+//! Decoded pictures on the disk, so that decoding happens once.
+//!
+//! A file's name is a SHA-256 of what went into it, so it is never out of date. Integers are
+//! little-endian:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 16 | `edgegan pixels` and the format's version |
+//! | 32 | the key |
+//! | 8, 8, 8 | N, C, and the notes' length |
+//! | … | the notes, JSON |
+//! | N·C·H·W | the pixels |
+//! | 32 | SHA-256 of all that |
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use models::files::write_atomically;
+use sha2::{Digest, Sha256};
+
+use super::Folder;
+use super::list::File;
+use crate::data::images::Images;
+use crate::data::size::Size;
+
+/// To be counted up when pictures are decoded otherwise.
+const MAGIC: &[u8; 16] = b"edgegan pixels 1";
+const HASH: usize = 32;
+/// More bytes than any notes take.
+const LONGEST_NOTES: u64 = 1 << 20;
+
+/// What decoding a folder gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) images: Images,
+    pub(super) notes: Vec<String>,
+}
+
+/// The place for a folder's decoded pictures.
+pub(super) struct Cache {
+    path: PathBuf,
+    key: [u8; HASH],
+}
+
+impl Cache {
+    pub(super) fn new(cache: &Path, folder: &Folder, files: &[File]) -> Self {
+        let key = key(folder, files);
+        let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { path: cache.join(name).with_extension("pixels"), key }
+    }
+
+    /// What was written, if it is there and whole: of at most `most` pictures, all of this size.
+    pub(super) fn read(&self, most: usize, size: Size) -> Option<Content> {
+        let file = fs::File::open(&self.path).ok()?;
+        let length = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
+        let mut file = Hashed { inner: io::BufReader::new(file), hash: Sha256::new() };
+        if file.array()? != *MAGIC || file.array()? != self.key {
+            return None;
+        }
+        let [count, channels, notes] = [file.number()?, file.number()?, file.number()?];
+        // All lengths are checked before anything is allocated.
+        if count > most as u64 || ![1, 3].contains(&channels) || notes > LONGEST_NOTES {
+            return None;
+        }
+        let pixels = count.checked_mul(channels * size.height as u64)?.checked_mul(size.width as u64)?;
+        let rest = MAGIC.len() + HASH + 3 * size_of::<u64>() + HASH;
+        if length != pixels.checked_add(notes)?.checked_add(rest as u64)? {
+            return None;
+        }
+        let notes = serde_json::from_slice(&file.bytes(notes)?).ok()?;
+        let pixels = file.bytes(pixels)?;
+        let hash: [u8; HASH] = file.hash.clone().finalize().into();
+        if file.array()? != hash {
+            return None;
+        }
+        let images = Images::with_channels(channels as usize, size.height, size.width, pixels).ok()?;
+        Some(Content { images, notes })
+    }
+
+    /// Keeps what was decoded.
+    ///
+    /// # Errors
+    /// If the folder can't be made or written, or the disk is full.
+    pub(super) fn write(&self, content: &Content) -> models::Result<()> {
+        let folder = models::files::folder_of(&self.path);
+        fs::create_dir_all(folder).map_err(|source| models::Error::Io {
+            action: "make",
+            path: folder.to_owned(),
+            source,
+        })?;
+        write_atomically(&self.path, |file| {
+            let Content { images, notes } = content;
+            let notes = serde_json::to_vec(notes)?;
+            let mut file = Hashed { inner: file, hash: Sha256::new() };
+            file.write(MAGIC)?;
+            file.write(&self.key)?;
+            for number in [images.count(), images.channels(), notes.len()] {
+                file.write(&(number as u64).to_le_bytes())?;
+            }
+            file.write(&notes)?;
+            file.write(images.pixels())?;
+            let Hashed { inner, hash } = file;
+            inner.write_all(&hash.finalize())
+        })
+    }
+}
+
+/// SHA-256 of everything that decides what is decoded.
+fn key(folder: &Folder, files: &[File]) -> [u8; HASH] {
+    let mut hash = Sha256::new();
+    let mut feed = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    feed(MAGIC);
+    let Folder { path, size, crop, background, cache: _ } = folder;
+    feed(format!("{size} {crop} {background}").as_bytes());
+    let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+    feed(path.as_os_str().as_encoded_bytes());
+    for File { path, metadata } in files {
+        feed(path.strip_prefix(&folder.path).unwrap_or(path).as_os_str().as_encoded_bytes());
+        feed(metadata.as_ref().map(state).unwrap_or_default().as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// What changes when a file is written to, or made readable.
+fn state(metadata: &fs::Metadata) -> String {
+    #[cfg(unix)]
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+    #[cfg(not(unix))]
+    let mode = 0;
+    let time = metadata.modified().ok().map(|time| match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    });
+    format!("{} {time:?} {mode:o}", metadata.len())
+}
+
+/// A file, and the hash of what was read from it or written to it.
+struct Hashed<F> {
+    inner: F,
+    hash: Sha256,
+}
+
+impl<F: Write> Hashed<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.inner.write_all(bytes)
+    }
+}
+
+impl<F: Read> Hashed<F> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.inner.read_exact(&mut bytes).ok()?;
+        self.hash.update(bytes);
+        Some(bytes)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn bytes(&mut self, length: u64) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(length).ok()?];
+        self.inner.read_exact(&mut bytes).ok()?;
+        self.hash.update(&bytes);
+        Some(bytes)
+    }
+}
