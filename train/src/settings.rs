@@ -168,7 +168,7 @@ pub const SETTINGS: &[Setting] = &[
         "background",
         "COLOUR",
         Kind::Colour,
-        "What transparent unlabelled pictures lie on: a name such as white, or #rrggbb",
+        "What transparent unlabelled pictures lie on: white, black, grey or #rrggbb",
     ),
     setting(
         DATA,
@@ -272,8 +272,10 @@ impl fmt::Display for Kind {
                 let words: Vec<String> = words().iter().map(|word| format!("{word:?}")).collect();
                 f.write_str(&words.join(" or "))
             }
-            Kind::Size => f.write_str("WIDTHxHEIGHT, each from 1 to 1024, such as 64x48"),
-            Kind::Colour => f.write_str("a colour's name, such as white, or #rrggbb"),
+            Kind::Size => {
+                f.write_str("WIDTHxHEIGHT, each from 1 to 1024, such as 64x48, or one number for both")
+            }
+            Kind::Colour => f.write_str("white, black, grey or #rrggbb"),
             Kind::Path => f.write_str("a path, such as \"flowers\""),
             Kind::Switch => f.write_str("true or false"),
         }
@@ -305,6 +307,7 @@ impl Kind {
             (Kind::Choice(_) | Kind::Size | Kind::Colour | Kind::Path, toml::Value::String(text)) => {
                 Value::Text(text.clone())
             }
+            (Kind::Size, toml::Value::Integer(side)) => Value::Text(side.to_string()),
             (Kind::Switch, toml::Value::Boolean(value)) => Value::Switch(*value),
             _ => return None,
         };

@@ -48,11 +48,13 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Size, String> {
         let side = |text: &str| text.parse().ok().filter(|side| (1..=LARGEST_SIDE).contains(side));
-        text.split_once(['x', 'X', '×'])
-            .and_then(|(width, height)| Some(Size { width: side(width)?, height: side(height)? }))
-            .ok_or_else(|| {
-                format!("expected WIDTHxHEIGHT, each from 1 to {LARGEST_SIDE}, such as {SUGGESTED_SIDE}x48")
-            })
+        let (width, height) = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
+        side(width).zip(side(height)).map(|(width, height)| Size { width, height }).ok_or_else(|| {
+            format!(
+                "expected WIDTHxHEIGHT, each from 1 to {LARGEST_SIDE}, such as {SUGGESTED_SIDE}x48, or one \
+                 number for both"
+            )
+        })
     }
 }
 
@@ -66,7 +68,8 @@ mod tests {
             assert_eq!(text.parse(), Ok(Size { width: 64, height: 48 }));
         }
         assert_eq!(Size { width: 64, height: 48 }.to_string(), "64x48");
-        for text in ["", "64", "64x", "x48", "0x5", "5x0", "-1x5", "64x48x3", "abc", "1025x5", "6 4x48"] {
+        assert_eq!("64".parse(), Ok(Size { width: 64, height: 64 }));
+        for text in ["", "0", "64x", "x48", "0x5", "5x0", "-1x5", "64x48x3", "abc", "1025x5", "6 4x48"] {
             assert!(text.parse::<Size>().is_err_and(|e| e.contains("WIDTHxHEIGHT")), "{text:?}");
         }
     }

@@ -129,6 +129,8 @@ fn settings_of_the_other_kind_of_pictures_are_refused() {
         let told = error(&["--data", "flowers", flag]);
         assert!(told.contains("for unlabelled pictures"), "{told}");
     }
+    let square = ["--unlabelled", "--data", "photos", "--size", "32"];
+    assert_eq!(resolved(&square, None).size, resolved(&square[..3], Some("size = 32")).size);
     // What says no more than the recipe is no contradiction.
     let plain = RECIPES[0].settings.replace("unlabelled = false", "unlabelled = true");
     assert!(resolved(&["--data", "photos"], Some(&plain)).unlabelled.is_some());
