@@ -47,6 +47,13 @@ pub fn small() -> dcgan::Config {
     }
 }
 
+/// The graph, simplified, and with its linear layers as products too.
+pub fn forms(network: &Network, parameters: &Parameters) -> [(&'static str, Graph); 2] {
+    let simple = simplify(lower(network, parameters, &NAMES).unwrap()).unwrap();
+    let products = in_place::products(&simple, 0).unwrap();
+    [("simplified", simple), ("as products", products)]
+}
+
 /// A graph's file.
 pub fn encode(graph: &Graph) -> Vec<u8> {
     Model::new(graph, Producer { name: "test".into(), version: "0".into() }).unwrap().encode()
@@ -68,9 +75,7 @@ pub fn older_runtime(version: &str) -> PathBuf {
 /// panics at the first numbers that differ.
 pub fn assert_agreement(runtime: &Runtime, network: &Network, seed: u64) {
     let parameters = random_weights(network, seed);
-    let simple = simplify(lower(network, &parameters, &NAMES).unwrap()).unwrap();
-    let products = in_place::products(&simple, 0).unwrap();
-    for (form, graph) in [("simplified", simple), ("as products", products)] {
+    for (form, graph) in forms(network, &parameters) {
         let what = format!("{}, {form}", network.name());
         let size = assert_model_agrees(runtime, &what, &encode(&graph), network, &parameters, seed);
         assert!(size > 0.01, "{what}: outputs near 0 would agree with anything");
