@@ -44,11 +44,10 @@ pub fn products(graph: &Graph, least: usize) -> Result<Graph> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
     use models::{Network, Shape};
 
     use super::super::simplify;
-    use super::super::tests::{assert_close, operators};
+    use super::super::tests::{assert_close, operators, random_weights};
     use super::products;
     use crate::lower::{Names, lower};
 
@@ -63,7 +62,7 @@ mod tests {
             .linear("plain", 8)
             .build()
             .unwrap();
-        let weights = network.initialise(3, &Device::Cpu).unwrap();
+        let weights = random_weights(&network, 3);
         let names = Names { input: "x", label: "label", output: "y" };
         let graph = simplify(lower(&network, &weights, &names).unwrap()).unwrap();
         assert_eq!(operators(&graph), ["Gemm", "Relu", "Gather", "Gemm", "Relu", "Gemm"]);

@@ -9,6 +9,7 @@ use crate::onnx::{Element, Graph, evaluate};
 
 #[path = "../../tests/common/networks.rs"]
 mod networks;
+pub use networks::random_weights;
 
 /// The plain graph of a network with every layer.
 pub fn every_layer(seed: u64) -> Graph {
