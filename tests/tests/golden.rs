@@ -18,6 +18,8 @@ struct Golden {
     config: Config,
     /// Layers whose bias comes right before a batch norm.
     noisy: &'static [&'static str],
+    /// How far rounding noise may move these in single precision.
+    noise: f64,
 }
 
 /// A precision, and where it is computed.
@@ -47,6 +49,7 @@ impl Golden {
             tensors: load("dcgan.safetensors"),
             config,
             noisy: &["h0.linear", "h1.linear", "h2.deconv", "h1.conv", "h2.linear"],
+            noise: 2e-4,
         }
     }
 
@@ -62,6 +65,8 @@ impl Golden {
             tensors: load("unlabelled.safetensors"),
             config,
             noisy: &["h0.linear", "h1.deconv", "h2.deconv", "h3.deconv", "h1.conv", "h2.conv", "h3.conv"],
+            // What six steps of Adam can make of it.
+            noise: 1.2e-3,
         }
     }
 
@@ -87,7 +92,7 @@ impl Golden {
 
     /// What a bias before a batch norm has: its true gradient is zero, so in single precision Adam
     /// magnifies rounding noise, and the running mean behind it moves along. PyTorch's own float32 is
-    /// off by up to 1.6e-4 there (tests/golden/common.py).
+    /// off there by up to 1.6e-4 in the labelled pair, 7.0e-4 in the unlabelled (tests/golden/common.py).
     fn moved_by_noise(&self, name: &str) -> bool {
         self.noisy.iter().any(|layer| name == format!("{layer}.bias")) || name.ends_with("running_mean")
     }
@@ -182,7 +187,7 @@ fn check_three_iterations(golden: &Golden) {
                 let absolute = match (dtype, golden.moved_by_noise(name)) {
                     (DType::F64, _) => 1e-7,
                     (_, false) => 1e-4 * largest,
-                    (_, true) => 2e-4,
+                    (_, true) => golden.noise,
                 };
                 assert_close(&format!("{place:?} {full}"), got, want, absolute, 1e-6);
             }
