@@ -144,7 +144,7 @@ fn a_resumed_run_mirrors_the_pictures_that_it_would_have() {
     let own =
         ["--data", "photos", "--size", "12x16", "--batch-size", "4", "--background", "#102030", "--flip"];
     let run = |out: &str, more: &[&str]| {
-        shell.succeed(&[&NARROW, &["--out", out], &own, more].concat());
+        shell.succeed(&[&NARROW[..], &["--out", out], &own, more].concat());
     };
     run("whole", &[]);
     shell.succeed(&["--resume", "whole", "--epochs", "3", "--quiet"]);
