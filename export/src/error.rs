@@ -37,6 +37,18 @@ pub enum Error {
         /// What was found and what to do.
         message: String,
     },
+    /// The figures for a file to carry are not of what is exported.
+    #[error(
+        "quality {}: {found}; expected what `evaluate --json` says of this checkpoint, as in `evaluate \
+         runs/mnist --json > quality.json`",
+        path.display()
+    )]
+    Quality {
+        /// The path as given.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
     /// The form that was asked for doesn't fit the network.
     #[error("{message}")]
     Form {
@@ -135,6 +147,7 @@ impl Error {
             Error::NoRun { .. }
             | Error::Checkpoint { .. }
             | Error::Output { .. }
+            | Error::Quality { .. }
             | Error::Form { .. }
             | Error::Unreadable { .. }
             | Error::NotOnnx { .. }

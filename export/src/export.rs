@@ -15,6 +15,7 @@ use crate::generator::{contract, golden};
 use crate::onnx::{Model, Producer, ir_version};
 use crate::passes::interface::Levels;
 use crate::proof::{Cases, Difference, Engine, Taken, Tolerance};
+use crate::quality;
 use crate::report::{Comparison, Report};
 use crate::session::Session;
 use crate::trained::{Trained, Weights, Which};
@@ -44,6 +45,8 @@ pub struct Options {
     pub form: Form,
     /// The ONNX file to write.
     pub out: PathBuf,
+    /// What `evaluate --json` says of the checkpoint, for the file to carry.
+    pub quality: Option<PathBuf>,
     /// The ONNX Runtime library for the proof; without it, it is looked for as `infer` does.
     pub runtime: Option<PathBuf>,
 }
@@ -56,7 +59,21 @@ pub struct Options {
 pub fn export(options: &Options) -> Result<Report> {
     check_output(&options.out)?;
     let trained = Trained::load(&options.checkpoint, options.network, options.weights)?;
-    let contract = contract_of(&trained)?;
+    let mut contract = contract_of(&trained)?;
+    if let Some(path) = &options.quality {
+        let form = |message: String| Error::Form { message };
+        let Some(contract) = &mut contract else {
+            return Err(form(format!("--quality is for generators; this is a {}", trained.kind)));
+        };
+        if options.form.precision != Precision::Fp32 {
+            let precision = options.form.precision.name();
+            return Err(form(format!(
+                "--quality is measured of the checkpoint, and {precision} draws a little else; leave one of \
+                 them out, and measure the file with `evaluate`"
+            )));
+        }
+        contract.quality = quality::read(path, &trained)?;
+    }
     if options.form.precision == Precision::Int8 && contract.is_none() {
         let message = format!(
             "--precision int8 is for generators: what a {} sees isn't known here; use fp32 or fp16",

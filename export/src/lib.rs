@@ -10,6 +10,7 @@
 //! | [`form`], [`deconv`] | which passes go over a graph |
 //! | [`proof`], [`session`] | engines against Candle, elementwise |
 //! | [`report`] | what is said of it |
+//! | `quality` | figures that `evaluate` measured, for the file to carry |
 //! | [`generator`] | what a generator's file says of itself |
 //! | [`export()`](export::export) | all of it together, from checkpoint to file |
 //! | [`reader`] | any ONNX file, checked before it is decoded |
@@ -29,6 +30,7 @@ pub mod lower;
 pub mod onnx;
 pub mod passes;
 pub mod proof;
+mod quality;
 pub mod reader;
 pub mod report;
 pub mod session;

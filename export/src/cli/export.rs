@@ -32,6 +32,9 @@ pub struct Export {
     weights: Weights,
     #[command(flatten)]
     form: Form,
+    /// Write the figures that `evaluate CHECKPOINT --json` gave into the file's metadata
+    #[arg(long, value_name = "FILE", conflicts_with = "verify_only")]
+    quality: Option<PathBuf>,
     /// Also write a model repository for NVIDIA Triton Inference Server into this folder; `export
     /// triton` has settings for it
     #[arg(long, value_name = "FOLDER", conflicts_with = "verify_only")]
@@ -49,15 +52,15 @@ pub struct Export {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
-        let Export { checkpoint, out, verify_only, network, weights, form, triton, runtime, json, quiet } =
-            self;
+        let Export { checkpoint, out, verify_only, network, weights, form, quality, triton, .. } = self;
+        let Export { runtime, json, quiet, .. } = self;
         let checkpoint = match checkpoint {
             Some(asked) => checkpoint::find(&asked, network)?,
             None => checkpoint::newest(Path::new(checkpoint::RUNS))?,
         };
         let only_verify = verify_only.is_some();
         let out = out.or(verify_only).unwrap_or_default();
-        let options = Options { checkpoint, network, weights, form, out, runtime };
+        let options = Options { checkpoint, network, weights, form, quality, out, runtime };
         let mut report = if only_verify { verify(&options)? } else { export(&options)? };
         if let Some(folder) = triton {
             let settings = Settings::new(name_of(&report.file));

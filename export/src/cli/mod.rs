@@ -24,6 +24,8 @@ Examples:
   cargo export --out small.onnx --precision int8    8-bit weights
   cargo export --out plain.onnx --optimize none     as the network reads, for Netron
   cargo export --checkpoint models/pretrained/mnist-judge.safetensors --out judge.onnx
+  cargo evaluate runs/mnist --json > quality.json && \
+    cargo export --checkpoint runs/mnist --out gen.onnx --quality quality.json
   cargo export --out gen.onnx --triton repository   for a server as well
   cargo export --verify-only gen.onnx --checkpoint runs/mnist
   cargo export --out gen.onnx --json | jq '.comparisons[].difference.largest'

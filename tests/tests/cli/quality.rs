@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use infer::ModelSource;
 use serde_json::Value;
 use tests::{Shell, checkout};
 
@@ -52,11 +53,48 @@ fn a_measured_run_keeps_its_best_checkpoint() {
     // `evaluate` finds the same of the same digits, and `export` takes the checkpoint as it is.
     let checkpoint = format!("run/checkpoints/{}", expected[0]);
     let mnist = checkout().join("data/mnist");
-    let report = ["--count", "500", "--json", "--real", mnist.to_str().unwrap()];
-    let report = shell.succeed_as("evaluate", &[&[checkpoint.as_str()], &report[..]].concat());
-    let report: Value = serde_json::from_str(&report).unwrap();
+    let count = |n| ["--count", n, "--json", "--real", mnist.to_str().unwrap()];
+    let report = count("500");
+    let measured = shell.succeed_as("evaluate", &[&[checkpoint.as_str()], &report[..]].concat());
+    let report: Value = serde_json::from_str(&measured).unwrap();
     assert_eq!(report["agreement"]["overall"]["value"], best["agreement"]);
-    shell.succeed_as("export", &["--checkpoint", &checkpoint, "--out", "best.onnx", "--quiet"]);
+
+    // The figures go into the file, if they are of what is exported.
+    let quality_of = |file: &str| ModelSource::File(&shell.path(file)).contract().unwrap().quality;
+    shell.write("quality.json", &measured);
+    let export = ["--checkpoint", &checkpoint, "--out", "best.onnx", "--quality"];
+    shell.succeed_as("export", &[&export[..], &["quality.json", "--quiet"]].concat());
+    let carried = quality_of("best.onnx");
+    for (name, figure) in [
+        ("agreement", &report["agreement"]["overall"]),
+        ("frechet", &report["frechet"]),
+        ("recall", &report["manifold"]["recall"]),
+        ("judge_sha256", &report["judge_sha256"]),
+    ] {
+        assert_eq!(&carried[name], figure, "{name}");
+    }
+    assert_eq!(carried["agreement_of_classes"]["7"], report["agreement"]["classes"][7]);
+    assert!(!carried.contains_key("gan_train"));
+
+    let exporter = Shell::new("export");
+    let absolute = |name: &str| shell.path(name).to_str().unwrap().to_string();
+    let (checkpoint, quality) = (absolute(&checkpoint), absolute("quality.json"));
+    let of = |file: &str, more: &[&str], parts: &[&str]| {
+        let export = ["--checkpoint", &checkpoint, "--out", "other.onnx", "--quality", file];
+        exporter.fail(&[&export[..], more].concat(), 2, parts);
+        assert!(!exporter.path("other.onnx").exists());
+    };
+    of(&quality, &["--weights", "raw"], &["quality.json", "of the average weights", "evaluate"]);
+    of(&quality, &["--precision", "int8"], &["--quality", "int8"]);
+    of("nowhere.json", &[], &["nowhere.json", "can't be read"]);
+    exporter.write("text.json", "no figures");
+    of("text.json", &[], &["text.json", "no such report"]);
+    let another = measured.replace(report["checkpoint"]["sha256"].as_str().unwrap(), &"0".repeat(64));
+    exporter.write("another.json", another);
+    of("another.json", &[], &["another.json", "000", "this one's is"]);
+    let drawn = shell.succeed_as("evaluate", &[&["best.onnx"], &count("50")[..]].concat());
+    exporter.write("drawn.json", drawn);
+    of("drawn.json", &[], &["drawn.json", "an ONNX file"]);
 
     // A run that goes on remembers.
     shell.succeed(&[&run[..], &["--epochs", "2", "--out", "broken", "--quiet"]].concat());

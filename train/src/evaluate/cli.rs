@@ -227,7 +227,7 @@ impl Job {
 
 impl Measuring {
     fn run(self) -> Result<()> {
-        let Measuring { set: Set { data, what, .. }, real, judge, judge_name, .. } = self;
+        let Measuring { set: Set { data, what, checkpoint, .. }, real, judge, judge_name, .. } = self;
         let bar = self.bars.bar("{spinner} {msg}")?;
         let mut figures = measure::measure(&data, &real, &judge, &mut |next| bar.set_message(next))?;
         bar.finish_and_clear();
@@ -248,6 +248,7 @@ impl Measuring {
         };
         let report = Report {
             what,
+            checkpoint,
             judge: format!("{judge_name}{known}"),
             judge_sha256: judge.sha256,
             classes: data.class_names().to_vec(),

@@ -56,11 +56,23 @@ pub struct Figures {
     pub gan_train: Option<Estimate>,
 }
 
+/// A checkpoint that pictures were drawn from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Drawn {
+    /// SHA-256 of its file.
+    pub sha256: String,
+    /// Which of its weights: `average` or `raw`.
+    pub weights: &'static str,
+}
+
 /// The figures, and what they are of.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// What was measured.
     pub what: String,
+    /// The checkpoint that drew them, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Drawn>,
     /// The judge: its file and what its file says of it.
     pub judge: String,
     /// SHA-256 of the judge's file.

@@ -12,6 +12,7 @@ use models::dcgan::{self, Latent};
 use models::judge::Judge;
 use models::{Network, Parameters};
 
+use super::report::Drawn;
 use crate::data::{self, Images, LabelledImages, Loaded, Size, Source, Split};
 
 /// The file of a run's folder that holds its generator.
@@ -46,6 +47,8 @@ pub struct Set {
     pub data: LabelledImages,
     /// What they are, for people.
     pub what: String,
+    /// The checkpoint that drew them, if one did.
+    pub checkpoint: Option<Drawn>,
     /// What a user should know.
     pub notes: Vec<String>,
 }
@@ -56,6 +59,7 @@ struct Found {
     labels: Vec<u8>,
     classes: Vec<String>,
     what: String,
+    checkpoint: Option<Drawn>,
     notes: Vec<String>,
 }
 
@@ -86,6 +90,7 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
             labels: data.labels().to_vec(),
             classes: data.class_names().to_vec(),
             what: format!("{} ({} images)", path.display(), data.len()),
+            checkpoint: None,
             notes,
         }
     };
@@ -94,7 +99,7 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
 
 /// The same pictures under the judge's classes, which they must be of.
 fn fit(found: Found, judge: &Judge, path: &Path) -> Result<Set> {
-    let Found { images, labels, classes, what, notes } = found;
+    let Found { images, labels, classes, what, checkpoint, notes } = found;
     check_size(&images, judge, &path.display().to_string())?;
     let known = &judge.header.provenance.classes;
     let place = classes.iter().map(|name| known.iter().position(|other| other == name));
@@ -109,7 +114,7 @@ fn fit(found: Found, judge: &Judge, path: &Path) -> Result<Set> {
     }
     let labels = labels.iter().filter_map(|&label| place[usize::from(label)].map(|class| class as u8));
     let data = LabelledImages::with_class_names(images, labels.collect(), known.clone(), "generated")?;
-    Ok(Set { data, what, notes })
+    Ok(Set { data, what, checkpoint, notes })
 }
 
 /// Refuses pictures of another size than the judge's.
@@ -177,6 +182,7 @@ fn draw_onnx(request: &Request) -> Result<Found> {
         what: describe(path, &contract.dataset, request),
         labels,
         classes: contract.classes,
+        checkpoint: None,
         notes: generator.notes().to_vec(),
     })
 }
@@ -211,6 +217,7 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Fo
         labels,
         what: describe(path, &provenance.dataset, request),
         classes: provenance.classes,
+        checkpoint: Some(Drawn { sha256: checkpoint.sha256, weights: request.weights }),
         notes: Vec::new(),
     })
 }
@@ -298,6 +305,7 @@ fn read_npz(path: &Path, judge: &Judge) -> Result<Found> {
         labels: labels.into_iter().map(|label| label as u8).collect(),
         classes: classes.clone(),
         what: format!("{name} ({n} images)"),
+        checkpoint: None,
         notes: Vec::new(),
     })
 }
