@@ -18,9 +18,11 @@ use crate::batches::{self, Batches};
 use crate::data::{self, LabelledImages, Loaded, Progress};
 use crate::dataset::Dataset;
 use crate::evaluate::ongoing::{Ongoing, Quality};
+use crate::guide::Guide;
 use crate::judge::shipped;
 use crate::metrics::Metrics;
 use crate::plan::{self, Plan};
+use crate::recipe::Recipe;
 use crate::run::{self, Config, Run};
 use crate::settings::{self, Flags, Settings};
 use crate::tensorboard::Board;
@@ -235,6 +237,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     };
 
     let device_name = run.config.precision.describe(&device);
+    trainer.guide = guide_for(&run, &data, &device, &voice)?;
     trainer.schedule = run.config.schedule();
     let total = run.config.iterations();
     let first = trainer.iterations();
@@ -280,9 +283,25 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
     Ongoing::new(judge, data, config.seed).map(Some)
 }
 
+/// The classifier that the generator learns from, where the recipe has one.
+fn guide_for(run: &Run, data: &LabelledImages, device: &Device, voice: &Voice) -> Result<Option<Guide>> {
+    if run.config.recipe.guide == 0. {
+        return Ok(None);
+    }
+    let of = (data, run.config.split.name());
+    let guide = Guide::of_run(&run.guide(), of, run.config.seed, device, &mut |done, total, loss| {
+        voice.bar.set_length(total);
+        voice.bar.set_position(done);
+        voice.bar.set_message(format!("the guide, before the first iteration: loss {loss:.3}"));
+    })?;
+    voice.bar.reset();
+    Ok(Some(guide))
+}
+
 /// A new run's configuration.
 fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Result<Config> {
-    for (key, weight) in [("mismatch", settings.recipe.mismatch), ("contrast", settings.recipe.contrast)] {
+    let Recipe { mismatch, contrast, guide, .. } = settings.recipe;
+    for (key, weight) in [("mismatch", mismatch), ("contrast", contrast), ("guide", guide)] {
         if weight > 0. && data.classes() == 1 {
             bail!("{key} is {weight}, but {} has one class, so no label is wrong; expected 0", data.name());
         }

@@ -13,6 +13,7 @@
 //! | [`average`] | the exponential moving average of the generator |
 //! | [`schedule`] | how the learning rates change over a run |
 //! | [`networks`] | the networks' sizes for the data |
+//! | [`guide`] | a classifier that the generator learns from too |
 //! | [`trainer`] | one iteration: D once, then G |
 //! | [`samples`] | the fixed-noise grid |
 //! | [`animation`] | the grids of all epochs as a GIF |
@@ -39,6 +40,7 @@ pub mod dataset;
 pub mod device;
 pub mod evaluate;
 pub mod failure;
+pub mod guide;
 pub mod judge;
 pub mod loss;
 pub mod memory;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::batches::{self, Batches};
 use crate::data::LabelledImages;
+use crate::guide::Guide;
 use crate::run::Config;
 use crate::settings;
 use crate::trainer::Trainer;
@@ -109,9 +110,9 @@ pub struct Row {
 ///
 /// Activations are counted where most of them are alive. A pass through a network keeps its input,
 /// the output of each layer with weights, and that of each batch norm with its activation. D's two
-/// passes (real and fake) are kept all through an iteration. Beside them are G's pass and D's over
-/// its pictures while G learns, or, where G learns more than once, its last pass and the next one;
-/// and the gradient of the largest layer. The weights' gradients are D's two and G's.
+/// passes (real and fake) are kept all through an iteration. Beside them are G's pass and D's, or the
+/// guide's, over its pictures while G learns, or, where G learns more than once, its last pass and the
+/// next one; and the gradient of the largest layer. The weights' gradients are D's two and G's.
 ///
 /// A checkpoint is made in memory before it is written.
 ///
@@ -120,7 +121,7 @@ pub struct Row {
 /// this says 423 and 526 MB. On a GPU it was not compared.
 #[derive(Debug, Serialize)]
 pub struct Memory {
-    /// The weights of both networks, running averages included.
+    /// The weights of both networks, and of a guide, running averages included.
     pub weights: usize,
     /// Adam's two moments of each.
     pub moments: usize,
@@ -166,15 +167,13 @@ impl Plan {
         device: &Device,
     ) -> Result<Plan> {
         let mut trainer = Trainer::new(&config.networks, config.recipe, config.seed, device)?;
+        if config.recipe.guide > 0. {
+            trainer.guide = Some(Guide::untrained(data, config.seed, device)?);
+        }
         let (generator, discriminator) = (table(&trainer.generator), table(&trainer.discriminator));
         let time = time(&mut trainer, config, data, device)?;
         Ok(Plan {
-            memory: Memory::new(
-                (&trainer.generator, &trainer.discriminator),
-                config.recipe.generator_updates,
-                config.batch_size,
-                data,
-            ),
+            memory: Memory::new(&trainer, config.recipe.generator_updates, config.batch_size, data),
             settings,
             device: config.device.clone(),
             data: Data::of(data),
@@ -221,17 +220,20 @@ fn operation(layer: &Layer) -> String {
 }
 
 impl Memory {
-    fn new((g, d): (&Network, &Network), updates: usize, batch: usize, data: &LabelledImages) -> Memory {
+    fn new(trainer: &Trainer, updates: usize, batch: usize, data: &LabelledImages) -> Memory {
+        let (g, d) = (&trainer.generator, &trainer.discriminator);
+        let guide = trainer.guide.as_ref().map(Guide::network);
         let all = |network: &Network| -> usize {
             network.parameters().iter().map(|(_, spec)| spec.dims.iter().product::<usize>()).sum()
         };
+        let through = held(d).max(guide.map_or(0, held));
         let passes = match updates {
-            1 => held(g) + 3 * held(d),
-            _ => (held(g) + 3 * held(d)).max(2 * held(g) + 2 * held(d)),
+            1 => held(g) + 2 * held(d) + through,
+            _ => (held(g) + 2 * held(d) + through).max(2 * held(g) + 2 * held(d)),
         };
         let largest = g.shapes().iter().chain(d.shapes()).map(|shape| shape.elements()).max().unwrap_or(0);
         let memory = Memory {
-            weights: FLOAT * (all(g) + all(d)),
+            weights: FLOAT * (all(g) + all(d) + guide.map_or(0, all)),
             moments: FLOAT * 2 * (g.trainable() + d.trainable()),
             average: FLOAT * all(g),
             gradients: FLOAT * (2 * d.trainable() + g.trainable()),
@@ -339,8 +341,8 @@ impl fmt::Display for Plan {
         let Time { timed, seconds_per_iteration, iterations, seconds } = time;
         writeln!(
             f,
-            "# Time: {iterations} iterations of {:.3} s, the median of {timed} that were run: {}; samples and \
-             checkpoints not counted",
+            "# Time: {iterations} iterations of {:.3} s, the median of {timed} that were run: {}; samples, \
+             checkpoints and a guide's own training not counted",
             seconds_per_iteration,
             duration(*seconds)
         )

@@ -61,6 +61,10 @@ pub struct Recipe {
     /// to draw what D takes for no other class.
     #[serde(default)]
     pub contrast: f64,
+    /// How much the cross-entropy of a classifier of the real pictures counts in G's loss, beside 1 for D's
+    /// word: it learns to draw what that reads as its label.
+    #[serde(default)]
+    pub guide: f64,
     /// How much of the generator's moving average an iteration keeps.
     pub average_keep: f64,
 }
@@ -76,6 +80,7 @@ impl Default for Recipe {
             smoothing: 0.,
             mismatch: 0.,
             contrast: 0.,
+            guide: 0.,
             average_keep: average::KEEP,
         }
     }

@@ -9,6 +9,7 @@
 //!   samples/epoch-001.png   the fixed-noise grid
 //!   samples.gif             the grids of all epochs, of long runs 100
 //!   generator.safetensors   the generator: `average` and `raw`; what `export` reads
+//!   guide.safetensors       the classifier that the generator learns from, where the recipe has one
 //!   checkpoints/00000938.safetensors   everything that `--resume` needs, after 938 iterations
 //!   .lock                   held by the process that trains here
 //! ```
@@ -49,6 +50,7 @@ const QUALITY: &str = "quality.jsonl";
 const SAMPLES: &str = "samples";
 const ANIMATION: &str = "samples.gif";
 const GENERATOR: &str = "generator.safetensors";
+const GUIDE: &str = "guide.safetensors";
 const LOCK: &str = ".lock";
 
 /// What a run is started with, and rebuilt from when it is resumed.
@@ -397,6 +399,11 @@ impl Run {
         self.folder.join(ANIMATION)
     }
 
+    /// Where the classifier goes that the generator learns from.
+    pub fn guide(&self) -> PathBuf {
+        self.folder.join(GUIDE)
+    }
+
     /// A part of a sentence that says where the last checkpoint is.
     pub fn last_checkpoint(&self) -> String {
         match checkpoints::files(&self.folder).first() {
@@ -442,12 +449,7 @@ impl Run {
                 version: env!("CARGO_PKG_VERSION").to_string(),
                 dataset: self.config.dataset.clone(),
                 dataset_sha256: self.config.dataset_sha256.clone(),
-                split: match self.config.split {
-                    Split::Train => "train",
-                    Split::Test => "test",
-                    Split::All => "all",
-                }
-                .to_string(),
+                split: self.config.split.name().to_string(),
                 classes: self.config.class_names(),
                 images,
                 recipe: self.config.recipe_name.clone(),

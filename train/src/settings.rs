@@ -221,6 +221,14 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         LEARNING,
+        "guide",
+        "W",
+        UP_TO_TEN,
+        "The generator also learns, with this weight, to draw what a classifier reads as its label; that one is \
+         trained on the real pictures first",
+    ),
+    setting(
+        LEARNING,
         "average-keep",
         "K",
         BELOW_ONE,
@@ -677,6 +685,7 @@ impl Settings {
             smoothing: values.number("smoothing")?,
             mismatch: if unlabelled { 0. } else { values.number("mismatch")? },
             contrast: if unlabelled { 0. } else { values.number("contrast")? },
+            guide: if unlabelled { 0. } else { values.number("guide")? },
             average_keep: values.number("average-keep")?,
         };
         let networks = dcgan::Config {

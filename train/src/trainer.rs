@@ -7,6 +7,7 @@ use models::{Network, Parameters, Result, Wanted};
 
 use crate::adam::Adam;
 use crate::average;
+use crate::guide::Guide;
 use crate::loss;
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
@@ -19,6 +20,8 @@ pub struct Trainer {
     recipe: Recipe,
     /// How the learning rates change; unless it is set, they don't.
     pub schedule: Schedule,
+    /// The classifier that G learns from too, where the recipe has it.
+    pub guide: Option<Guide>,
     /// G's list.
     pub generator: Network,
     /// D's list.
@@ -108,6 +111,7 @@ impl Trainer {
         Ok(Trainer {
             recipe,
             schedule: Schedule::CONSTANT,
+            guide: None,
             average: g.copy()?,
             adam_g: Adam::new(recipe.adam, &g)?,
             adam_d: Adam::new(recipe.adam_d(), &d)?,
@@ -133,6 +137,7 @@ impl Trainer {
         Ok(Trainer {
             recipe,
             schedule: Schedule::CONSTANT,
+            guide: None,
             average: checkpoint.parameters("average", &generator, device)?,
             adam_g: Adam::load(recipe.adam, updates, checkpoint, "adam.generator", &g)?,
             adam_d: Adam::load(recipe.adam_d(), iterations, checkpoint, "adam.discriminator", &d)?,
@@ -185,8 +190,8 @@ impl Trainer {
     /// # Errors
     /// Candle's, or if the shapes don't fit the networks.
     pub fn iteration(&mut self, x: &Tensor, y: &Tensor, z: &Tensor) -> Result<Figures> {
-        let Trainer { recipe, schedule, generator, discriminator, g, d, average, adam_g, adam_d, iterations } =
-            self;
+        let Trainer { recipe, schedule, guide, generator, discriminator, g, d, average, .. } = self;
+        let Trainer { adam_g, adam_d, iterations, .. } = self;
         let pace = schedule.factor(*iterations);
         let wrong = match discriminator.classes() {
             Some(classes @ 2..) if recipe.mismatch.max(recipe.contrast) > 0. => {
@@ -215,8 +220,8 @@ impl Trainer {
         adam_d.step(d, &from_real, Some(&from_fake), pace)?;
 
         // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
-        // wrong labels toward 0. The first update's forward pass is the one above: same weights, same
-        // z. It moves the running averages again, as two would.
+        // wrong labels toward 0, and toward what the guide reads as its label. The first update's forward
+        // pass is the one above: same weights, same z. It moves the running averages again, as two would.
         let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
@@ -232,6 +237,10 @@ impl Trainer {
                 let toward_fake = (loss::gradient(&judged.output, 0.)? * recipe.contrast)?;
                 let more = judged.backward(discriminator, d, &toward_fake, INPUT)?.input;
                 through = through.zip(more).map(|(a, b)| a + b).transpose()?;
+            }
+            if let Some(guide) = guide {
+                let more = guide.gradient(&fake.output, y)?;
+                through = through.zip(more).map(|(a, b)| a + b * recipe.guide).transpose()?;
             }
             if let Some(dy) = through {
                 let gradients = fake.backward(generator, g, &dy, PARAMETERS)?;
@@ -269,7 +278,7 @@ mod tests {
     use candle_core::{Device, Tensor};
     use models::dcgan::Config;
 
-    use super::{Recipe, Trainer};
+    use super::{Guide, Recipe, Trainer};
     use crate::schedule::{Decay, Schedule};
 
     fn trainer(recipe: Recipe) -> Trainer {
@@ -333,19 +342,38 @@ mod tests {
         }
     }
 
+    /// G's gradients, from Adam's first moments after one step: these are (1 − β₁) gradients.
+    fn gradients_of_g(trainer: &mut Trainer) -> Vec<f32> {
+        let [x, y, z] = batch();
+        trainer.iteration(&x, &y, &z).unwrap();
+        let first = |(first, _): &(candle_core::Var, candle_core::Var)| -> Vec<f32> {
+            (first.flatten_all().unwrap() / 0.5).unwrap().to_vec1().unwrap()
+        };
+        trainer.adam_g.moments.iter().flat_map(first).collect()
+    }
+
+    /// The same of a loss, by differentiating all of it.
+    fn differentiated(loss: &Tensor, g: &models::Parameters) -> Vec<f32> {
+        let gradients = loss.backward().unwrap();
+        let of = |v| gradients.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        g.trainable().flat_map(|(_, v)| of(v)).collect()
+    }
+
+    /// Whether a term of G's loss moved the gradients by as much as its own are.
+    fn assert_moved(found: &[f32], without: &[f32], by: f32, expected: &[f32]) {
+        let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
+        for ((found, without), expected) in found.iter().zip(without).zip(expected) {
+            let (found, expected) = (found - without, by * expected);
+            assert!((found - expected).abs() < 2e-4 * scale, "{found}, {expected}");
+        }
+    }
+
     #[test]
     fn contrast_pushes_g_away_from_what_d_takes_for_another_class() {
         let [x, y, z] = batch();
         let one = Recipe { generator_updates: 1, ..Recipe::default() };
-        let moments = |contrast: f64| {
-            let mut trainer = trainer(Recipe { contrast, ..one });
-            trainer.iteration(&x, &y, &z).unwrap();
-            let first = |(first, _): &(candle_core::Var, candle_core::Var)| -> Vec<f32> {
-                first.flatten_all().unwrap().to_vec1().unwrap()
-            };
-            trainer.adam_g.moments.iter().flat_map(first).collect::<Vec<_>>()
-        };
-        // The same by differentiating the whole loss: D after its update, G as it was.
+        let gradients = |contrast: f64| gradients_of_g(&mut trainer(Recipe { contrast, ..one }));
+        // D after its update, G as it was.
         let mut after = trainer(one);
         after.iteration(&x, &y, &z).unwrap();
         let fresh = trainer(one);
@@ -353,20 +381,35 @@ mod tests {
         let wrong = super::wrong_labels(&y, 3, 0).unwrap();
         let fake = fresh.generator.forward(g, &z, Some(&y), models::Mode::Train).unwrap();
         let logits = fresh.discriminator.forward(d, &fake, Some(&wrong), models::Mode::Train).unwrap();
-        let gradients = crate::loss::binary_cross_entropy(&logits, 0.).unwrap().backward().unwrap();
-        let expected: Vec<f32> = g
-            .trainable()
-            .flat_map(|(_, v)| gradients.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
-            .collect();
-        let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
-        let without = moments(0.);
+        let expected = differentiated(&crate::loss::binary_cross_entropy(&logits, 0.).unwrap(), g);
         for contrast in [1., 2.5f32] {
-            // Adam's first moment after one step is (1 − β₁) gradients.
-            let found = moments(contrast.into());
-            for ((found, without), expected) in found.iter().zip(&without).zip(&expected) {
-                let (found, expected) = (found - without, 0.5 * contrast * expected);
-                assert!((found - expected).abs() < 1e-4 * scale, "{found}, {expected}");
-            }
+            assert_moved(&gradients(contrast.into()), &gradients(0.), contrast, &expected);
+        }
+    }
+
+    #[test]
+    fn a_guide_pulls_g_toward_what_it_reads_as_the_label() {
+        let [_, y, z] = batch();
+        let config = models::judge::Config { classes: 3, channels: 1, height: 6, width: 9 };
+        let network = config.network().unwrap();
+        let weights = network.initialise(8, &Device::Cpu).unwrap();
+        let gradients = |guide: f64| {
+            let mut trainer = trainer(Recipe { guide, generator_updates: 1, ..Recipe::default() });
+            trainer.guide = Some(Guide::with_weights(network.clone(), weights.copy().unwrap()));
+            gradients_of_g(&mut trainer)
+        };
+        let fresh = trainer(Recipe::default());
+        let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
+        let logits = network.forward(&weights, &fake, None, models::Mode::Train).unwrap(); // 4, 3
+        // Σ (1 − p)² (−log p) / N, of which (1 − p)² is a constant.
+        let exponentials = logits.exp().unwrap();
+        let p = exponentials.broadcast_div(&exponentials.sum_keepdim(1).unwrap()).unwrap();
+        let p = p.gather(&y.unsqueeze(1).unwrap(), 1).unwrap(); // 4, 1
+        let doubt = (1. - p.detach()).unwrap().sqr().unwrap();
+        let loss = (p.log().unwrap() * doubt).unwrap().neg().unwrap().mean_all().unwrap();
+        let expected = differentiated(&loss, &fresh.g);
+        for guide in [0.5, 2f32] {
+            assert_moved(&gradients(guide.into()), &gradients(0.), guide, &expected);
         }
     }
 

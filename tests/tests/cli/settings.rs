@@ -153,17 +153,20 @@ fn a_run_records_what_its_file_and_flags_came_to() {
 fn a_resumed_run_keeps_its_settings() {
     let shell = shell();
     let settings = ["--learning-rate-d", "0.001", "--smoothing", "0.2", "--generator-updates", "3"];
-    let more = ["--beta1", "0.3", "--average-keep", "0.5", "--latent", "normal", "--quiet"];
+    let more = ["--guide", "0.5", "--beta1", "0.3", "--average-keep", "0.5", "--latent", "normal", "--quiet"];
     let run = narrow(&[&settings[..], &more].concat());
     shell.succeed(&[&run[..], &["--epochs", "4", "--out", "unbroken"]].concat());
     shell.succeed(&[&run[..], &["--epochs", "2", "--out", "broken"]].concat());
+    shell.succeed(&["--resume", "broken", "--epochs", "3", "--quiet"]);
+    // Without its file, the guide is trained again.
+    fs::remove_file(shell.path("broken/guide.safetensors")).unwrap();
     shell.succeed(&["--resume", "broken", "--epochs", "4", "--quiet"]);
     assert!(results(&shell, "unbroken", 4) == results(&shell, "broken", 4));
 
     // A record from before there was a choice.
     shell.succeed(&arguments(&["--epochs", "1", "--out", "old", "--quiet"]));
     let mut old = config(&shell, "old");
-    for key in ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast"] {
+    for key in ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast", "guide"] {
         assert!(old["recipe"].as_object_mut().unwrap().remove(key).is_some());
     }
     assert!(old["networks"].as_object_mut().unwrap().remove("latent").is_some());
@@ -205,7 +208,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         results(&shell, name, 2)[1].clone()
     };
     let reference = weights("reference", &[]);
-    let changes: [&[&str]; 12] = [
+    let changes: [&[&str]; 13] = [
         &["--generator-updates", "1"],
         &["--learning-rate", "0.001"],
         &["--learning-rate-g", "0.001"],
@@ -217,6 +220,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         &["--smoothing", "0.1"],
         &["--mismatch", "0.5"],
         &["--contrast", "0.5"],
+        &["--guide", "0.5"],
         &["--latent", "normal"],
     ];
     let mut seen = vec![reference];

@@ -40,6 +40,17 @@ pub enum Split {
     All,
 }
 
+impl Split {
+    /// What files call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Test => "test",
+            Split::All => "all",
+        }
+    }
+}
+
 /// Where to take MNIST from.
 #[derive(Debug, Clone, Default)]
 pub struct Source {

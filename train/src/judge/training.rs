@@ -46,6 +46,13 @@ impl Options {
     }
 }
 
+/// The sizes of a judge of these pictures.
+pub fn config(data: &LabelledImages) -> Config {
+    let images = data.images();
+    let (channels, height, width) = (images.channels(), images.height(), images.width());
+    Config { classes: data.classes(), channels, height, width }
+}
+
 /// Trains a judge on these pictures; `split` says which part of the data they are.
 ///
 /// `progress` is called with the iterations done and the loss, every 50 iterations and at the end.
@@ -60,10 +67,8 @@ pub fn train(
     progress: &mut dyn FnMut(u64, f64),
 ) -> Result<Judge> {
     let Options { batch_size, seed, .. } = options;
-    let images = data.images();
-    let dims = [images.channels(), images.height(), images.width()];
-    let [channels, height, width] = dims;
-    let config = Config { classes: data.classes(), channels, height, width };
+    let config = config(data);
+    let Config { channels, height, width, .. } = config;
     let network = config.network()?;
     let parameters = network.initialise(seed, device)?;
     let averaged = parameters.copy()?;
@@ -73,7 +78,7 @@ pub fn train(
     let total = options.iterations(data.len());
     for t in 0..total {
         let (x, y) = batches.batch(t)?;
-        let x = augment(&x.flatten_all()?.to_vec1::<f32>()?, dims, seed, t);
+        let x = augment(&x.flatten_all()?.to_vec1::<f32>()?, [channels, height, width], seed, t);
         let x = Tensor::from_vec(x, (batch_size, channels, height, width), device)?;
         let fall = (1. + (PI * t as f64 / total as f64).cos()) / 2.;
         let pace = LAST + (1. - LAST) * fall;

@@ -7,8 +7,16 @@ use super::{Layer, Value};
 use crate::data::unlabelled::Background;
 
 /// Settings of labelled pictures and of the networks that take labels.
-const LABELLED_ONLY: [&str; 7] =
-    ["split", "mismatch", "contrast", "generator-units", "discriminator-units", "evaluate-every", "judge"];
+const LABELLED_ONLY: [&str; 8] = [
+    "split",
+    "mismatch",
+    "contrast",
+    "guide",
+    "generator-units",
+    "discriminator-units",
+    "evaluate-every",
+    "judge",
+];
 /// Settings of unlabelled pictures.
 const UNLABELLED_ONLY: [&str; 2] = ["crop", "background"];
 
@@ -57,7 +65,7 @@ pub(super) fn check(values: &Layer, plain: &Layer) -> Result<()> {
             None => {}
             Some(value) if unlabelled => bail!(
                 "{key} is {value}, which is for labelled pictures; leave it out, or leave out unlabelled{}",
-                if ["mismatch", "contrast"].contains(key) {
+                if ["mismatch", "contrast", "guide"].contains(key) {
                     " (the recipe \"reference\" fits both)"
                 } else {
                     ""
