@@ -6,8 +6,9 @@
 #   scripts/gpu-check.sh --from FOLDER   on that machine, which then needs no Rust and no toolkit
 #
 # Options for the run: --out FOLDER (logs, the run and its figures; default gpu-check/), --epochs E of the
-# timed run (default 25). PYTHON names a Python with torch, to be measured beside; without one, ours is
-# measured alone. MNIST is read from data/mnist (scripts/setup.sh mnist).
+# timed run (default 25), --runtime FILE (ONNX Runtime's library out of pip's onnxruntime-gpu, the providers
+# beside it; without it, `infer` is not checked). PYTHON names a Python with torch, to be measured beside;
+# without one, ours is measured alone. MNIST is read from data/mnist (scripts/setup.sh mnist).
 #
 #   1 kernels      the CUDA kernels against Candle's operations in double precision, forward and back
 #   2 golden       forward passes, losses and three iterations against PyTorch's numbers
@@ -15,11 +16,13 @@
 #   4 iteration    one iteration and its parts beside PyTorch: eager, compiled, and both in TF32
 #   5 run          the reference recipe, timed; memory of the GPU after the first epoch and at the end
 #   6 tf32         one epoch in TF32
+#   7 infer        the shipped generator on ONNX Runtime's CUDA provider: where its nodes run, the golden case,
+#                  its pictures beside the CPU's, and the time of both
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,12p' "$0" | cut -c3- >&2; exit 2; }
-pack='' from='' out=gpu-check epochs=25
+usage() { sed -n '2,13p' "$0" | cut -c3- >&2; exit 2; }
+pack='' from='' out=gpu-check epochs=25 runtime=''
 while (($#)); do
   (($# >= 2)) || usage
   case $1 in
@@ -27,6 +30,7 @@ while (($#)); do
     --from) from=$2 ;;
     --out) out=$2 ;;
     --epochs) epochs=$2 ;;
+    --runtime) runtime=$(realpath "$2") ;;
     *) usage ;;
   esac
   shift 2
@@ -36,15 +40,15 @@ done
 build() {
   local folder=$1 line name path
   # The same packages and features each time, or cargo builds Candle's kernels twice.
-  local packages=(--locked --release -p models -p train -p tests --features models/cuda,train/cuda,tests/cuda)
+  local packages=(--locked --release -p models -p train -p infer -p tests --features models/cuda,train/cuda,tests/cuda)
   mkdir -p "$folder"
-  cargo build "${packages[@]}" --bin train --test golden --bench iteration --message-format json >"$folder/built.json"
+  cargo build "${packages[@]}" --bin train --bin infer --test golden --bench iteration --message-format json >"$folder/built.json"
   cargo test "${packages[@]}" --lib --no-run --message-format json >>"$folder/built.json"
   while IFS=$'\t' read -r name path; do
     install -s "$path" "$folder/$name"
   done < <(python3 - "$folder/built.json" <<'PY'
 import json, sys
-wanted = {("train", "bin"): "train", ("models", "lib"): "kernels", ("golden", "test"): "golden", ("iteration", "bench"): "iteration"}
+wanted = {("train", "bin"): "train", ("infer", "bin"): "infer", ("models", "lib"): "kernels", ("golden", "test"): "golden", ("iteration", "bench"): "iteration"}
 found = {}
 for line in open(sys.argv[1]):
     message = json.loads(line)
@@ -58,7 +62,7 @@ for name, path in found.items():
 PY
   )
   rm "$folder/built.json"
-  for name in train kernels golden iteration; do
+  for name in train infer kernels golden iteration; do
     [[ -x $folder/$name ]] || { echo "gpu-check: cargo built no $name" >&2; exit 1; }
   done
 }
@@ -86,7 +90,7 @@ fi
 programs=$(realpath "$out/programs")
 export PYTHON=${PYTHON:-python3}
 # The CUDA libraries that come with PyTorch serve where no toolkit is installed.
-libraries=$("$PYTHON" -c 'import nvidia; print(":".join(f"{path}/cu13/lib" for path in nvidia.__path__))' 2>/dev/null || true)
+libraries=$("$PYTHON" -c 'import nvidia; print(":".join(f"{path}/{part}/lib" for path in nvidia.__path__ for part in ("cu13", "cudnn")))' 2>/dev/null || true)
 export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}${libraries:+:$libraries}
 device=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1)
 memory() { nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits | head -1; }
@@ -147,6 +151,36 @@ tf32() {
   "$programs/train" --data "$data" --device cuda --tf32 --epochs 1 --out "$out/tf32" --json
 }
 
+# How many of two files' bytes differ, and by how much at most.
+differences() {
+  "$PYTHON" - "$1" "$2" <<'PY'
+import sys
+a, b = (open(path, "rb").read() for path in sys.argv[1:])
+assert len(a) == len(b), f"{len(a)} bytes and {len(b)}"
+apart = [abs(x - y) for x, y in zip(a, b) if x != y]
+print(f"{len(apart)} of {len(a)} pixels differ, by {max(apart, default=0)} of 255 at most")
+sys.exit(max(apart, default=0) > 1)
+PY
+}
+
+infer() {
+  local cuda=(--runtime "$runtime" --device cuda) cpu=(--runtime "$runtime" --device cpu) device
+  local many=(dataset --count 10000 --seed 1 --format raw --quiet)
+  "$programs/infer" doctor "${cuda[@]}" &&
+    "$programs/infer" self-test "${cuda[@]}" &&
+    "$programs/infer" "${many[@]}" "${cuda[@]}" --out "$out/cuda.raw" &&
+    "$programs/infer" "${many[@]}" "${cpu[@]}" --out "$out/cpu.raw" &&
+    differences "$out/cuda.raw" "$out/cpu.raw" || return 1
+  for device in cuda cpu; do
+    "$programs/infer" bench --runtime "$runtime" --device "$device" || return 1
+  done
+  for device in cuda cpu; do
+    "$programs/infer" dataset --count 60000 --seed 1 --runtime "$runtime" --device "$device" --out "$out/digits-$device" &&
+      rm -r "$out/digits-$device" || return 1
+  done
+  rm -f "$out"/{cuda,cpu}.raw*
+}
+
 echo "$device" | tee "$out/summary.txt"
 check kernels kernels
 check golden golden
@@ -154,6 +188,11 @@ check resume resume
 check iteration iteration
 check run run
 check tf32 tf32
+if [[ -n $runtime ]]; then
+  check infer infer
+else
+  echo "left out: infer (--runtime names ONNX Runtime's library)" | tee -a "$out/summary.txt"
+fi
 echo "== summary"
 cat "$out/summary.txt"
 exit "$failed"
