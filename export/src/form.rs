@@ -12,7 +12,7 @@ use crate::deconv::{self, Timing};
 use crate::lower::{Names, lower};
 use crate::onnx::{Graph, OPSET};
 use crate::passes::interface::{Levels, bytes, fixed_batch};
-use crate::passes::{dead, half, in_place, int8, simplify};
+use crate::passes::{dead, half, in_place, int8, padding, simplify};
 use crate::{Error, Result};
 use infer::Runtime;
 
@@ -144,7 +144,10 @@ impl Form {
             (Some(Deconv::Auto), _) => {
                 (graph, turned, timings) = deconv::fastest(graph, Runtime::load(runtime)?)?;
             }
-            (None, Optimize::Full) => (graph, turned) = deconv::wide(&graph)?,
+            (None, Optimize::Full) => {
+                (graph, turned) = deconv::wide(&graph)?;
+                graph = padding::symmetric(&graph)?;
+            }
         }
         graph = match self.precision {
             Precision::Fp32 if self.optimize == Optimize::Full => {

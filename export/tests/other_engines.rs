@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 use candle_onnx::onnx::ModelProto;
 use common::{NAMES, assert_close, encode, every_layer, random_weights, root, small};
 use export::lower::lower;
-use export::passes::{dead, deconv, in_place, simplify};
+use export::passes::{dead, deconv, in_place, padding, simplify};
 use models::{Mode, Network, Parameters, judge};
 use prost::Message;
 
@@ -76,7 +76,7 @@ fn the_reference_evaluator() {
         let weights = random_weights(&network, 5);
         let plain = lower(&network, &weights, &NAMES).unwrap();
         let simple = simplify(plain.clone()).unwrap();
-        let products = in_place::products(&simple, 0).unwrap();
+        let products = in_place::products(&padding::symmetric(&simple).unwrap(), 0).unwrap();
         let turned = dead::remove(&deconv::subpixel(&simple, |_| true).unwrap()).unwrap();
         let case = case(&network, &weights);
         for (form, graph) in

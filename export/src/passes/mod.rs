@@ -8,6 +8,7 @@
 //! | [`constants`] | what depends on nothing into initializers |
 //! | [`dead`] | drops what no output needs |
 //! | [`deconv`] | transposed convolutions into convolutions, one a phase of the picture |
+//! | [`padding`] | transposed convolutions that CUDA takes too |
 //! | [`half`] | half precision, to compute in or to store in |
 //! | [`int8`] | 8-bit weights in large linear layers |
 //! | [`in_place`] | weights of large linear layers in the order that they are used in |
@@ -22,6 +23,7 @@ pub mod in_place;
 pub mod int8;
 pub mod interface;
 pub mod label;
+pub mod padding;
 mod weights;
 
 use crate::Result;
