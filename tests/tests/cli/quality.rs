@@ -78,14 +78,14 @@ fn a_measured_run_keeps_its_best_checkpoint() {
 
     let exporter = Shell::new("export");
     let absolute = |name: &str| shell.path(name).to_str().unwrap().to_string();
-    let (checkpoint, quality) = (absolute(&checkpoint), absolute("quality.json"));
+    let (checkpoint, figures) = (absolute(&checkpoint), absolute("quality.json"));
     let of = |file: &str, more: &[&str], parts: &[&str]| {
         let export = ["--checkpoint", &checkpoint, "--out", "other.onnx", "--quality", file];
         exporter.fail(&[&export[..], more].concat(), 2, parts);
         assert!(!exporter.path("other.onnx").exists());
     };
-    of(&quality, &["--weights", "raw"], &["quality.json", "of the average weights", "evaluate"]);
-    of(&quality, &["--precision", "int8"], &["--quality", "int8"]);
+    of(&figures, &["--weights", "raw"], &["quality.json", "of the average weights", "evaluate"]);
+    of(&figures, &["--precision", "int8"], &["--quality", "int8"]);
     of("nowhere.json", &[], &["nowhere.json", "can't be read"]);
     exporter.write("text.json", "no figures");
     of("text.json", &[], &["text.json", "no such report"]);
