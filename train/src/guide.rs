@@ -1,9 +1,9 @@
 //! The guide: a classifier that G learns from beside D, so that what it draws reads as its label.
 //!
-//! Where D was taught all there is about labels, as by the classifier in D of Odena et al. 2017
-//! (<https://arxiv.org/abs/1610.09585>), the guide is a network of its own: of the judge's architecture,
-//! trained once, before the first iteration, on the run's own pictures. It isn't the judge, which measures
-//! what comes of it: its weights come from other random numbers and fewer passes.
+//! Odena et al. 2017 (<https://arxiv.org/abs/1610.09585>) teach D itself to classify. The guide is a network
+//! of its own: of the judge's architecture, trained once, before the first iteration, on the run's own
+//! pictures. It isn't the judge, which measures what comes of it: its weights come from other random numbers
+//! and fewer passes.
 //!
 //! Its loss is the cross-entropy of each picture times its doubt, (1 − p)² of the probability p that it
 //! gives the label, as in the focal loss of Lin et al. 2017 (<https://arxiv.org/abs/1708.02002>): pictures
