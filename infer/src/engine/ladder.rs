@@ -11,7 +11,7 @@ use crate::{
 const COMPILING_PAYS: usize = 1_000_000;
 
 /// CUDA takes 0.7 s on an H100 until the shipped generator's first image is there, the CPU beside it 0.01 s,
-/// and then draws 1,900 images/s on one thread: `auto` only takes CUDA where there are more to draw.
+/// and then draws 1,900 images/s on one thread: `auto` only takes CUDA where a thread has more to draw.
 const STARTING_PAYS: usize = 2_000;
 
 /// A network on the engine and device that were chosen for it.
