@@ -21,7 +21,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,13p' "$0" | cut -c3- >&2; exit 2; }
+usage() { sed -n '2,20p' "$0" | cut -c3- >&2; exit 2; }
 pack='' from='' out=gpu-check epochs=25 runtime=''
 while (($#)); do
   (($# >= 2)) || usage
