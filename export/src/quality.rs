@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::trained::{Trained, Weights};
 use crate::{Error, Result};
@@ -88,16 +88,12 @@ impl Report {
             ("gan_train", self.gan_train),
         ];
         let figures =
-            figures.into_iter().filter_map(|(name, figure)| Some((name.to_string(), json(figure?))));
+            figures.into_iter().filter_map(|(name, figure)| Some((name.to_string(), json!(figure?))));
         let mut figures: Map<String, Value> = figures.collect();
         let classes = self.classes.into_iter().zip(self.agreement.classes);
-        let classes = classes.filter_map(|(name, class)| Some((name, json(class?))));
+        let classes = classes.filter_map(|(name, class)| Some((name, json!(class?))));
         figures.insert("agreement_of_classes".to_string(), Value::Object(classes.collect()));
         figures.insert("judge_sha256".to_string(), Value::String(self.judge_sha256));
         figures
     }
-}
-
-fn json(Estimate { value, low, high, n }: Estimate) -> Value {
-    serde_json::json!({ "value": value, "low": low, "high": high, "n": n })
 }

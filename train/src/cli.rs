@@ -237,7 +237,6 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     };
 
     let device_name = run.config.precision.describe(&device);
-    trainer.guide = guide_for(&run, &data, &device, &voice)?;
     trainer.schedule = run.config.schedule();
     let total = run.config.iterations();
     let first = trainer.iterations();
@@ -251,6 +250,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     if cli.resume.is_some() {
         run.save_config()?;
     }
+    trainer.guide = guide_for(&run, &data, &device, &voice)?;
     voice.say(&format!(
         "{} on {device_name}: {}, {} epochs in batches of {}, seed {}\n\
          generator {} parameters, discriminator {}",
