@@ -93,16 +93,11 @@ check() {
   cargo run --quiet --locked --release -p infer -- "${images[@]}" --engine rten >"$work/here.raw"
   emulated "${images[@]}" --engine rten >"$work/rten.raw"
   emulated "${images[@]}" --engine onnxruntime --runtime "$library" >"$work/onnxruntime.raw"
-  python3 - "$work"/{here,rten,onnxruntime}.raw <<'PYTHON'
-import pathlib, sys
-here, *others = (pathlib.Path(name).read_bytes() for name in sys.argv[1:])
-for name, other in zip(("rten", "ONNX Runtime"), others):
-    differences = [abs(a - b) for a, b in zip(here, other)]
-    differing, largest = sum(map(bool, differences)), max(differences)
-    print(f"{name} on aarch64, beside rten here: {differing} of {len(here)} pixels differ, by at most {largest}")
-    if len(here) != len(other) or largest > 1:
-        sys.exit("these are not the same images")
-PYTHON
+  local engine
+  for engine in rten onnxruntime; do
+    printf '%s on aarch64, beside rten here: ' "$engine"
+    python3 scripts/same_images.py "$work/here.raw" "$work/$engine.raw"
+  done
   say "passed"
 }
 

@@ -151,18 +151,6 @@ tf32() {
   "$programs/train" --data "$data" --device cuda --tf32 --epochs 1 --out "$out/tf32" --json
 }
 
-# How many of two files' bytes differ, and by how much at most.
-differences() {
-  "$PYTHON" - "$1" "$2" <<'PY'
-import sys
-a, b = (open(path, "rb").read() for path in sys.argv[1:])
-assert len(a) == len(b), f"{len(a)} bytes and {len(b)}"
-apart = [abs(x - y) for x, y in zip(a, b) if x != y]
-print(f"{len(apart)} of {len(a)} pixels differ, by {max(apart, default=0)} of 255 at most")
-sys.exit(max(apart, default=0) > 1)
-PY
-}
-
 infer() {
   local cuda=(--runtime "$runtime" --device cuda) cpu=(--runtime "$runtime" --device cpu) device
   local many=(dataset --count 10000 --seed 1 --format raw --quiet)
@@ -170,7 +158,7 @@ infer() {
     "$programs/infer" self-test "${cuda[@]}" &&
     "$programs/infer" "${many[@]}" "${cuda[@]}" --out "$out/cuda.raw" &&
     "$programs/infer" "${many[@]}" "${cpu[@]}" --out "$out/cpu.raw" &&
-    differences "$out/cuda.raw" "$out/cpu.raw" || return 1
+    "$PYTHON" scripts/same_images.py "$out/cuda.raw" "$out/cpu.raw" || return 1
   for device in cuda cpu; do
     "$programs/infer" bench --runtime "$runtime" --device "$device" || return 1
   done
