@@ -6,8 +6,8 @@
 #   scripts/gpu-check.sh --from FOLDER   on that machine, which then needs no Rust and no toolkit
 #
 # Options for the run: --out FOLDER (logs, the run and its figures; default gpu-check/), --epochs E of the
-# timed run (default 25), --runtime FILE (ONNX Runtime's library out of pip's onnxruntime-gpu, the providers
-# beside it; without it, `infer` is not checked). PYTHON names a Python with torch, to be measured beside;
+# timed run (default 25), --runtime FILE (ONNX Runtime's library with its providers beside it, as scripts/setup.sh gpu
+# fetches them; without it, `infer` is not checked). PYTHON names a Python with torch, to be measured beside;
 # without one, ours is measured alone. MNIST is read from data/mnist (scripts/setup.sh mnist).
 #
 #   1 kernels      the CUDA kernels against Candle's operations in double precision, forward and back
@@ -16,7 +16,7 @@
 #   4 iteration    one iteration and its parts beside PyTorch: eager, compiled, and both in TF32
 #   5 run          the reference recipe, timed; memory of the GPU after the first epoch and at the end
 #   6 tf32         one epoch in TF32
-#   7 infer        the shipped generator on ONNX Runtime's CUDA provider: where its nodes run, the golden case,
+#   7 infer        the shipped generator on ONNX Runtime's CUDA provider: all its nodes run there, the golden case,
 #                  its pictures beside the CPU's, and the time of both
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -154,7 +154,8 @@ tf32() {
 infer() {
   local cuda=(--runtime "$runtime" --device cuda) cpu=(--runtime "$runtime" --device cpu) device
   local many=(dataset --count 10000 --seed 1 --format raw --quiet)
-  "$programs/infer" doctor "${cuda[@]}" &&
+  "$programs/infer" doctor "${cuda[@]}" | tee "$out/doctor.txt" &&
+    grep -E '^onnxruntime +cuda:0 +ready: CUDAExecutionProvider \([0-9]+ nodes\)$' "$out/doctor.txt" &&
     "$programs/infer" self-test "${cuda[@]}" &&
     "$programs/infer" "${many[@]}" "${cuda[@]}" --out "$out/cuda.raw" &&
     "$programs/infer" "${many[@]}" "${cpu[@]}" --out "$out/cpu.raw" &&

@@ -10,6 +10,8 @@
 #             ONNX Runtime 1.17.0     → runtime/1.17/                       (needs npm)
 #             ONNX Runtime 1.20.0     → runtime/1.20/                       (needs npm)
 #             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
+#   gpu       ONNX Runtime with its CUDA and TensorRT providers, x86-64 (255 MB)
+#                                     → runtime/gpu/                        (needs pip)
 #   emoji     Google's emoji, 3,786 pictures of 64×64 → data/emoji/         (needs npm)
 #             pictures without labels, to train with --unlabelled
 #
@@ -25,6 +27,8 @@ RUNTIME=1.32.0
 OLDEST_RUNTIME=1.17.0
 # One between them.
 MIDDLE_RUNTIME=1.20.0
+# The newest that pip has for NVIDIA GPUs.
+GPU_RUNTIME=1.31.1
 ONNX=1.23.2
 TENSORBOARD=2.21.0
 TRITONCLIENT=2.73.0
@@ -76,6 +80,33 @@ supported() {
   [[ -n ${runtime_sha256:-} ]] || fail "there is no pinned ONNX Runtime for $machine (only for Linux on x86_64 and aarch64); install ONNX Runtime $OLDEST_RUNTIME or later yourself and point ORT_DYLIB_PATH at its library."
 }
 
+# Unpacks the libraries of version $2 of the Python package $1 into $scratch/wheel.
+fetch_wheel() {
+  need python3 "fetching ONNX Runtime" "Python 3 with pip"
+  rm -rf "$scratch/wheel"
+  # The wheel is only unpacked, never imported: naming its Python version and platform lets any
+  # Python fetch it, and the same library arrives everywhere.
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    --implementation cp --python-version 3.13 --abi cp313 "${wheel_platforms[@]}" \
+    --dest "$scratch" "$1==$2" ||
+    fail "pip could not fetch $1 $2; check the network and that 'python3 -m pip' works."
+  python3 - "$scratch" <<'PYTHON'
+import pathlib, shutil, sys, zipfile
+
+scratch = pathlib.Path(sys.argv[1])
+wheel = next(scratch.glob("*.whl"))
+folder = scratch / "wheel"
+folder.mkdir()
+with zipfile.ZipFile(wheel) as archive:
+    for member in archive.namelist():
+        name = member.removeprefix("onnxruntime/capi/")
+        if name.startswith("libonnxruntime"):
+            with archive.open(member) as source, open(folder / name, "wb") as target:
+                shutil.copyfileobj(source, target)
+wheel.unlink()
+PYTHON
+}
+
 setup_runtime() {
   supported
   local library=runtime/libonnxruntime.so.$RUNTIME
@@ -83,25 +114,36 @@ setup_runtime() {
     say "ONNX Runtime $RUNTIME is in $library"
     return
   fi
-  need python3 "fetching ONNX Runtime" "Python 3 with pip"
   say "fetching ONNX Runtime $RUNTIME (28 MB) …"
-  # The wheel is only unpacked, never imported: naming its Python version and platform lets any
-  # Python fetch it, and the same library arrives everywhere.
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
-    --implementation cp --python-version 3.13 --abi cp313 "${wheel_platforms[@]}" \
-    --dest "$scratch" "onnxruntime==$RUNTIME" ||
-    fail "pip could not fetch onnxruntime $RUNTIME; check the network and that 'python3 -m pip' works."
-  python3 - "$scratch" "onnxruntime/capi/libonnxruntime.so.$RUNTIME" <<'PYTHON'
-import pathlib, shutil, sys, zipfile
-
-scratch, member = pathlib.Path(sys.argv[1]), sys.argv[2]
-wheel = next(scratch.glob("onnxruntime-*.whl"))
-with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
-    with open(scratch / "libonnxruntime", "wb") as target:
-        shutil.copyfileobj(source, target)
-PYTHON
-  install_checked "$scratch/libonnxruntime" "$library" "$runtime_sha256"
+  fetch_wheel onnxruntime "$RUNTIME"
+  install_checked "$scratch/wheel/libonnxruntime.so.$RUNTIME" "$library" "$runtime_sha256"
   say "ONNX Runtime $RUNTIME is in $library"
+}
+
+gpu_libraries() {
+  cat <<LIST
+libonnxruntime_providers_shared.so 086ec1d5388f64153d9c63470d126693db9a182c8ce236d3a1119068471b8a0d
+libonnxruntime_providers_cuda.so f62fddac1a32c2893ba9268058fa91e38d14d5ce5609c6e31e7e8b7d61f97e26
+libonnxruntime_providers_tensorrt.so 1882ee49fdb0e6fc2d272b00cfaf9a3310bf8580a34385c0eec4d82014ea172e
+libonnxruntime.so.$GPU_RUNTIME 5104254339ecadae808da771bd0b63b240f0dbd466514234905e54372435c303
+LIST
+}
+
+setup_gpu() {
+  [[ $machine == Linux-x86_64 ]] ||
+    fail "pip has ONNX Runtime for NVIDIA GPUs only for Linux on x86_64, and this is $machine; a Jetson needs the wheel for its JetPack (README, Jetson)."
+  local name sha256 missing=
+  while read -r name sha256; do
+    is_whole "runtime/gpu/$name" "$sha256" || missing=yes
+  done < <(gpu_libraries)
+  if [[ -n $missing ]]; then
+    say "fetching ONNX Runtime $GPU_RUNTIME for NVIDIA GPUs (255 MB) …"
+    fetch_wheel onnxruntime-gpu "$GPU_RUNTIME"
+    while read -r name sha256; do
+      install_checked "$scratch/wheel/$name" "runtime/gpu/$name" "$sha256"
+    done < <(gpu_libraries)
+  fi
+  say "ONNX Runtime $GPU_RUNTIME for NVIDIA GPUs is in runtime/gpu/: infer --runtime runtime/gpu/libonnxruntime.so.$GPU_RUNTIME"
 }
 
 # Unpacks the npm package $1, or only the members $2… of it, into $scratch/package. Nothing of it is run.
@@ -245,6 +287,7 @@ for part in "$@"; do
     runtime) setup_runtime ;;
     mnist) setup_mnist ;;
     protoc) setup_protoc ;;
+    gpu) setup_gpu ;;
     emoji) setup_emoji ;;
     test)
       setup_runtime
@@ -252,6 +295,6 @@ for part in "$@"; do
       setup_protoc
       setup_test
       ;;
-    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc, test and emoji." ;;
+    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc, test, gpu and emoji." ;;
   esac
 done

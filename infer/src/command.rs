@@ -199,8 +199,7 @@ impl fmt::Display for Source {
             None => (", part of infer".into(), [].as_slice()),
         };
         writeln!(f, "{}{place}", self.engine)?;
-        let providers: Vec<_> =
-            (placements.iter()).map(|at| format!("{} ({} nodes)", at.provider, at.nodes)).collect();
+        let providers: Vec<_> = placements.iter().map(ToString::to_string).collect();
         match providers.as_slice() {
             [] => writeln!(f, "device: {}", self.device)?,
             providers => writeln!(f, "device: {}, {}", self.device, providers.join(" and "))?,

@@ -38,7 +38,8 @@ pub struct Step {
     pub device: Device,
     /// Whether it draws here.
     pub ready: bool,
-    /// Which provider runs how many nodes, in ONNX Runtime's own words.
+    /// Which provider runs how many nodes, in ONNX Runtime's own words; also of a step that loaded the
+    /// model and then failed to draw.
     pub placements: Vec<Placement>,
     /// Why it isn't ready.
     pub reason: Option<String>,
@@ -121,19 +122,16 @@ fn step(
 ) -> Step {
     let device = if kind(asked.device) == kind(device) { asked.device } else { device };
     let options = Options { engine, device, expected_images: 1, ..asked.clone() };
-    let drawn = Generator::load(source, &options).and_then(|mut generator| {
-        // The first run is where a library that can't do its work shows.
-        generator.images(&[0], 0, 0)?;
-        Ok(generator.placements().to_vec())
-    });
     let mut step = Step { engine, device, ready: true, placements: Vec::new(), reason: None };
-    match drawn {
-        Ok(placements) => step.placements = placements,
-        Err(error) => {
-            step.ready = false;
-            step.reason = Some(reason(&error));
-            problems.extend(look());
-        }
+    let drawn = Generator::load(source, &options).and_then(|mut generator| {
+        step.placements = generator.placements().to_vec();
+        // The first run is where a library that can't do its work shows.
+        generator.images(&[0], 0, 0)
+    });
+    if let Err(error) = drawn {
+        step.ready = false;
+        step.reason = Some(reason(&error));
+        problems.extend(look());
     }
     step
 }
@@ -231,14 +229,34 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { engine, device, placements, reason, .. } = self;
         write!(f, "{:13} {:10} ", engine.to_string(), device.to_string())?;
-        if let Some(reason) = reason {
-            return write!(f, "no: {reason}");
+        let placed = placements.iter().map(Placement::to_string).collect::<Vec<_>>().join(" and ");
+        match (reason, placed.as_str()) {
+            (None, "") => write!(f, "ready"),
+            (None, placed) => write!(f, "ready: {placed}"),
+            (Some(reason), "") => write!(f, "no: {reason}"),
+            (Some(reason), placed) => write!(f, "no: loaded on {placed}, but {reason}"),
         }
-        write!(f, "ready")?;
-        let placed = |at: &Placement| format!("{} ({} nodes)", at.provider, at.nodes);
-        match placements.iter().map(placed).collect::<Vec<_>>().as_slice() {
-            [] => Ok(()),
-            placements => write!(f, ": {}", placements.join(" and ")),
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_says_what_took_the_nodes_and_why_it_does_not_draw() {
+        let line = |nodes: &[usize], reason: Option<&str>| {
+            let placements = nodes.iter().map(|&nodes| Placement { provider: "A".into(), nodes }).collect();
+            let reason = reason.map(Into::into);
+            let (engine, device, ready) = (Engine::OnnxRuntime, Device::Cuda(0), reason.is_none());
+            Step { engine, device, ready, placements, reason }.to_string()
+        };
+        assert_eq!(line(&[], None), "onnxruntime   cuda:0     ready");
+        assert_eq!(line(&[30, 1], None), "onnxruntime   cuda:0     ready: A (30 nodes) and A (1 node)");
+        assert_eq!(line(&[], Some("no GPU")), "onnxruntime   cuda:0     no: no GPU");
+        assert_eq!(
+            line(&[31], Some("no GPU")),
+            "onnxruntime   cuda:0     no: loaded on A (31 nodes), but no GPU"
+        );
     }
 }

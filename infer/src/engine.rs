@@ -82,6 +82,13 @@ pub struct Placement {
     pub nodes: usize,
 }
 
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { provider, nodes } = self;
+        write!(f, "{provider} ({nodes} {})", if *nodes == 1 { "node" } else { "nodes" })
+    }
+}
+
 /// A network that an engine has loaded.
 pub(crate) trait Network: Send {
     /// Runs it once on all its inputs and lends one of its outputs, shape and values, to `read`.

@@ -153,13 +153,19 @@ fn version(library: &Path) -> String {
     name.strip_prefix("libonnxruntime.so.").unwrap().to_string()
 }
 
-/// The onnx package's own checker, in its own words if it refuses.
-fn check_with_onnx(file: &Path) {
+/// What Python prints that has loaded the file as `model` with the onnx package.
+fn in_python(file: &Path, code: &str) -> String {
     let python = tests::checkout().join(".venv/bin/python");
     assert!(python.exists(), "no {}: get it with `scripts/setup.sh test`", python.display());
-    let check = "import sys, onnx; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
-    let output = Command::new(python).args(["-c", check]).arg(file).output().unwrap();
+    let code = format!("import sys, onnx; model = onnx.load(sys.argv[1]); {code}");
+    let output = Command::new(python).args(["-c", &code]).arg(file).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The onnx package's own checker, in its own words if it refuses.
+fn check_with_onnx(file: &Path) {
+    in_python(file, "onnx.checker.check_model(model, full_check=True)");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use models::dcgan;
 use serde_json::Value;
 use tests::{Shell, checkout, runtime_library};
 
-use super::{FILE, check_with_onnx, header, save, shell, shell_with_run, weights};
+use super::{FILE, check_with_onnx, header, in_python, save, shell, shell_with_run, weights};
 
 /// What `inspect` says of a file.
 fn inspected(shell: &Shell, file: &str) -> Value {
@@ -70,6 +70,23 @@ fn transposed_convolutions_stay_or_become_convolutions() {
     assert!(timings.iter().all(|timing| timing["milliseconds"][1].as_f64().unwrap() > 0.));
     let text = shell.succeed(&["--out", "gen.onnx", "--deconv", "auto"]);
     assert_eq!(text.matches(": taken").count(), 1, "{text}");
+}
+
+/// ONNX Runtime's CUDA provider takes no others (`scripts/cuda-nodes.sh`).
+#[test]
+fn transposed_convolutions_that_stay_have_even_padding() {
+    let shell = shell_with_run();
+    let pads = |options: &[&str]| -> Vec<[usize; 4]> {
+        shell.succeed(&[&["--out", "gen.onnx", "--quiet"], options].concat());
+        let code = "print([list(a.ints) for n in model.graph.node if n.op_type == 'ConvTranspose' \
+                    for a in n.attribute if a.name == 'pads'])";
+        serde_json::from_str(&in_python(&shell.path("gen.onnx"), code)).unwrap()
+    };
+    let is_even = |[top, left, bottom, right]: &[usize; 4]| (top, left) == (bottom, right);
+    let default = pads(&[]);
+    assert!(default.len() == 2 && default.iter().all(is_even), "{default:?}");
+    let kept = pads(&["--deconv", "transpose"]);
+    assert!(!kept.iter().all(is_even), "{kept:?}");
 }
 
 /// The whole generator: a small one has no linear layer that is large enough for 8 bits.
