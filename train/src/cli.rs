@@ -192,8 +192,6 @@ pub enum Outcome {
 /// # Errors
 /// One sentence that names the file or option, what was found and what to do.
 pub fn prepare(cli: Cli) -> Result<Job> {
-    let interrupted = stop_signals().context("can't catch Ctrl-C")?;
-
     let device = cli.device.open()?;
     let voice = Voice { json: cli.json, quiet: cli.quiet, bar: progress_bar(&cli)? };
 
@@ -251,6 +249,8 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         run.save_config()?;
     }
     trainer.guide = guide_for(&run, &data, &device, &voice)?;
+    // Until here a signal ends the program at once: there is nothing to save yet.
+    let interrupted = stop_signals().context("can't catch Ctrl-C")?;
     voice.say(&format!(
         "{} on {device_name}: {}, {} epochs in batches of {}, seed {}\n\
          generator {} parameters, discriminator {}",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -192,6 +193,21 @@ fn a_stopped_run_says_how_to_go_on() {
         assert!(stderr.starts_with(&expected), "{stderr}");
         assert!(stderr.ends_with(&format!("all saved; go on with: train --resume {run}\n")), "{stderr}");
     }
+}
+
+/// A guide of all of MNIST takes minutes, and until it is trained there is nothing to save.
+#[test]
+fn the_first_signal_ends_a_run_whose_guide_is_trained() {
+    let shell = Shell::new("train");
+    let data = tests::checkout().join("data/mnist");
+    let arguments = ["--guide", "1", "--device", "cpu", "--out", "run", "--data", data.to_str().unwrap()];
+    let mut training = Training::start(shell.command(&arguments));
+    let config = shell.path("run/config.json");
+    training.wait_until(|| config.exists());
+    training.signal("-INT");
+    let (status, stderr) = training.end();
+    assert_eq!((status.signal(), stderr.as_str()), (Some(2), ""), "{status}");
+    assert!(!shell.path("run/guide.safetensors").exists() && saved(&shell.path("run")) == 0);
 }
 
 #[test]
