@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train export infer test bench bench-export check-dependencies
+.PHONY: help setup demo train export infer test bench bench-export bench-infer check-dependencies
 
 ARGS ?=
 DEMO := demo
@@ -59,3 +59,8 @@ bench: ## measure one iteration of training, beside PyTorch where PYTHON=… has
 bench-export: ## measure the exported graph, beside torch.onnx.export's where PYTHON=… has torch
 	@scripts/setup.sh runtime protoc
 	cargo bench -p export --bench graph $(ARGS)
+
+bench-infer: ## measure infer beside Python's ONNX Runtime; PYTHON=… has onnxruntime, numpy and pillow
+	@scripts/setup.sh runtime
+	cargo build --locked --release -p infer
+	$(or $(PYTHON),python3) infer/benches/beside_onnxruntime.py target/release/infer $(ARGS)

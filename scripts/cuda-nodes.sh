@@ -42,7 +42,7 @@ done
 
 status=0
 for model in "$@"; do
-  found=$(LD_LIBRARY_PATH=$work target/release/infer doctor --runtime "$runtime" --model "$model") || { status=1; continue; }
+  found=$(LD_LIBRARY_PATH=$work "${CARGO_TARGET_DIR:-target}/release/infer" doctor --runtime "$runtime" --model "$model") || { status=1; continue; }
   cuda=$(grep -E '^onnxruntime +cuda:0 ' <<<"$found")
   # Its first picture fails, as there is no GPU to draw it.
   placed=$(sed -nE 's/.* no: loaded on (.*), but .*/\1/p' <<<"$cuda")

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    hint::black_box,
     num::NonZeroUsize,
     thread,
     time::{Duration, Instant},
@@ -139,17 +140,16 @@ fn measure(
     let contract = generator.contract();
     let indices: Vec<u64> = (0..batch_size as u64).collect();
     let latents = latent_batch(contract.latent_distribution, 0, &indices, contract.latent_dim);
-    let latents = latents.as_slice().unwrap_or_default();
     let classes = contract.classes.len();
     let labels: Vec<i64> = match classes {
         0 => Vec::new(),
         _ => (0..batch_size).map(|i| (i % classes) as i64).collect(),
     };
-    let mut pixels = Vec::new();
+    let range = contract.pixel_range;
     let mut run = || {
-        pixels.clear();
         let started = Instant::now();
-        generator.draw(latents, &labels, &mut pixels)?;
+        let images = generator.run(latents.view(), &labels)?;
+        black_box(range.quantize(&images));
         Ok(milliseconds(started.elapsed()))
     };
     for _ in 0..WARM_UP {

@@ -20,7 +20,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use infer::{Device, Generator, ModelSource, Options, command::Source, contract::Contract, verify::Kept};
+use infer::{
+    Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options, command::Source, contract::Contract,
+    verify::Kept,
+};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -259,12 +262,14 @@ pub fn write(request: &Request) -> Result<()> {
 
 /// The model, and the judge, once for each thread of the CPU, each for itself: so none waits for
 /// another, which costs more the busier the machine is. A GPU has them once.
-fn load(request: &Request, source: &ModelSource<'_>, images: u64) -> Result<Vec<Runner>> {
+///
+/// How they are loaded can decide the last bit of a sum, so it depends on the whole data set: not on
+/// this part of it, on what is left of that, or on the number of threads.
+fn load(request: &Request, source: &ModelSource<'_>, rest: u64) -> Result<Vec<Runner>> {
     let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = request.common.running.threads.unwrap_or_else(all).get() as u64;
-    let batches = images.div_ceil(request.batch_size.get() as u64);
-    let copies = threads.min(batches).max(1);
-    let each = usize::try_from(images / copies).unwrap_or(usize::MAX);
+    let copies = |images: u64| threads.min(images / LOADING_WEIGHTS_PAYS as u64).max(1);
+    let each = usize::try_from(request.count / copies(request.count)).unwrap_or(usize::MAX);
     let options = Options { threads: Some(NonZeroUsize::MIN), ..request.common.options(each) };
     let load = |options: &Options| -> Result<Runner> {
         let generator = Generator::load(source, options)?;
@@ -273,7 +278,7 @@ fn load(request: &Request, source: &ModelSource<'_>, images: u64) -> Result<Vec<
     let mut runners = vec![load(&options)?];
     if runners[0].generator.device() == Device::Cpu {
         let options = Options { engine: runners[0].generator.engine(), device: Device::Cpu, ..options };
-        for _ in 1..copies {
+        for _ in 1..copies(rest) {
             runners.push(load(&options)?);
         }
     }

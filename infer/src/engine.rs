@@ -29,7 +29,7 @@ pub(crate) const EMBEDDED: &str = "no embedded engine";
 /// rearranging them for its matrix products) pays for its time. Below, they are used as they lie in
 /// the model's bytes. Measured with ONNX Runtime 1.32 on two x86-64 cores: loading takes 100 ms
 /// more, each image 0.3 ms less.
-const LOADING_WEIGHTS_PAYS: usize = 320;
+pub const LOADING_WEIGHTS_PAYS: usize = 320;
 
 /// The engine that was asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

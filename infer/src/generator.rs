@@ -28,7 +28,8 @@ pub struct Options {
     pub runtime: Option<PathBuf>,
     /// CPU threads; without it, one for a single image and all for more.
     pub threads: Option<NonZeroUsize>,
-    /// About how many images will be drawn: few start faster, many run faster.
+    /// About how many images will be drawn: few start faster, many run faster, from
+    /// [`LOADING_WEIGHTS_PAYS`](crate::LOADING_WEIGHTS_PAYS) on.
     pub expected_images: usize,
 }
 
@@ -175,7 +176,8 @@ impl Generator {
     }
 
     /// Runs the network once and appends its images to `pixels`, 8 bits each: what a program that
-    /// draws many images does over and over, with the same memory.
+    /// draws many images does over and over, with the same memory. An image is the same to the bit
+    /// however many are drawn with it; so that this holds for one alone too, it is drawn twice at once.
     ///
     /// # Shapes
     ///
@@ -194,6 +196,12 @@ impl Generator {
         let dim = self.contract.latent_dim;
         let batch = latents.len() / dim;
         self.check_run((batch, if latents.len() == batch * dim { dim } else { 0 }), labels)?;
+        if batch == 1 {
+            // A matrix product of one row adds up in another order than one of several.
+            let image = self.draw(&latents.repeat(2), &labels.repeat(2), pixels)?;
+            pixels.truncate(pixels.len() - image.iter().product::<usize>());
+            return Ok(image);
+        }
         let range = self.contract.pixel_range;
         let mut drawn = [0; 3];
         self.infer(latents, labels, &mut |shape, values| {

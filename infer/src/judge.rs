@@ -115,6 +115,12 @@ impl Judge {
                 self.name
             )));
         }
+        if count == 1 {
+            // As in `Generator::draw`: alone, it is read as it is among others.
+            self.read(&pixels.repeat(2), readings)?;
+            readings.pop();
+            return Ok(());
+        }
         self.images.clear();
         self.images.extend(pixels.iter().map(|level| self.pixel_range.from_u8(*level)));
         let shape = [count, c, h, w];

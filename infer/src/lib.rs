@@ -75,7 +75,7 @@ pub mod terminal;
 pub mod verify;
 
 pub use device::Device;
-pub use engine::{Engine, Placement, Skipped};
+pub use engine::{Engine, LOADING_WEIGHTS_PAYS, Placement, Skipped};
 pub use error::{Error, OLDEST_RUNTIME, Refusal};
 pub use generator::{Generator, Options, Sample};
 pub use judge::{Judge, Reading};
