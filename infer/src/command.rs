@@ -185,7 +185,7 @@ impl Source {
             }),
             device: generator.device().to_string(),
             skipped: generator.skipped().to_vec(),
-            notes: generator.notes().to_vec(),
+            notes: generator.notes(),
         }
     }
 }

@@ -176,8 +176,7 @@ fn missing(library: &Path, on_jetson: bool) -> Vec<Problem> {
         }
     };
     let cuda = package::cuda_of(&needed);
-    // The provider opens the driver itself, so its file doesn't name it.
-    (needed.iter().map(String::as_str).chain(["libcuda.so.1"]))
+    (with_opened(&needed).into_iter())
         .filter_map(|name| {
             let install = package::of(name, cuda, on_jetson)?;
             // SAFETY: these are NVIDIA's libraries, by the names that ONNX Runtime loads them by.
@@ -186,6 +185,15 @@ fn missing(library: &Path, on_jetson: bool) -> Vec<Problem> {
             Some(Problem { found, install })
         })
         .collect()
+}
+
+/// The libraries that a provider's file names, and those that it opens itself: cuDNN, where its file
+/// doesn't name a version of it, and the driver.
+fn with_opened(needed: &[String]) -> Vec<&str> {
+    let library = |name: &str| name.split(".so.").next().map(str::to_owned);
+    let is_named = |opened: &str| needed.iter().any(|name| library(name) == library(opened));
+    let opened = ["libcudnn.so.9", "libcuda.so.1"].into_iter().filter(|opened| !is_named(opened));
+    needed.iter().map(String::as_str).chain(opened).collect()
 }
 
 impl fmt::Display for Diagnosis {
@@ -242,6 +250,16 @@ impl fmt::Display for Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_is_looked_for_once_in_the_version_that_is_named() {
+        let wanted = |needed: &[&str]| {
+            let needed: Vec<String> = needed.iter().map(|name| (*name).into()).collect();
+            with_opened(&needed).join(" ")
+        };
+        assert_eq!(wanted(&["libcublas.so.13"]), "libcublas.so.13 libcudnn.so.9 libcuda.so.1");
+        assert_eq!(wanted(&["libcudnn.so.8", "libcuda.so.1"]), "libcudnn.so.8 libcuda.so.1");
+    }
 
     #[test]
     fn a_step_says_what_took_the_nodes_and_why_it_does_not_draw() {

@@ -1,6 +1,6 @@
 //! A generator: a model in an engine, ready to draw.
 
-use std::{num::NonZeroUsize, path::PathBuf, thread};
+use std::{mem, num::NonZeroUsize, path::PathBuf, thread};
 
 use ndarray::{Array4, ArrayView2, Axis, concatenate};
 
@@ -72,7 +72,6 @@ pub struct Generator {
     contract: Contract,
     declared_shape: Option<[usize; 3]>,
     chosen: Chosen,
-    notes: Vec<String>,
 }
 
 impl Generator {
@@ -84,17 +83,26 @@ impl Generator {
     pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Self, Error> {
         let header = source.header()?;
         let contract = source.contract_in(&header)?;
-        let chosen = engine::choose(source, options)?;
-        let instead = match (chosen.engine, chosen.device) {
-            (Engine::Rten, _) => "rten",
-            (_, Device::Cuda(_)) => "CUDA",
-            _ => "the CPU",
-        };
-        let notes = (chosen.skipped.iter().filter(|skipped| skipped.broken))
-            .map(|Skipped { step, reason, .. }| format!("{step} can't be used, so {instead} is: {reason}"))
-            .collect();
         let declared_shape = interface::declared_shape(&header);
-        Ok(Self { name: source.name(), contract, declared_shape, chosen, notes })
+        let chosen = engine::choose(source, options)?;
+        let mut generator = Self { name: source.name(), contract, declared_shape, chosen };
+        if options.device == Device::Auto && matches!(generator.device(), Device::Cuda(_)) {
+            generator.leave_if_broken(source, options)?;
+        }
+        Ok(generator)
+    }
+
+    /// Goes to the CPU if the device fails at its first run, where a library or a driver that doesn't
+    /// fit can show. One that doesn't fail has to make this run sooner or later.
+    fn leave_if_broken(&mut self, source: &ModelSource<'_>, options: &Options) -> Result<(), Error> {
+        let z = vec![0.0; self.contract.latent_dim];
+        let label = &[0][..usize::from(self.contract.is_labelled())];
+        let Err(error) = self.infer(&z, label, &mut |_, _| Ok(())) else { return Ok(()) };
+        let cpu = engine::choose(source, &Options { device: Device::Cpu, ..options.clone() })?;
+        let Chosen { mut skipped, .. } = mem::replace(&mut self.chosen, cpu);
+        skipped.push(Skipped { step: "CUDA", reason: error.to_string(), broken: true });
+        self.chosen.skipped.splice(..0, skipped);
+        Ok(())
     }
 
     /// What messages call the model.
@@ -147,8 +155,15 @@ impl Generator {
     }
 
     /// What a user should know about how engine and device were chosen; often empty.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    pub fn notes(&self) -> Vec<String> {
+        let instead = match (self.engine(), self.device()) {
+            (Engine::Rten, _) => "rten",
+            (_, Device::Cuda(_)) => "CUDA",
+            _ => "the CPU",
+        };
+        (self.skipped().iter().filter(|skipped| skipped.broken))
+            .map(|Skipped { step, reason, .. }| format!("{step} can't be used, so {instead} is: {reason}"))
+            .collect()
     }
 
     /// Runs the network once.

@@ -183,7 +183,7 @@ fn draw_onnx(request: &Request) -> Result<Found> {
         labels,
         classes: contract.classes,
         checkpoint: None,
-        notes: generator.notes().to_vec(),
+        notes: generator.notes(),
     })
 }
 
