@@ -263,8 +263,9 @@ pub fn write(request: &Request) -> Result<()> {
 /// The model, and the judge, once for each thread of the CPU, each for itself: so none waits for
 /// another, which costs more the busier the machine is. A GPU has them once.
 ///
-/// How they are loaded can decide the last bit of a sum, so it depends on the whole data set: not on
-/// this part of it, on what is left of that, or on the number of threads.
+/// How the CPU's are loaded can decide the last bit of a sum. That follows from the size of the whole
+/// data set, so it is the same for each part of it, for what is left of one, and for any number of
+/// threads: a copy has [`LOADING_WEIGHTS_PAYS`] images or more, or is the only one.
 fn load(request: &Request, source: &ModelSource<'_>, rest: u64) -> Result<Vec<Runner>> {
     let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = request.common.running.threads.unwrap_or_else(all).get() as u64;
@@ -278,7 +279,8 @@ fn load(request: &Request, source: &ModelSource<'_>, rest: u64) -> Result<Vec<Ru
     let mut runners = vec![load(&options)?];
     if runners[0].generator.device() == Device::Cpu {
         let options = Options { engine: runners[0].generator.engine(), device: Device::Cpu, ..options };
-        for _ in 1..copies(rest) {
+        let batches = rest.div_ceil(request.batch_size.get() as u64);
+        for _ in 1..copies(rest).min(batches) {
             runners.push(load(&options)?);
         }
     }

@@ -190,10 +190,10 @@ fn missing(library: &Path, on_jetson: bool) -> Vec<Problem> {
 /// The libraries that a provider's file names, and those that it opens itself: cuDNN, where its file
 /// doesn't name a version of it, and the driver.
 fn with_opened(needed: &[String]) -> Vec<&str> {
-    let library = |name: &str| name.split(".so.").next().map(str::to_owned);
-    let is_named = |opened: &str| needed.iter().any(|name| library(name) == library(opened));
-    let opened = ["libcudnn.so.9", "libcuda.so.1"].into_iter().filter(|opened| !is_named(opened));
-    needed.iter().map(String::as_str).chain(opened).collect()
+    let opened = [("libcudnn.so.", "libcudnn.so.9"), ("libcuda.so.", "libcuda.so.1")];
+    let opened =
+        opened.into_iter().filter(|(library, _)| !needed.iter().any(|name| name.starts_with(library)));
+    needed.iter().map(String::as_str).chain(opened.map(|(_, name)| name)).collect()
 }
 
 impl fmt::Display for Diagnosis {

@@ -55,7 +55,8 @@ fn images_are_the_same_however_they_are_drawn() {
                 &["--batch-size", "1"][..],
                 &["--batch-size", "7", "--threads", "1"],
                 &["--batch-size", "64", "--threads", "2"],
-                &["--batch-size", "69", "--threads", "3"],
+                &["--batch-size", "7", "--threads", "3"],
+                &["--batch-size", "69"],
                 &["--shard", "1/1"],
             ] {
                 let drawn = raw(shell, &[request.as_slice(), arguments].concat());

@@ -61,6 +61,7 @@ fn what_is_kept_is_the_same_however_it_is_drawn() {
     for arguments in [
         ["--batch-size", "1", "--threads", "1"],
         ["--batch-size", "7", "--threads", "3"],
+        ["--batch-size", "64", "--threads", "1"],
         ["--batch-size", "59", "--threads", "2"],
     ] {
         assert_eq!(
@@ -68,7 +69,7 @@ fn what_is_kept_is_the_same_however_it_is_drawn() {
             (expected.clone(), said.clone())
         );
     }
-    for (shell, arguments) in [(&newest, &["--engine", "rten"][..]), (&oldest, &[])] {
+    for (shell, arguments) in [(&newest, &["--engine", "rten", "--batch-size", "9"][..]), (&oldest, &[])] {
         let (drawn, again) = lines(shell, &[REQUEST.as_slice(), arguments].concat());
         assert_same(&drawn, &expected);
         assert_eq!(again, said, "{arguments:?}");
