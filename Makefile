@@ -48,10 +48,15 @@ test: ## everything that must hold: format, lints, tests, documentation, depende
 check-dependencies:
 	@tree=$$(cargo tree --locked -p infer -e normal --all-features --target all --prefix none); \
 	if forbidden=$$(grep -E '^(candle|models |train |export |tests )' <<<"$$tree" | sort -u); then \
-		echo "infer must depend on neither Candle nor another crate of the workspace, but does on:" >&2; \
+		echo "infer must depend on neither Candle nor a crate of the workspace but contract, but does on:" >&2; \
 		echo "$$forbidden" >&2; exit 1; \
 	fi; \
-	echo "infer depends on neither Candle nor another crate of the workspace"
+	tree=$$(cargo tree --locked -p contract -e normal --all-features --target all --prefix none); \
+	if forbidden=$$(grep -E '^(candle|clap|ort |models |train |export |infer |tests )' <<<"$$tree" | sort -u); then \
+		echo "contract must depend on no other crate of the workspace, Candle, clap or ONNX Runtime, but does on:" >&2; \
+		echo "$$forbidden" >&2; exit 1; \
+	fi; \
+	echo "infer depends on contract alone of the workspace, contract on nothing of it; neither on Candle"
 
 bench: ## measure one iteration of training, beside PyTorch where PYTHON=… has torch
 	cargo bench -p train --bench iteration $(ARGS)

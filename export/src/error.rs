@@ -124,6 +124,9 @@ pub enum Error {
     /// A model repository can't be written as asked.
     #[error("{0}")]
     Repository(String),
+    /// A result can't be written.
+    #[error(transparent)]
+    Write(#[from] contract::files::Error),
     /// A network, its weights or their file.
     #[error(transparent)]
     Model(#[from] models::Error),
@@ -154,14 +157,14 @@ impl Error {
             | Error::Incomparable { .. }
             | Error::Runtime { .. }
             | Error::Repository(_) => true,
-            Error::Graph { .. } | Error::Session { .. } | Error::Differs { .. } => false,
+            Error::Graph { .. } | Error::Session { .. } | Error::Differs { .. } | Error::Write(_) => false,
             Error::Model(error) => match error {
                 models::Error::Checkpoint { .. }
                 | models::Error::Damaged { .. }
                 | models::Error::Parameter { .. }
                 | models::Error::Shape { .. }
                 | models::Error::Input { .. } => true,
-                models::Error::Io { .. } | models::Error::Candle(_) => false,
+                models::Error::Io { .. } | models::Error::Write(_) | models::Error::Candle(_) => false,
             },
             Error::Infer(error) => error.is_bad_request(),
         }

@@ -8,7 +8,6 @@ use infer::contract::{Contract, PixelRange, tensor};
 use infer::latent::latent_batch;
 use infer::{Engine as Choice, Generator, ModelSource, Runtime};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::form::{Form, Formed, Precision, Subject};
 use crate::generator::{contract, golden};
@@ -128,7 +127,7 @@ pub fn export(options: &Options) -> Result<Report> {
 
     let bytes = model.encode();
     let comparisons = proof.run(&bytes, &cases)?;
-    models::files::write_atomically(&options.out, |file| file.write_all(&bytes))?;
+    contract::files::write(&options.out, |file| file.write_all(&bytes))?;
     Ok(Report {
         written: true,
         nodes: Some(graph.nodes().len()),
@@ -258,7 +257,7 @@ fn report(
         file: options.out.clone(),
         written: false,
         bytes: bytes.len(),
-        sha256: hexadecimal(bytes),
+        sha256: contract::files::sha256(bytes),
         nodes: None,
         parameters: None,
         opset: None,
@@ -436,8 +435,4 @@ fn check_output(path: &Path) -> Result<()> {
         Some(folder) => wrong(format!("there is no folder {}; create it first", folder.display())),
         None => wrong("this is no file's name".to_string()),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -38,10 +38,10 @@
 
 use std::fmt;
 
+use contract::files::{hex, sha256};
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 /// The format that this crate reads and writes.
 pub const FORMAT: u32 = 1;
@@ -225,13 +225,7 @@ impl Golden {
     pub fn new(seed: u64, labels: Vec<i64>, images: &Array4<u8>, tolerance: u8) -> Self {
         // `iter` walks in logical order, whatever the memory's order.
         let pixels: Vec<u8> = images.iter().copied().collect();
-        Self {
-            seed,
-            labels,
-            sha256: hexadecimal(&Sha256::digest(&pixels)),
-            pixels: hexadecimal(&pixels),
-            tolerance,
-        }
+        Self { seed, labels, sha256: sha256(&pixels), pixels: hex(&pixels), tolerance }
     }
 
     /// Compares pictures drawn from this case's seed and labels with the recorded ones.
@@ -242,7 +236,7 @@ impl Golden {
     pub fn compare(&self, images: &Array4<u8>) -> Result<Comparison, String> {
         let expected = from_hexadecimal(&self.pixels)
             .ok_or("its edgegan.golden holds pixels that are not hexadecimal")?;
-        if hexadecimal(&Sha256::digest(&expected)) != self.sha256 {
+        if sha256(&expected) != self.sha256 {
             return Err("its edgegan.golden is damaged: pixels and sha256 disagree".into());
         }
         if expected.len() != images.len() {
@@ -417,14 +411,6 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Metadata<F> {
 /// JSON of a value whose keys are strings, which can't fail.
 fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    (bytes.iter())
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }
 
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {

@@ -1,11 +1,6 @@
 //! Files of pictures: which paths may be one, and writing them whole or not at all.
 
-use std::{
-    ffi::OsStr,
-    fs::File,
-    io::{self, BufWriter},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use crate::Error;
 
@@ -25,7 +20,7 @@ pub(crate) fn check(path: &Path, extensions: &[&str]) -> Result<(), Error> {
             extensions.iter().map(|extension| extension.to_uppercase()).collect::<Vec<_>>().join(" and ");
         return bad(format!("only {kinds} files are written; give it a name that ends in {names}"));
     }
-    let folder = folder_of(path);
+    let folder = contract::files::folder_of(path);
     if !folder.is_dir() {
         return bad(format!("the folder {} does not exist; create it first", folder.display()));
     }
@@ -37,50 +32,17 @@ pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// Writes a file, all of it or nothing: to a temporary name beside the target, which is synced and
-/// renamed.
+/// Writes a file, all of it or nothing, see [`contract::files::write`].
 ///
 /// # Errors
 ///
 /// [`Error::WriteFailed`], also with what `encode` says.
 pub(crate) fn write(
     path: &Path,
-    encode: impl FnOnce(BufWriter<&mut File>) -> io::Result<()>,
+    encode: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let write = || {
-        let mut prefix = OsStr::new(".").to_owned();
-        prefix.push(path.file_name().unwrap_or_default());
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".tmp");
-        // A temporary file is its owner's alone; a picture is as readable as any new file.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder_of(path))?;
-        encode(BufWriter::new(file.as_file_mut()))?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        // The new name is safe once its folder is written too; Windows opens no folders.
-        if let Ok(folder) = File::open(folder_of(path)) {
-            folder.sync_all().ok();
-        }
-        Ok(())
-    };
-    write().map_err(|error: io::Error| Error::WriteFailed {
-        path: path.into(),
-        // tempfile wraps the system's error in one that names the temporary path.
-        reason: match std::error::Error::source(&error) {
-            Some(system) => system.to_string(),
-            None => error.to_string(),
-        },
-    })
-}
-
-/// The folder that a path's file is in; a bare name is in the current one.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
+    contract::files::write(path, encode)
+        .map_err(|error| Error::WriteFailed { path: path.into(), reason: error.source.to_string() })
 }
 
 #[cfg(test)]

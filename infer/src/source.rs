@@ -3,18 +3,13 @@
 use std::{
     borrow::Cow,
     fs::{self, File},
-    io::{self, BufReader, Cursor},
+    io::{BufReader, Cursor},
     path::Path,
 };
 
-use sha2::{Digest, Sha256};
+use contract::files;
 
-use crate::{
-    Error,
-    contract::{Contract, hexadecimal},
-    header::Header,
-    interface,
-};
+use crate::{Error, contract::Contract, header::Header, interface};
 
 /// Where a model comes from.
 #[derive(Debug, Clone, Copy)]
@@ -85,17 +80,13 @@ impl ModelSource<'_> {
     ///
     /// [`Error::ModelUnreadable`].
     pub fn sha256(&self) -> Result<String, Error> {
-        let mut hash = Sha256::new();
         match self {
-            Self::File(path) => {
-                io::copy(&mut open(path)?, &mut hash).map_err(|error| Error::ModelUnreadable {
-                    path: path.display().to_string(),
-                    found: error.to_string(),
-                })?;
-            }
-            Self::Bytes { bytes, .. } | Self::Embedded { bytes, .. } => hash.update(bytes),
+            Self::File(path) => files::sha256_of(open(path)?).map_err(|error| Error::ModelUnreadable {
+                path: path.display().to_string(),
+                found: error.to_string(),
+            }),
+            Self::Bytes { bytes, .. } | Self::Embedded { bytes, .. } => Ok(files::sha256(bytes)),
         }
-        Ok(hexadecimal(&hash.finalize()))
     }
 
     /// The whole file, without a copy where it is part of the program.

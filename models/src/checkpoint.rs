@@ -10,12 +10,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use contract::files::{self, hex, sha256};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::network::{Network, Parameters};
-use crate::{Error, Result, dcgan, files};
+use crate::{Error, Result, dcgan};
 
 /// The header's format; a reader refuses later ones.
 pub const FORMAT: u32 = 2;
@@ -113,10 +114,10 @@ impl Contents {
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder can't be written or the disk is full.
+    /// [`Error::Write`] if the folder can't be written or the disk is full.
     pub fn save(self, header: &Header, path: &Path) -> Result<()> {
         let bytes = self.to_bytes(header, path)?;
-        files::write_atomically(path, |file| file.write_all(&bytes))
+        Ok(files::write(path, |file| file.write_all(&bytes))?)
     }
 
     /// The file's bytes, the same for the same contents; `path` is what errors call it.
@@ -132,7 +133,7 @@ impl Contents {
         let metadata = HashMap::from([(KEY.to_string(), json)]);
         let mut bytes = safetensors::serialize(host, Some(metadata)).map_err(|e| wrong(e.to_string()))?;
         let start = seal(&bytes).ok_or_else(|| wrong("its header has no place for a digest".to_string()))?;
-        let digest = hex(Sha256::digest(&bytes));
+        let digest = sha256(&bytes);
         bytes[start..start + DIGITS].copy_from_slice(digest.as_bytes());
         Ok(bytes)
     }
@@ -142,10 +143,6 @@ impl Contents {
 fn seal(bytes: &[u8]) -> Option<usize> {
     let start = bytes.windows(SEAL.len()).position(|window| window == SEAL.as_bytes())? + SEAL.len();
     (start + DIGITS <= bytes.len()).then_some(start)
-}
-
-fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// No tensor ends after the file. The safetensors crate adds these numbers up before it compares them
@@ -234,7 +231,7 @@ impl Checkpoint {
             let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
             tensors.insert(name.to_string(), tensor);
         }
-        Ok(Checkpoint { header, sha256: hex(Sha256::digest(bytes)), tensors })
+        Ok(Checkpoint { header, sha256: sha256(bytes), tensors })
     }
 
     /// The weights of `network` under `group`.

@@ -53,6 +53,9 @@ pub enum Error {
         /// The system's own error.
         source: std::io::Error,
     },
+    /// A file can't be written.
+    #[error(transparent)]
+    Write(#[from] contract::files::Error),
     /// Candle's own error.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -19,7 +19,6 @@
 pub mod checkpoint;
 pub mod dcgan;
 mod error;
-pub mod files;
 pub mod judge;
 pub mod layer;
 pub mod network;

@@ -47,7 +47,7 @@ pub fn write(grids: &[PathBuf], path: &Path) -> Result<()> {
         frames.iter().try_for_each(|frame| encoder.write_lzw_pre_encoded_frame(frame))
     };
     encode().with_context(|| format!("can't encode {}", path.display()))?;
-    models::files::write_atomically(path, |file| file.write_all(&gif))?;
+    contract::files::write(path, |file| file.write_all(&gif))?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use models::Error;
 use models::checkpoint::Checkpoint;
 
 /// The folder of a run that holds them.
-pub const FOLDER: &str = "checkpoints";
+pub const FOLDER: &str = contract::run::CHECKPOINTS;
 /// The only checkpoint of an older version's run.
 const STATE: &str = "state.safetensors";
 const EXTENSION: &str = "safetensors";

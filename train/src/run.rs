@@ -17,15 +17,17 @@
 //! A checkpoint is the moment that counts: what else tells of its iterations is on the disk before
 //! it, and what a stop leaves undone after it, [`Run::restore`] does.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
+use contract::files::{self, Lock};
+use contract::run::{ANIMATION, CONFIG, GENERATOR, GUIDE, LOCK, METRICS, QUALITY, SAMPLES};
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, Provenance};
-use models::{dcgan, files};
+use models::dcgan;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -43,15 +45,6 @@ use crate::trainer::Trainer;
 
 /// Where runs go unless `--out` says otherwise.
 pub const RUNS: &str = "runs";
-
-const CONFIG: &str = "config.json";
-const METRICS: &str = "metrics.jsonl";
-const QUALITY: &str = "quality.jsonl";
-const SAMPLES: &str = "samples";
-const ANIMATION: &str = "samples.gif";
-const GENERATOR: &str = "generator.safetensors";
-const GUIDE: &str = "guide.safetensors";
-const LOCK: &str = ".lock";
 
 /// What a run is started with, and rebuilt from when it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,7 +181,7 @@ pub struct Run {
     quality: Vec<Quality>,
     saved: Option<u64>,
     /// The system lets go of it, however the process ends.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Run {
@@ -234,7 +227,7 @@ impl Run {
         Run::open(folder, config, lock)
     }
 
-    fn open(folder: PathBuf, config: Config, lock: File) -> Result<Run> {
+    fn open(folder: PathBuf, config: Config, lock: Lock) -> Result<Run> {
         let path = folder.join(METRICS);
         let metrics = File::options().create(true).append(true).open(&path);
         let metrics = metrics.with_context(|| {
@@ -500,14 +493,14 @@ fn keep_lines<T: DeserializeOwned>(path: &Path, is_kept: impl Fn(&T) -> bool) ->
             lines.extend([line, "\n"]);
         }
     }
-    files::write_atomically(path, |file| file.write_all(lines.as_bytes()))?;
+    files::write(path, |file| file.write_all(lines.as_bytes()))?;
     Ok(kept)
 }
 
 fn write_config(folder: &Path, config: &Config) -> Result<()> {
     let mut json = serde_json::to_string_pretty(config)?;
     json.push('\n');
-    files::write_atomically(&folder.join(CONFIG), |file| file.write_all(json.as_bytes()))?;
+    files::write(&folder.join(CONFIG), |file| file.write_all(json.as_bytes()))?;
     Ok(())
 }
 
@@ -515,21 +508,18 @@ fn create_folders(run: &Path) -> std::io::Result<()> {
     [SAMPLES, checkpoints::FOLDER].iter().try_for_each(|folder| fs::create_dir_all(run.join(folder)))
 }
 
-/// Makes sure that no other process trains in `folder`, now and until the file is dropped.
-fn lock(folder: &Path) -> Result<File> {
+/// Makes sure that no other process trains in `folder`, now and until the lock is dropped.
+fn lock(folder: &Path) -> Result<Lock> {
     let path = folder.join(LOCK);
-    let file = File::options().create(true).append(true).open(&path);
-    let file = file.with_context(|| {
+    let lock = Lock::take(&path).with_context(|| {
         format!("can't write {}; let this user write there, or choose another --out", path.display())
     })?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => bail!(
+    lock.with_context(|| {
+        format!(
             "another process is training in {}; wait for its end or stop it, or choose another --out",
             folder.display()
-        ),
-        // Some network file systems have no locks, and training there is no less good for it.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
-    }
+        )
+    })
 }
 
 /// A folder under `runs/` that no other process has.

@@ -72,7 +72,7 @@ pub fn write_grid(images: &Tensor, columns: usize, path: &Path) -> Result<()> {
     let picture = grid(images, columns)?;
     let mut png = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut png, image::ImageFormat::Png).context("can't encode the sample grid")?;
-    models::files::write_atomically(path, |file| file.write_all(png.get_ref()))?;
+    contract::files::write(path, |file| file.write_all(png.get_ref()))?;
     Ok(())
 }
 

@@ -11,9 +11,9 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use ::export::inspect::printable;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use contract::one_line;
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
@@ -95,7 +95,7 @@ fn print(report: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> 
 
 fn fail(error: &anyhow::Error, status: ExitCode) -> ExitCode {
     // It may quote a file that anyone may have written.
-    eprintln!("error: {}", printable(&sentence(error)));
+    eprintln!("error: {}", one_line(&sentence(error)));
     status
 }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{Change, Levels, OutputDifference, Place, Report};
-use crate::inspect::printable;
 use crate::table::{self, thousands};
+use contract::printable;
 
 /// What fits a column.
 const LONGEST: usize = 32;

@@ -21,11 +21,9 @@ use std::path::{Path, PathBuf};
 
 use candle_onnx::onnx::{GraphProto, ModelProto, NodeProto};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 pub use metadata::{Entry, classes, contract};
 pub use tensors::Tensor;
-pub use text::printable;
 pub use types::{Dim, Value};
 
 use crate::{Error, Result, reader};
@@ -141,7 +139,7 @@ fn of_model(model: ModelProto, bytes: &[u8], path: &Path) -> std::result::Result
     Ok(Report {
         file: path.to_path_buf(),
         bytes: bytes.len(),
-        sha256: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: contract::files::sha256(bytes),
         ir_version: model.ir_version,
         opsets: (model.opset_import.into_iter())
             .map(|opset| Opset { domain: domain(&opset.domain).to_string(), version: opset.version })

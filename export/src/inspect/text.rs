@@ -1,7 +1,8 @@
 //! The report as text.
 
-use std::borrow::Cow;
 use std::fmt;
+
+use contract::printable;
 
 use super::{Node, Opset, Report, Tensor, Value};
 use crate::table;
@@ -108,16 +109,4 @@ fn shortened(value: &str) -> String {
         None => printable(value).into_owned(),
         Some((end, _)) => format!("{}…", printable(&value[..end])),
     }
-}
-
-/// Text of a file that anyone may have written: what would move a terminal's cursor is escaped.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let escape = |letter: char| match letter.is_control() {
-        true => letter.escape_default().to_string(),
-        false => letter.to_string(),
-    };
-    Cow::Owned(text.chars().map(escape).collect())
 }

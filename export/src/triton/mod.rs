@@ -28,7 +28,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use models::files::{sync_folder, write_atomically};
+use contract::files::{self, sync_folder};
 use serde::Serialize;
 
 use crate::inspect::{self, describe};
@@ -135,7 +135,7 @@ pub fn write(bytes: &[u8], file: &Path, settings: &Settings, folder: &Path) -> R
     let wrong = |found: String| Error::Repository(format!("model {}: {found}", file.display()));
     check_name(&settings.name)?;
     if let Some(other) = report.tensors.iter().find_map(|tensor| tensor.external.as_ref()) {
-        let other = inspect::printable(other);
+        let other = contract::printable(other);
         return Err(wrong(format!("its weights lie in {other}; save it as one file first")));
     }
     let classes = classes(&report).map_err(wrong)?;
@@ -172,7 +172,7 @@ fn check_name(name: &str) -> Result<()> {
     if !name.is_empty() && !name.starts_with('.') && name.chars().all(fits) {
         return Ok(());
     }
-    let name = inspect::printable(name);
+    let name = contract::printable(name);
     Err(Error::Repository(format!(
         "{name:?} is no name for a model; expected letters, digits, -, _ and ., as in --name digits"
     )))
@@ -212,11 +212,11 @@ fn write_all(folder: &Path, target: &Path, model: &[u8], config: &str, classes: 
     let temporary = made.map_err(|error| io(error.kind().into()))?;
     let version = temporary.path().join(VERSION);
     fs::create_dir(&version).map_err(io)?;
-    write_atomically(&version.join(MODEL), |file| file.write_all(model))?;
-    write_atomically(&temporary.path().join(CONFIG), |file| file.write_all(config.as_bytes()))?;
+    files::write(&version.join(MODEL), |file| file.write_all(model))?;
+    files::write(&temporary.path().join(CONFIG), |file| file.write_all(config.as_bytes()))?;
     if !classes.is_empty() {
         let lines: String = classes.iter().map(|class| format!("{class}\n")).collect();
-        write_atomically(&temporary.path().join(LABELS), |file| file.write_all(lines.as_bytes()))?;
+        files::write(&temporary.path().join(LABELS), |file| file.write_all(lines.as_bytes()))?;
     }
     // A temporary folder is private to its owner; the server is often someone else.
     #[cfg(unix)]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use contract::files;
 use serde::{Deserialize, Serialize};
 
 use crate::verification::Verification;
@@ -81,17 +82,11 @@ impl Manifest {
 
     /// Replaces the file at once.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut builder = tempfile::Builder::new();
-        // A temporary file is its owner's alone; a manifest is as readable as any new file.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        io::Write::write_all(&mut file, b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        let written = files::write(path, |mut file| {
+            serde_json::to_writer_pretty(&mut file, self)?;
+            file.write_all(b"\n")
+        });
+        written.map_err(|error| error.source)
     }
 
     fn threshold(&self) -> String {

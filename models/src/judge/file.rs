@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use contract::files::{self, sha256};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Config, JUDGE, Judge};
 use crate::checkpoint::Provenance;
 use crate::network::Parameters;
-use crate::{Error, Result, files};
+use crate::{Error, Result};
 
 /// The header's format; a reader refuses others.
 const FORMAT: u32 = 1;
@@ -81,7 +81,7 @@ impl Judge {
     /// Writes the file, whole or not at all, and gives its SHA-256.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder can't be written or the disk is full.
+    /// [`Error::Write`] if the folder can't be written or the disk is full.
     pub fn save(&self, path: &Path) -> Result<String> {
         let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
         let json = serde_json::to_string(&self.header).map_err(|e| wrong(e.to_string()))?;
@@ -92,7 +92,7 @@ impl Judge {
         let host = host.collect::<Result<Vec<_>>>()?;
         let metadata = HashMap::from([(KEY.to_string(), json)]);
         let bytes = safetensors::serialize(host, Some(metadata)).map_err(|e| wrong(e.to_string()))?;
-        files::write_atomically(path, |file| file.write_all(&bytes))?;
+        files::write(path, |file| file.write_all(&bytes))?;
         Ok(sha256(&bytes))
     }
 
@@ -153,10 +153,6 @@ impl Judge {
         let parameters = parameters.map_err(|e| wrong(format!("{e}; {remedy}")))?;
         Ok(Judge { sha256: sha256(bytes), ..Judge::new(header, parameters)? })
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

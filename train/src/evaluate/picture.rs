@@ -37,7 +37,7 @@ pub fn write(
     let picture = draw(data, training, agreement, nearest);
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, ImageFormat::Png).context("can't encode the report's picture")?;
-    models::files::write_atomically(path, |file| file.write_all(png.get_ref()))?;
+    contract::files::write(path, |file| file.write_all(png.get_ref()))?;
     Ok(())
 }
 

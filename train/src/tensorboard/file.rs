@@ -57,7 +57,7 @@ impl EventFile {
         let event = Event { wall_time: since_1970(), step: step as i64, what: Some(what) };
         // The whole record at once: no other program finds half of it.
         let record = record::frame(&event.encode_to_vec());
-        let written = models::files::append_whole(&mut self.file, &record);
+        let written = contract::files::append_whole(&mut self.file, &record);
         written.with_context(|| format!("can't write {}", self.path.display()))
     }
 }

@@ -110,5 +110,6 @@ fn keep(folder: &Path, file: MnistFile, data: &[u8]) -> Result<(), MnistError> {
     let failed = |source| MnistError::Write { folder: folder.to_owned(), source };
     std::fs::create_dir_all(folder)
         .map_err(|source| failed(models::Error::Io { action: "create", path: folder.to_owned(), source }))?;
-    models::files::write_atomically(&folder.join(file.name), |target| target.write_all(data)).map_err(failed)
+    contract::files::write(&folder.join(file.name), |target| target.write_all(data))
+        .map_err(|error| failed(error.into()))
 }

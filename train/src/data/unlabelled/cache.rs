@@ -17,7 +17,6 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use models::files::write_atomically;
 use sha2::{Digest, Sha256};
 
 use super::Folder;
@@ -47,7 +46,7 @@ pub(super) struct Cache {
 impl Cache {
     pub(super) fn new(cache: &Path, folder: &Folder, files: &[File]) -> Self {
         let key = key(folder, files);
-        let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name: String = contract::files::hex(key);
         Self { path: cache.join(name).with_extension("pixels"), key }
     }
 
@@ -84,13 +83,13 @@ impl Cache {
     /// # Errors
     /// If the folder can't be made or written, or the disk is full.
     pub(super) fn write(&self, content: &Content) -> models::Result<()> {
-        let folder = models::files::folder_of(&self.path);
+        let folder = contract::files::folder_of(&self.path);
         fs::create_dir_all(folder).map_err(|source| models::Error::Io {
             action: "make",
             path: folder.to_owned(),
             source,
         })?;
-        write_atomically(&self.path, |file| {
+        contract::files::write(&self.path, |file| {
             let Content { images, notes } = content;
             let notes = serde_json::to_vec(notes)?;
             let mut file = Hashed { inner: file, hash: Sha256::new() };
@@ -103,7 +102,8 @@ impl Cache {
             file.write(images.pixels())?;
             let Hashed { inner, hash } = file;
             inner.write_all(&hash.finalize())
-        })
+        })?;
+        Ok(())
     }
 }
 

@@ -1,0 +1,47 @@
+//! SHA-256 in hexadecimal, and hexadecimal.
+
+use std::{
+    fmt::Write,
+    io::{self, Read},
+};
+
+use sha2::{Digest, Sha256};
+
+/// Bytes in lower-case hexadecimal, two digits each.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    let bytes = bytes.as_ref();
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // A string takes all that is written.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// SHA-256 of bytes, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(Sha256::digest(bytes))
+}
+
+/// SHA-256 of all that a reader gives, in hexadecimal.
+///
+/// # Errors
+/// The reader's.
+pub fn sha256_of(mut reader: impl Read) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    io::copy(&mut reader, &mut hash)?;
+    Ok(hex(hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_sha256sum_says() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), abc);
+        assert_eq!(sha256_of(&b"abc"[..]).unwrap(), abc);
+        assert_eq!(hex([0, 1, 0xfe]), "0001fe");
+    }
+}

@@ -1,0 +1,122 @@
+//! Files that are there whole or not at all, that two processes don't share by accident, and that are
+//! what they were.
+//!
+//! A result goes through [`write()`]: to a temporary name beside its target, synced, renamed over it, and
+//! its folder synced. Files that grow in place take a [`Lock`]. What a later process builds on has its
+//! [SHA-256](sha256) kept.
+
+mod digest;
+mod lock;
+mod write;
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+pub use digest::{hex, sha256, sha256_of};
+pub use lock::Lock;
+pub use write::{Destination, is_same, write};
+
+/// Temporary files are called so until they are renamed.
+const PREFIX: &str = ".edgegan-";
+const SUFFIX: &str = ".tmp";
+
+/// A file that can't be written, with the system's reason.
+#[derive(Debug, thiserror::Error)]
+#[error("can't write {}: {source}", path.display())]
+pub struct Error {
+    /// The path as given.
+    pub path: PathBuf,
+    /// The system's words, or ours where a path is none to write to.
+    pub source: io::Error,
+}
+
+impl Error {
+    /// Of a path, as a function for `map_err`.
+    pub(crate) fn of(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self { path: path.into(), source }
+    }
+}
+
+/// Appends `bytes` to `file`, all or none of them.
+///
+/// # Errors
+/// The system's, such as that of a full disk.
+pub fn append_whole(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let before = file.metadata()?.len();
+    file.write_all(bytes).inspect_err(|_| {
+        // The error that is told is the first; a reader has to bear half a line after a power cut
+        // anyway.
+        let _ = file.set_len(before);
+    })
+}
+
+/// Removes what writers left in `folder` that were killed. To be called where no other writes there.
+pub fn remove_temporaries(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_temporary = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
+        // One that stays does no harm.
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+/// Has the names of a folder's files on the disk, renamed and new ones: only then does a file survive
+/// a power cut.
+///
+/// # Errors
+/// The system's.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        // Elsewhere a folder can't be opened as a file, and a rename is as durable as it gets.
+        return Ok(());
+    }
+    match File::open(folder)?.sync_all() {
+        // Some network file systems can't.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+/// The folder that a path's file is in; a bare name is in the current one.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn half_a_line_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let open = || File::options().create(true).append(true).open(&path).unwrap();
+        append_whole(&mut open(), b"one\n").unwrap();
+        append_whole(&mut open(), b"two\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n");
+        // Linux's own full disk.
+        let mut full = File::options().append(true).open("/dev/full").unwrap();
+        assert_eq!(append_whole(&mut full, b"three\n").unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn only_temporaries_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".edgegan-Ab1.tmp", ".edgegan-notes", "edgegan-Ab1.tmp", ".lock"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_temporaries(folder.path());
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".edgegan-notes", ".lock", "edgegan-Ab1.tmp"]);
+        remove_temporaries(&folder.path().join("gone"));
+    }
+}

@@ -1,0 +1,54 @@
+//! Text that anyone may have written, for a terminal.
+
+use std::{borrow::Cow, path::Path};
+
+/// A text as one line without what could steer a terminal or hide what stands there: control
+/// characters and marks of direction become `\n` or `\u{1b}`.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(steers) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match steers(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown.into()
+}
+
+/// A path as [`printable`] text.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
+
+/// A message as one [`printable`] line: libraries' own words may have several.
+pub fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    printable(&lines.collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+fn steers(c: char) -> bool {
+    // Marks that turn the text's direction, or hide in it (Unicode's bidirectional controls).
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        for (text, expected) in [
+            ("rosé 花 and more", "rosé 花 and more"),
+            ("\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}"),
+            ("a\rb\x7f\u{9b}1m\n", "a\\rb\\u{7f}\\u{9b}1m\\n"),
+            ("txt.\u{202e}gnp", "txt.\\u{202e}gnp"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
+        assert_eq!(shown(Path::new("a\nb\x1b[1m.onnx")), "a\\nb\\u{1b}[1m.onnx");
+        assert_eq!(one_line("it failed:\n  at node 5\x1b\n\n"), "it failed: at node 5\\u{1b}");
+    }
+}
