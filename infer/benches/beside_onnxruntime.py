@@ -19,6 +19,9 @@ import sys
 import tempfile
 import time
 
+# As `infer` does for itself: ONNX Runtime tells nobody that it runs.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 NEEDED = "numpy", "onnxruntime", "PIL"
 # What an engineer without `infer` would write.
 ONE_DIGIT = """

@@ -108,7 +108,7 @@ pub fn bench(request: &Request) -> Result<()> {
             cases.push(measure(&mut generator, batch_size.get(), threads, request.seconds)?);
         }
     }
-    let report = Report { cold, cases, source: Source::new(&source, &generator) };
+    let report = Report { cold, cases, source: Source::new(&source, &generator, &common.running) };
     common.print(&report, || report.to_string())
 }
 

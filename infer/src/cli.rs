@@ -1,11 +1,12 @@
 //! The command line: options, checked, to plain calls of the library.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use infer::{
-    Device, Error, Generator, ModelSource, Options,
+    Device, Error, Generator, ModelFile, ModelSource, Options,
     command::{Running, Source},
     look::View,
 };
@@ -102,15 +103,15 @@ struct Look {
     #[command(subcommand)]
     view: View,
     /// The generator, a file that `cargo export` wrote [default: the one that comes with infer]
-    #[arg(short, long, value_name = "FILE", global = true)]
-    model: Option<PathBuf>,
+    #[arg(short, long, value_name = "FILE", global = true, value_parser = model_file())]
+    model: Option<ModelFile>,
 }
 
 #[derive(Debug, Args)]
 pub struct Common {
     /// The generator, a file that `cargo export` wrote [default: the one that comes with infer]
-    #[arg(short, long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[arg(short, long, value_name = "FILE", value_parser = model_file())]
+    model: Option<ModelFile>,
     #[command(flatten)]
     pub running: Running,
 }
@@ -128,7 +129,7 @@ pub fn run() -> Result<()> {
             common.print(&found.steps, lines)
         }),
         Some(Command::Look(Look { view, model })) => {
-            let drawn = view.draw(&source(model.as_deref()))?;
+            let drawn = view.draw(&source(model.as_ref()))?;
             Ok(view.print(&drawn)?)
         }
         Some(Command::Bench(request)) => bench::bench(&request),
@@ -151,7 +152,7 @@ fn self_test(common: &Common) -> Result<()> {
         passed: comparison.passed(),
         images: golden.labels.len(),
         comparison,
-        source: Source::new(&source, &generator),
+        source: Source::new(&source, &generator, &common.running),
     };
     common.print(&report, || report.to_string())?;
     if !report.passed {
@@ -186,16 +187,21 @@ fn diagnose(common: &Common, show: impl FnOnce(&Common, &Diagnosis) -> Result<()
 }
 
 /// A file's generator, or the one that comes with infer.
-fn source(model: Option<&Path>) -> ModelSource<'_> {
+fn source(model: Option<&ModelFile>) -> ModelSource<'_> {
     match model {
-        Some(path) => ModelSource::File(path),
+        Some(file) => file.source(),
         None => shipped(),
     }
 }
 
+/// Reads a pipe at once, as nothing that is asked of the model later could read it again.
+pub fn model_file() -> impl TypedValueParser<Value = ModelFile> {
+    PathBufValueParser::new().try_map(ModelFile::open)
+}
+
 impl Common {
     pub fn source(&self) -> ModelSource<'_> {
-        source(self.model.as_deref())
+        source(self.model.as_ref())
     }
 
     pub fn options(&self, expected_images: usize) -> Options {

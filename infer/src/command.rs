@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use contract::{one_line, printable};
 use serde::Serialize;
 
 use crate::{
@@ -42,6 +43,9 @@ pub struct Running {
     /// Print nothing
     #[arg(short, long, conflicts_with = "json")]
     pub quiet: bool,
+    /// Also print which devices were passed over, and why
+    #[arg(short, long, conflicts_with_all = ["json", "quiet"])]
+    pub verbose: bool,
 }
 
 impl Running {
@@ -138,6 +142,9 @@ pub struct Source {
     pub device: String,
     /// Engines and devices that were passed over.
     pub skipped: Vec<Skipped>,
+    /// Whether the text has those that nobody would have expected to serve.
+    #[serde(skip)]
+    verbose: bool,
     /// What a user should know about that.
     pub notes: Vec<String>,
 }
@@ -168,7 +175,7 @@ pub struct Loaded {
 
 impl Source {
     /// What there is to say of a generator from this source.
-    pub fn new(source: &ModelSource<'_>, generator: &Generator) -> Self {
+    pub fn new(source: &ModelSource<'_>, generator: &Generator, running: &Running) -> Self {
         let contract = generator.contract();
         Self {
             model: Model {
@@ -185,6 +192,7 @@ impl Source {
             }),
             device: generator.device().to_string(),
             skipped: generator.skipped().to_vec(),
+            verbose: running.verbose,
             notes: generator.notes(),
         }
     }
@@ -193,21 +201,25 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Model { name, architecture, dataset, .. } = &self.model;
+        // What the file says is anyone's text.
+        let [name, architecture, dataset] = [name, architecture, dataset].map(|text| printable(text));
         writeln!(f, "model: {name} ({architecture}, {dataset})")?;
         let (place, placements) = match &self.runtime {
-            Some(runtime) => (format!(": {}", runtime.library), runtime.execution_providers.as_slice()),
+            Some(runtime) => {
+                (format!(": {}", printable(&runtime.library)), runtime.execution_providers.as_slice())
+            }
             None => (", part of infer".into(), [].as_slice()),
         };
-        writeln!(f, "{}{place}", self.engine)?;
+        writeln!(f, "{}{place}", printable(&self.engine))?;
         let providers: Vec<_> = placements.iter().map(ToString::to_string).collect();
         match providers.as_slice() {
             [] => writeln!(f, "device: {}", self.device)?,
             providers => writeln!(f, "device: {}, {}", self.device, providers.join(" and "))?,
         }
-        for Skipped { step, reason, .. } in self.skipped.iter().filter(|skipped| !skipped.broken) {
-            writeln!(f, "skipped {step}: {reason}")?;
+        for Skipped { step, reason, .. } in self.skipped.iter().filter(|step| self.verbose && !step.broken) {
+            writeln!(f, "skipped {step}: {}", one_line(reason))?;
         }
-        (self.notes.iter()).try_for_each(|note| writeln!(f, "note: {note}"))
+        (self.notes.iter()).try_for_each(|note| writeln!(f, "note: {}", one_line(note)))
     }
 }
 

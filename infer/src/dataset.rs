@@ -254,7 +254,7 @@ pub fn write(request: &Request) -> Result<()> {
         out: output.display().to_string(),
         drawn: rest,
         seconds: started.elapsed().as_secs_f64(),
-        source: Source::new(&source, &runners[0].generator),
+        source: Source::new(&source, &runners[0].generator, &common.running),
         manifest: &manifest,
     };
     common.print(&report, || report.to_string())

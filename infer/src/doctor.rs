@@ -7,6 +7,7 @@ mod package;
 
 use std::{fmt, path::Path};
 
+use contract::{one_line, printable};
 use infer::{Device, Engine, Generator, ModelSource, Options, Placement, Runtime, runtime::Provider};
 use libloading::Library;
 use serde::Serialize;
@@ -49,7 +50,8 @@ pub struct Step {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub found: String,
-    pub install: String,
+    /// What to do about it.
+    pub remedy: String,
 }
 
 impl Diagnosis {
@@ -66,7 +68,7 @@ impl Diagnosis {
                     asked,
                     Engine::OnnxRuntime,
                     device,
-                    || provider_problems(runtime, device, &machine),
+                    || provider_problems(runtime, device, kind(asked.device) == kind(device), &machine),
                     &mut problems,
                 ),
                 Err(_) => Step {
@@ -81,11 +83,7 @@ impl Diagnosis {
         let embedded = Options { runtime: None, ..asked.clone() };
         steps.push(step(source, &embedded, Engine::Rten, Device::Cpu, Vec::new, &mut problems));
         if let Err(error) = &runtime {
-            let install = match machine.l4t.is_some() {
-                true => "the onnxruntime-gpu wheel for this JetPack (README, Jetson)",
-                false => "`make setup` in the checkout, or `pip install onnxruntime`",
-            };
-            problems.push(Problem { found: error.to_string(), install: install.into() });
+            problems.push(runtime_problem(error, &machine));
         }
         let runtime = runtime.ok().map(|runtime| Found {
             library: runtime.library().display().to_string(),
@@ -104,6 +102,28 @@ impl Diagnosis {
         let mut steps = self.steps.iter().filter(asked);
         let first = steps.next()?;
         (!first.ready && !steps.any(|step| step.ready)).then_some(first)
+    }
+}
+
+/// Why there is no ONNX Runtime, and what to do. One that was asked for by name keeps all others out.
+fn runtime_problem(error: &infer::Error, machine: &Machine) -> Problem {
+    match error {
+        infer::Error::RuntimeRefused { asked, path, refusal } => Problem {
+            found: format!("{asked}: {} {refusal}", path.display()),
+            remedy: match *asked {
+                "--runtime" => "name another library, or leave --runtime out".into(),
+                variable => {
+                    format!("correct {variable}, or unset it so that infer looks for a library itself")
+                }
+            },
+        },
+        error => Problem {
+            found: error.to_string(),
+            remedy: match machine.l4t.is_some() {
+                true => "install the onnxruntime-gpu wheel for this JetPack (README, Jetson)".into(),
+                false => "run `make setup` in the checkout, or `pip install onnxruntime`".into(),
+            },
+        },
     }
 }
 
@@ -146,19 +166,18 @@ fn reason(error: &infer::Error) -> String {
     }
 }
 
-/// Why the provider of a device doesn't work. That a machine without a GPU has none is no problem.
-fn provider_problems(runtime: &Runtime, device: Device, machine: &Machine) -> Vec<Problem> {
+/// Why the provider of a device doesn't work. That a machine without a GPU has none is no problem, unless
+/// it was asked for.
+fn provider_problems(runtime: &Runtime, device: Device, asked: bool, machine: &Machine) -> Vec<Problem> {
     let Some(provider) = Provider::of(device) else { return Vec::new() };
     let on_jetson = machine.l4t.is_some();
     match runtime.provider(provider) {
         // TensorRT is a choice, CUDA is what a GPU is for.
-        Err(found) if machine.nvidia_gpu && provider == Provider::Cuda => vec![Problem {
+        Err(found) if asked || (machine.nvidia_gpu && provider == Provider::Cuda) => vec![Problem {
             found,
-            install: match on_jetson {
-                true => "the onnxruntime-gpu wheel for this JetPack (README, Jetson)".into(),
-                false => {
-                    "`pip install onnxruntime-gpu`, and name its libonnxruntime.so with --runtime".into()
-                }
+            remedy: match on_jetson {
+                true => "install the onnxruntime-gpu wheel for this JetPack (README, Jetson)".into(),
+                false => "install `pip install onnxruntime-gpu` in place of onnxruntime".into(),
             },
         }],
         Err(_) => Vec::new(),
@@ -172,7 +191,7 @@ fn missing(library: &Path, on_jetson: bool) -> Vec<Problem> {
         Ok(needed) => needed,
         Err(error) => {
             let found = format!("{} can't be read ({error})", library.display());
-            return vec![Problem { found, install: "the wheel it came from once more".into() }];
+            return vec![Problem { found, remedy: "install the wheel it came from once more".into() }];
         }
     };
     let cuda = package::cuda_of(&needed);
@@ -182,7 +201,7 @@ fn missing(library: &Path, on_jetson: bool) -> Vec<Problem> {
             // SAFETY: these are NVIDIA's libraries, by the names that ONNX Runtime loads them by.
             let error = unsafe { Library::new(name) }.err()?;
             let found = format!("{} needs {name}: {}", library.display(), infer::runtime::words(&error));
-            Some(Problem { found, install })
+            Some(Problem { found, remedy: format!("install {install}") })
         })
         .collect()
 }
@@ -218,7 +237,7 @@ impl fmt::Display for Diagnosis {
         match &self.runtime {
             None => writeln!(f, "ONNX Runtime  none")?,
             Some(Found { library, version, providers }) => {
-                writeln!(f, "ONNX Runtime  {version}: {library}")?;
+                writeln!(f, "ONNX Runtime  {}: {}", printable(version), printable(library))?;
                 writeln!(f, "  built with  {}", providers.join(", "))?;
             }
         }
@@ -226,8 +245,8 @@ impl fmt::Display for Diagnosis {
         if self.problems.is_empty() {
             return writeln!(f, "no problems found");
         }
-        for Problem { found, install } in &self.problems {
-            writeln!(f, "problem: {found}\n  install {install}")?;
+        for Problem { found, remedy } in &self.problems {
+            writeln!(f, "problem: {}\n  {}", one_line(found), one_line(remedy))?;
         }
         Ok(())
     }
@@ -241,8 +260,8 @@ impl fmt::Display for Step {
         match (reason, placed.as_str()) {
             (None, "") => write!(f, "ready"),
             (None, placed) => write!(f, "ready: {placed}"),
-            (Some(reason), "") => write!(f, "no: {reason}"),
-            (Some(reason), placed) => write!(f, "no: loaded on {placed}, but {reason}"),
+            (Some(reason), "") => write!(f, "no: {}", one_line(reason)),
+            (Some(reason), placed) => write!(f, "no: loaded on {placed}, but {}", one_line(reason)),
         }
     }
 }

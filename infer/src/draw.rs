@@ -129,7 +129,7 @@ pub fn draw(request: &Draw) -> Result<()> {
         width: picture.width(),
         height: picture.height(),
         verified,
-        source: Source::new(&source, &generator),
+        source: Source::new(&source, &generator, &common.running),
     };
     common.print(&drawing, || format!("{}{drawing}", request.preview.of(&picture)))
 }

@@ -8,9 +8,9 @@ use crate::Engine;
 pub const OLDEST_RUNTIME: (u32, u32) = (1, 17);
 
 /// How to get ONNX Runtime, in the words of every message that needs it.
-const GET_RUNTIME: &str = "run `make setup` in the checkout, or `pip download --no-deps onnxruntime`, \
-     unzip the wheel and put its onnxruntime/capi/libonnxruntime.so.* beside the program; \
-     or name the file with --runtime or ORT_DYLIB_PATH";
+const GET_RUNTIME: &str = "run `make setup` in the checkout, or `pip install onnxruntime`; without pip's \
+     packages, `pip download --no-deps onnxruntime`, unzip the wheel and put its \
+     onnxruntime/capi/libonnxruntime.so.* beside the program; or name the file with --runtime or ORT_DYLIB_PATH";
 
 /// Any failure of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +139,10 @@ pub enum Error {
         broken: String,
     },
     /// The library that was asked for can't serve.
-    #[error("{asked}: {path} {refusal}; {GET_RUNTIME}")]
+    #[error(
+        "{asked}: {path} {refusal}; name another library there, or nothing, so that infer looks for one itself; \
+         to get one, {GET_RUNTIME}"
+    )]
     RuntimeRefused {
         /// Who asked for it: `--runtime` or `ORT_DYLIB_PATH`.
         asked: &'static str,
@@ -264,6 +267,9 @@ pub enum Refusal {
     /// The system's loader refused it.
     #[error("is not a library this machine can load ({0})")]
     NotALibrary(String),
+    /// A library for another processor.
+    #[error("is a library for {0}, and this machine is {this}", this = std::env::consts::ARCH)]
+    OtherMachine(&'static str),
     /// A library, but not ONNX Runtime.
     #[error("is a library but not ONNX Runtime: it has no usable OrtGetApiBase")]
     NotOnnxRuntime,

@@ -81,4 +81,4 @@ pub use generator::{Generator, Options, Sample};
 pub use judge::{Judge, Reading};
 pub use picture::Picture;
 pub use runtime::Runtime;
-pub use source::ModelSource;
+pub use source::{ModelFile, ModelSource};

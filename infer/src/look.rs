@@ -104,7 +104,7 @@ impl View {
             frames: frames.len(),
             width: first.width(),
             height: first.height(),
-            source: Source::new(source, &generator),
+            source: Source::new(source, &generator, &output.running),
             picture: first,
         })
     }
@@ -141,6 +141,7 @@ fn check_size(frames: &[Frame], [width, height]: [usize; 2], scale: usize) -> Re
 impl fmt::Display for Drawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, shows, seed, frames, width, height, source, .. } = self;
+        let [shows, file] = [shows, file].map(|text| contract::printable(text));
         write!(f, "{shows}, seed {seed}: {file} ({width} × {height}")?;
         match frames {
             1 => writeln!(f, ")")?,

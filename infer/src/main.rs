@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // It may quote a file that anyone may have written, and a library of several lines.
+            eprintln!("error: {}", contract::one_line(&format!("{error:#}")));
             ExitCode::from(status(&error))
         }
     }

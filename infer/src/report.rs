@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use contract::printable;
 use infer::{command::Source, contract::Comparison};
 use serde::Serialize;
 
@@ -48,24 +49,26 @@ pub struct SelfTest {
 
 impl fmt::Display for Drawing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { noun, file, seed, width, height, .. } = self;
+        let Self { noun, seed, width, height, .. } = self;
+        // Names of classes are anyone's text.
+        let (file, list) = (printable(&self.file), |classes| printable(&list(noun, classes)).into_owned());
         let what = match (self.classes, self.count) {
             ([], 1) => "1 picture".into(),
             ([], count) => format!("{count} pictures"),
-            ([class], 1) => format!("{noun} {class}"),
+            ([class], 1) => format!("{noun} {}", printable(class)),
             // A strip, or several.
             ([number], _)
                 if number.chars().count() == self.columns && self.rows * self.columns == self.count =>
             {
                 match self.rows {
-                    1 => number.clone(),
-                    rows => format!("{number}, {rows} times"),
+                    1 => printable(number).into_owned(),
+                    rows => format!("{}, {rows} times", printable(number)),
                 }
             }
-            ([class], count) => format!("{noun} {class}, {count} times"),
+            ([class], count) => format!("{noun} {}, {count} times", printable(class)),
             (classes, _) => {
                 let plural = if *noun == "digit" { "digits" } else { "classes" };
-                format!("{plural} {}", list(noun, classes))
+                format!("{plural} {}", list(classes))
             }
         };
         writeln!(f, "{what}, seed {seed}: {file} ({width} × {height})")?;

@@ -1,12 +1,16 @@
 //! Finds ONNX Runtime on this machine and loads it.
 //!
 //! The places, in order: the file that was asked for, `ORT_DYLIB_PATH`, the folder of the program,
-//! `runtime/` in the checkout that the program belongs to, the system's loader. A library that was
+//! `runtime/` in the checkout that the program belongs to, the system's loader, where pip puts the package
+//! `onnxruntime`. A library that was
 //! asked for by name serves or is an error; one that merely lies in a folder and can't serve is
 //! passed over, and named if nothing else is found.
 //!
 //! Every candidate is probed with the system's loader alone before `ort` sees it: `ort` panics
 //! where a library has no interface of the version it wants.
+
+mod elf;
+mod packages;
 
 use std::{
     collections::VecDeque,
@@ -31,6 +35,11 @@ use crate::{
 
 /// The environment variable that names the library; `ort` and other programs know it too.
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// From 1.29 on, ONNX Runtime on Linux collects what program runs on what machine, and sends it, unless
+/// this says otherwise while the library is being opened (microsoft/onnxruntime#27379); what its
+/// interface is told later comes too late.
+const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
 /// Folder of a checkout that `make setup` puts libraries into.
 const CHECKOUT_FOLDER: &str = "runtime";
@@ -118,6 +127,7 @@ impl Runtime {
                 _ => Ok(loaded),
             };
         }
+        keep_to_this_machine();
         let runtime = Self::start(find(asked)?)?;
         Ok(RUNTIME.get_or_init(|| runtime))
     }
@@ -216,6 +226,16 @@ impl Runtime {
     }
 }
 
+/// Has ONNX Runtime tell nobody that it runs, unless the user has said otherwise.
+fn keep_to_this_machine() {
+    if env::var_os(TELEMETRY_VARIABLE).is_none() {
+        // SAFETY: `LOADING` lets one thread come here, once, before the library that reads the variable
+        // is opened. Rust's own readers of the environment are locked out by the standard library, and
+        // nothing else in these programs reads it through C while they start.
+        unsafe { env::set_var(TELEMETRY_VARIABLE, "1") };
+    }
+}
+
 /// Keeps messages in place of printing them, whatever thread they come from: warnings, errors, and
 /// of the many verbose ones those about [`PLACED`].
 fn logger(log: Log) -> LoggerFunction {
@@ -256,11 +276,8 @@ fn find(asked: Option<&Path>) -> Result<Probe, Error> {
     let mut looked = Vec::new();
     let mut broken = Vec::new();
     for folder in folders() {
-        for candidate in libraries_in(&folder) {
-            match probe(&candidate) {
-                Ok(found) => return Ok(found),
-                Err(refusal) => broken.push(format!("{} {refusal}", candidate.display())),
-            }
+        if let Some(found) = probe_all(&folder, &mut broken) {
+            return Ok(found);
         }
         looked.push(format!("in {}", folder.display()));
     }
@@ -273,9 +290,21 @@ fn find(asked: Option<&Path>) -> Result<Probe, Error> {
         }
     }
     looked.push(format!("and asked the system for {}", SYSTEM_NAMES.join(" and ")));
+    if let Some(found) = packages::folders().iter().find_map(|folder| probe_all(folder, &mut broken)) {
+        return Ok(found);
+    }
+    looked.push("and Python's packages for onnxruntime".into());
     Err(Error::RuntimeNotFound {
         looked: looked.join(", "),
         broken: (broken.iter()).map(|broken| format!("; {broken}")).collect(),
+    })
+}
+
+/// The first library in a folder that can serve; what can't is added to `broken`.
+fn probe_all(folder: &Path, broken: &mut Vec<String>) -> Option<Probe> {
+    libraries_in(folder).iter().find_map(|candidate| {
+        let refused = |refusal| broken.push(format!("{} {refusal}", candidate.display()));
+        probe(candidate).map_err(refused).ok()
     })
 }
 
@@ -347,6 +376,10 @@ fn version_of_file(name: &OsStr) -> Option<Vec<u32>> {
 /// Loads a library and asks it for its version and for the interface that `ort` will want.
 /// `path` is absolute, or a bare name for the system's loader to find.
 fn probe(path: &Path) -> Result<Probe, Refusal> {
+    // Of a library for another processor the loader says that there is no such file.
+    if let Some(other) = elf::other_machine(path) {
+        return Err(Refusal::OtherMachine(other));
+    }
     // SAFETY: loading runs the library's initialisers. The user, the checkout or the system vouches
     // for a file of this name; there is no way to look into it without loading it.
     let library =

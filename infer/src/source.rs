@@ -3,13 +3,17 @@
 use std::{
     borrow::Cow,
     fs::{self, File},
-    io::{BufReader, Cursor},
-    path::Path,
+    io::{BufReader, Cursor, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use contract::files;
 
 use crate::{Error, contract::Contract, header::Header, interface};
+
+/// The most that a protobuf message, which an ONNX file is, can hold.
+const LONGEST: u64 = 2 << 30;
 
 /// Where a model comes from.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +35,43 @@ pub enum ModelSource<'a> {
         /// The whole file.
         bytes: &'static [u8],
     },
+}
+
+/// A model that a user names: a file, or a pipe, which can be read once and is read here.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    path: PathBuf,
+    /// What came through the pipe, and what messages call it.
+    piped: Option<(String, Arc<[u8]>)>,
+}
+
+impl ModelFile {
+    /// Names a file; a pipe, such as a shell's `<(…)`, is read to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ModelUnreadable`] if a pipe can't be read or holds more than an ONNX file can, which is
+    /// 2 GiB. That a file is there shows when it is used.
+    pub fn open(path: PathBuf) -> Result<Self, Error> {
+        let piped = match fs::metadata(&path) {
+            Ok(found) if is_pipe(&found) => Some((path.display().to_string(), read_pipe(&path)?.into())),
+            _ => None,
+        };
+        Ok(Self { path, piped })
+    }
+
+    /// Where to read the model from, as often as is needed.
+    pub fn source(&self) -> ModelSource<'_> {
+        match &self.piped {
+            Some((name, bytes)) => ModelSource::Bytes { name, bytes },
+            None => ModelSource::File(&self.path),
+        }
+    }
+
+    /// The path as given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl ModelSource<'_> {
@@ -81,10 +122,7 @@ impl ModelSource<'_> {
     /// [`Error::ModelUnreadable`].
     pub fn sha256(&self) -> Result<String, Error> {
         match self {
-            Self::File(path) => files::sha256_of(open(path)?).map_err(|error| Error::ModelUnreadable {
-                path: path.display().to_string(),
-                found: error.to_string(),
-            }),
+            Self::File(path) => files::sha256_of(open(path)?).map_err(|error| unreadable(path, error)),
             Self::Bytes { bytes, .. } | Self::Embedded { bytes, .. } => Ok(files::sha256(bytes)),
         }
     }
@@ -92,10 +130,7 @@ impl ModelSource<'_> {
     /// The whole file, without a copy where it is part of the program.
     pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, Error> {
         match self {
-            Self::File(path) => fs::read(path).map(Cow::Owned).map_err(|error| Error::ModelUnreadable {
-                path: path.display().to_string(),
-                found: error.to_string(),
-            }),
+            Self::File(path) => fs::read(path).map(Cow::Owned).map_err(|error| unreadable(path, error)),
             Self::Bytes { bytes, .. } => Ok(Cow::Owned(bytes.to_vec())),
             Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
         }
@@ -103,10 +138,37 @@ impl ModelSource<'_> {
 }
 
 fn open(path: &Path) -> Result<File, Error> {
-    let unreadable = |found: String| Error::ModelUnreadable { path: path.display().to_string(), found };
-    let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
     if metadata.is_dir() {
-        return Err(unreadable("this is a folder".into()));
+        return Err(unreadable(path, "this is a folder"));
     }
-    File::open(path).map_err(|error| unreadable(error.to_string()))
+    if !metadata.is_file() {
+        return Err(unreadable(path, "this is a device, or a pipe where a file has to be read twice"));
+    }
+    File::open(path).map_err(|error| unreadable(path, error))
+}
+
+/// All that comes through a pipe.
+fn read_pipe(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let pipe = File::open(path).map_err(|error| unreadable(path, error))?;
+    pipe.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
+    match bytes.len() as u64 {
+        ..=LONGEST => Ok(bytes),
+        _ => Err(unreadable(path, "more than 2 GiB came through this pipe")),
+    }
+}
+
+fn is_pipe(found: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type());
+    #[cfg(not(unix))]
+    return {
+        let _ = found;
+        false
+    };
+}
+
+fn unreadable(path: &Path, found: impl ToString) -> Error {
+    Error::ModelUnreadable { path: path.display().to_string(), found: found.to_string() }
 }

@@ -1,15 +1,13 @@
 //! `--verify`: the judge that is asked for, and what became of it.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use infer::{
-    Error, Generator, Judge, ModelSource, Options,
+    Error, Generator, Judge, ModelFile, ModelSource, Options,
     verify::{Kept, Verifier},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::shipped::shipped_judge;
+use crate::{cli::model_file, shipped::shipped_judge};
 
 #[derive(Debug, Args)]
 pub struct Verify {
@@ -19,8 +17,8 @@ pub struct Verify {
     verify: Option<f64>,
     /// The judge, a file that `cargo export --checkpoint judge.safetensors` wrote [default: the one
     /// that comes with infer, which reads MNIST's digits]
-    #[arg(long, value_name = "FILE", requires = "verify")]
-    judge: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "verify", value_parser = model_file())]
+    judge: Option<ModelFile>,
 }
 
 fn threshold(text: &str) -> Result<f64, String> {
@@ -45,7 +43,7 @@ pub struct Verification {
 impl Verify {
     fn source(&self) -> ModelSource<'_> {
         match &self.judge {
-            Some(path) => ModelSource::File(path),
+            Some(file) => file.source(),
             None => shipped_judge(),
         }
     }
@@ -75,7 +73,8 @@ impl Verification {
 
     /// What became of so many images, in a line.
     pub fn of(&self, images: u64) -> String {
-        let Self { judge, threshold, redrawn, .. } = self;
+        let Self { threshold, redrawn, .. } = self;
+        let judge = contract::printable(&self.judge);
         format!("verified by {judge}, confidence {threshold} or more: {redrawn} of {images} redrawn")
     }
 }

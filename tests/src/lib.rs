@@ -76,7 +76,7 @@ impl Shell {
     pub fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(self.folder());
-        for variable in ["ORT_DYLIB_PATH", "CARGO_MANIFEST_DIR", "LD_LIBRARY_PATH"] {
+        for variable in ["ORT_DYLIB_PATH", "CARGO_MANIFEST_DIR", "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY"] {
             command.env_remove(variable);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

@@ -30,7 +30,13 @@ pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Box<dyn Netwo
         Some((model, lent)) => (unpacked(&model), lent),
         None => (unpacked(&source.bytes()?), Lent::none()),
     };
-    let model = ModelOptions::with_all_ops().prepack_weights(many).load(bytes.map_err(refused)?);
+    let mut loading = ModelOptions::with_all_ops();
+    loading.prepack_weights(many);
+    let model = loading.load(bytes.map_err(refused)?).or_else(|error| match source {
+        // Weights that lie in files beside the model are found from its own place only.
+        ModelSource::File(path) => loading.load_file(path).map_err(|_| error),
+        _ => Err(error),
+    });
     let model = model.map_err(|error: LoadError| refused(error.to_string()))?;
     let node = |name: &str| model.node_id(name).map_err(|error| refused(error.to_string()));
     Ok(Box::new(Loaded {

@@ -3,6 +3,7 @@
 mod bad_model;
 mod bad_request;
 mod bad_runtime;
+mod bare_machine;
 mod data_sets;
 mod doctor;
 mod drawing;

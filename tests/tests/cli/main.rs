@@ -7,6 +7,7 @@ mod export;
 mod infer;
 mod interrupted;
 mod own_pictures;
+mod privacy;
 mod quality;
 mod settings;
 mod tensorboard;

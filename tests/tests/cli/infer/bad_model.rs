@@ -114,3 +114,89 @@ fn pixels_that_are_not_numbers() {
     let arguments = ["--digit", "long", "--model", "model.onnx"];
     shell.fail(&arguments, 1, &["running model model.onnx failed", "a pixel of value NaN"]);
 }
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_read_once_and_a_device_not_at_all() {
+    let shell = shell();
+    let whole = TinyModel::default().bytes();
+    let judge = fs::read(tests::checkout().join("models/pretrained/mnist-judge.onnx")).unwrap();
+    let pipe = shell.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let through = |contents: Vec<u8>, arguments: &[&str]| {
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::write(pipe, contents)
+        });
+        let said = shell.succeed(arguments);
+        writer.join().unwrap().unwrap();
+        said
+    };
+    shell.write("file.onnx", &whole);
+    for engine in ["onnxruntime", "rten"] {
+        let draw = |model: &'static str, out: &'static str| {
+            ["--label", "long", "--seed", "7", "--engine", engine, "--model", model, "--out", out]
+        };
+        assert!(through(whole.clone(), &draw("pipe", "piped.png")).contains("model: pipe (tiny, dashes)"));
+        shell.succeed(&draw("file.onnx", "read.png"));
+        assert_eq!(fs::read(shell.path("piped.png")).unwrap(), fs::read(shell.path("read.png")).unwrap());
+    }
+    let verified = through(judge, &["--digit", "5", "--verify", "--judge", "pipe", "--out", "five.png"]);
+    assert!(verified.contains("verified by pipe"), "{verified}");
+
+    shell.fail(&["--digit", "5", "--model", "/dev/zero"], 2, &["model /dev/zero", "this is a device"]);
+    let judge = ["--digit", "5", "--verify", "--judge", "/dev/zero"];
+    shell.fail(&judge, 2, &["/dev/zero", "this is a device"]);
+}
+
+#[test]
+fn what_a_file_says_cannot_steer_the_terminal() {
+    let shell = shell();
+    let mut tiny = TinyModel::default();
+    let mut said = tiny_model::contract();
+    said.dataset = "\x1b]0;title\x07dashes".into();
+    said.architecture = "tiny\x1b[2J".into();
+    said.classes = vec!["short".into(), "mid\x1b[31mdle".into(), "gnp.\u{202e}long".into()];
+    tiny.contract = Some(said);
+    let model = "\x1b[1mmodel.onnx";
+    shell.write(model, tiny.bytes());
+    let steers = |text: &str| text.contains(['\x1b', '\x07', '\u{202e}', '\r']);
+    for arguments in [
+        &["--all", "--out", "all.png"][..],
+        &["--label", "mid\x1b[31mdle", "--out", "one.png"],
+        &["look", "classes", "--out", "classes.png"],
+        &["look", "walk", "--label", "short", "--out", "walk.gif"],
+        &["dataset", "--count", "3", "--out", "set"],
+        &["bench", "--batch-sizes", "1", "--threads", "1", "--seconds", "0.01"],
+    ] {
+        let said = shell.succeed(&[arguments, &["--model", model]].concat());
+        assert!(!steers(&said) && said.contains("\\u{1b}"), "{said:?}");
+    }
+    for arguments in [&["--label", "none"][..], &[], &["--digits", "5"], &["self-test"]] {
+        let output = shell.run(&[arguments, &["--model", model]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && !steers(&said), "{said:?}");
+        assert!(said.contains("\\u{1b}") && said.lines().count() == 1, "{said:?}");
+    }
+}
+
+#[test]
+fn weights_in_a_file_beside_the_model_are_found_by_both_engines() {
+    let shell = shell();
+    shell.write("whole.onnx", TinyModel::default().bytes());
+    let script = "import onnx, sys; onnx.save_model(onnx.load(sys.argv[1]), sys.argv[2], \
+                  save_as_external_data=True, location='model.onnx.data', size_threshold=100)";
+    fs::create_dir(shell.path("parts")).unwrap();
+    let mut python = std::process::Command::new(tests::python());
+    python.args(["-c", script, "whole.onnx", "parts/model.onnx"]).current_dir(shell.folder());
+    assert!(python.status().unwrap().success() && shell.path("parts/model.onnx.data").is_file());
+    let draw = |model: &str, engine: &str| {
+        shell.succeed(&[
+            "--label", "long", "--seed", "7", "--engine", engine, "--model", model, "--out", "a.png",
+        ]);
+        fs::read(shell.path("a.png")).unwrap()
+    };
+    for engine in ["onnxruntime", "rten"] {
+        assert_eq!(draw("parts/model.onnx", engine), draw("whole.onnx", engine), "{engine}");
+    }
+}

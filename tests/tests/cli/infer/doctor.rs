@@ -53,6 +53,36 @@ fn a_device_that_was_asked_for_and_is_not_there() {
     assert!(shell.succeed(&["doctor", "--runtime", "none.so"]).contains("problem: --runtime: "));
 }
 
+#[test]
+fn the_remedy_fits_the_problem() {
+    let mut shell = shell();
+    // What was asked for and isn't there is a problem, also on a machine without a GPU.
+    let output = shell.run(&["doctor", "--device", "cuda"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let remedy = "\n  install `pip install onnxruntime-gpu`";
+    assert!(said.contains("without its CUDA provider\n") && said.contains(remedy), "{said}");
+    assert!(!said.contains("no problems"), "{said}");
+
+    // No other library would be looked at before this one is corrected.
+    shell.variables = vec![("ORT_DYLIB_PATH", shell.path("none.so"))];
+    let said = shell.succeed(&["doctor"]);
+    assert!(said.contains("none.so does not exist\n  correct ORT_DYLIB_PATH, or unset it"), "{said}");
+    assert!(!said.contains("make setup"), "{said}");
+}
+
+#[test]
+fn a_library_for_another_processor_is_named_as_one() {
+    let shell = shell();
+    let mut library = fs::read(tests::runtime_library()).unwrap();
+    let (other, machine) = if cfg!(target_arch = "x86_64") { ("aarch64", 183u16) } else { ("x86_64", 62) };
+    library[18..20].copy_from_slice(&machine.to_le_bytes());
+    shell.write("libonnxruntime.so", library);
+    let arguments = ["--digit", "5", "--runtime", "libonnxruntime.so"];
+    let this = format!("is a library for {other}, and this machine is {}", std::env::consts::ARCH);
+    shell.fail(&arguments, 2, &["libonnxruntime.so", &this]);
+}
+
 /// A library beside ONNX Runtime that needs NVIDIA's, as its CUDA provider does, on a machine that
 /// may have none of them.
 #[test]

@@ -35,8 +35,11 @@ impl Checkout {
         self.root.path().canonicalize().unwrap().join(name)
     }
 
+    /// A shell whose user has no Python and no home, where pip might have put a library.
     fn shell(&self) -> Shell {
-        Shell::with_program(self.path("target/debug/infer"), Vec::new())
+        let nowhere =
+            ["PATH", "HOME", "VIRTUAL_ENV", "CONDA_PREFIX"].map(|name| (name, self.path("nowhere")));
+        Shell::with_program(self.path("target/debug/infer"), nowhere.into())
     }
 
     /// Links the fetched library to this name.
@@ -58,6 +61,17 @@ impl Checkout {
 fn system_has_one() -> bool {
     let known = Command::new("/sbin/ldconfig").arg("-p").output();
     known.is_ok_and(|known| String::from_utf8_lossy(&known.stdout).contains("libonnxruntime.so"))
+        || packages_of(Path::new("/usr"))
+        || packages_of(Path::new("/usr/local"))
+}
+
+/// Whether pip has put ONNX Runtime beneath this prefix.
+fn packages_of(prefix: &Path) -> bool {
+    let versions = fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten();
+    versions.map(|version| version.path()).any(|version| {
+        let has = |packages: &str| version.join(packages).join("onnxruntime/capi").is_dir();
+        has("site-packages") || has("dist-packages")
+    })
 }
 
 #[test]
@@ -156,9 +170,37 @@ fn a_cuda_provider_that_does_not_work_leaves_auto_to_the_cpu_and_says_so() {
     }
     // For one picture it isn't even tried.
     let shell = checkout.shell();
-    let said = shell.succeed(&["--digit", "5"]);
+    let said = shell.succeed(&["--digit", "5", "--verbose"]);
     let reason = "skipped CUDA: it would start for longer than these images take; --device cuda does";
     assert!(said.contains(reason) && !said.contains("note:"), "{said}");
+    // A machine without a GPU need not hear of it each time.
+    let said = shell.succeed(&["--digit", "5"]);
+    assert!(!said.contains("skipped"), "{said}");
     let shell = checkout.shell();
     shell.fail(&["--digit", "5", "--device", "cuda"], 2, &["--device cuda:0 is not available", "CUDA"]);
+}
+
+#[test]
+fn what_pip_installed_is_found_last() {
+    let checkout = Checkout::new();
+    let capi = "lib/python3.11/site-packages/onnxruntime/capi";
+    for prefix in ["environment", "python"] {
+        fs::create_dir_all(checkout.path(prefix).join(capi)).unwrap();
+    }
+    let mut shell = checkout.shell();
+    let library = checkout.link(&format!("python/{capi}/libonnxruntime.so.1.32.0"));
+    // The `python3` that a user starts, and then the virtual environment that is active.
+    fs::create_dir(checkout.path("python/bin")).unwrap();
+    fs::write(checkout.path("python/bin/python3"), "").unwrap();
+    shell.variables.push(("PATH", checkout.path("python/bin")));
+    let finds = |shell: &Shell, library: &Path| {
+        let said = shell.succeed(&["--digit", "5"]);
+        assert!(said.contains(library.to_str().unwrap()), "{said}");
+    };
+    finds(&shell, &library);
+    let library = checkout.link(&format!("environment/{capi}/libonnxruntime.so.1.32.0"));
+    shell.variables.push(("VIRTUAL_ENV", checkout.path("environment")));
+    finds(&shell, &library);
+    let library = checkout.link("runtime/libonnxruntime.so.1.32.0");
+    finds(&shell, &library);
 }
