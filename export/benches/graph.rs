@@ -14,12 +14,12 @@ use std::process::Command;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use contract::latent::latent_batch;
+use contract::{LatentDistribution, tensor};
 use export::form::{Deconv, Form, Optimize, Precision, Subject};
 use export::lower::Names;
 use export::onnx::{Model, Producer};
 use infer::Runtime;
-use infer::contract::{LatentDistribution, tensor};
-use infer::latent::latent_batch;
 use models::{Network, Parameters, dcgan};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;

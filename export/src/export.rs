@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor as Numbers};
-use infer::contract::{Contract, PixelRange, tensor};
-use infer::latent::latent_batch;
+use contract::latent::latent_batch;
+use contract::{Contract, PixelRange, tensor};
 use infer::{Engine as Choice, Generator, ModelSource, Runtime};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! A generator's graph, and what its file says of it.
 
+use contract::{Contract, Golden, LatentDistribution, PixelRange, Training, tensor};
 use infer::Generator;
-use infer::contract::{Contract, Golden, LatentDistribution, PixelRange, Training, tensor};
 use models::checkpoint::Header;
 use models::dcgan::Latent;
 use models::{Activation, Layer, Network, Parameters, Shape};

@@ -1,9 +1,9 @@
 //! Whether engines make of the exported file what Candle makes of the network.
 
 use candle_core::Tensor;
+use contract::latent::latent_batch;
+use contract::{Contract, LatentDistribution, PixelRange};
 use infer::Generator;
-use infer::contract::{Contract, LatentDistribution, PixelRange};
-use infer::latent::latent_batch;
 use models::{Mode, Network, Parameters, Shape};
 use ndarray::Array2;
 use serde::Serialize;

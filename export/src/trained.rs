@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use clap::ValueEnum;
-use infer::contract::tensor;
+use contract::tensor;
 use models::checkpoint::{Checkpoint, Header, Provenance};
 use models::judge::{Judge, Score, is_judge};
 use models::{Network, Parameters};

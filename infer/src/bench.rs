@@ -10,9 +10,8 @@ use std::{
 
 use anyhow::Result;
 use clap::Args;
-use infer::{
-    Engine, Generator, ModelSource, Options, Runtime, Sample, command::Source, latent::latent_batch,
-};
+use contract::latent::latent_batch;
+use infer::{Engine, Generator, ModelSource, Options, Runtime, Sample, command::Source};
 use serde::Serialize;
 
 use crate::cli::Common;

@@ -20,9 +20,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use contract::Contract;
 use infer::{
-    Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options, command::Source, contract::Contract,
-    verify::Kept,
+    Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options, command::Source, find_class, verify::Kept,
 };
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -294,7 +294,7 @@ impl Request {
         let model = self.common.source().name();
         let labels = match &self.label {
             None => Labels::InTurn { classes: contract.classes.len() as u64 },
-            Some(name) => Labels::All(contract.find("--label", name, &model)?),
+            Some(name) => Labels::All(find_class(contract, "--label", name, &model)?),
         };
         if contract.classes.len() > format.most_classes() {
             let classes = contract.classes.len();

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use contract::Contract;
 use infer::{
     Error, Generator, ModelSource, Picture, Sample,
     command::{Preview, Source, print, whole},
-    contract::Contract,
+    find_class,
 };
 
 use crate::{
@@ -187,7 +188,7 @@ impl Layout {
                 contract.describe_classes(),
                 if contract.noun() == "digit" { "digit" } else { "label" }
             ))),
-            Some((option, name)) => (contract.find(option, name, &source.name())?, vec![name.clone()]),
+            Some((option, name)) => (find_class(contract, option, name, &source.name())?, vec![name.clone()]),
         };
         Ok(Self {
             samples: (0..count as u64).map(|index| Sample { index, label }).collect(),

@@ -4,12 +4,12 @@ use std::{mem, num::NonZeroUsize, path::PathBuf, thread};
 
 use ndarray::{Array4, ArrayView2, Axis, concatenate};
 
+use contract::{Contract, latent::latent_batch, tensor};
+
 use crate::{
     Device, Engine, Error, ModelSource, Placement, Runtime, Skipped,
-    contract::{Contract, tensor},
     engine::{self, Chosen, Input, Reader, Values},
     interface,
-    latent::latent_batch,
 };
 
 /// How many images go through the network at once: enough to fill the matrix products, and small

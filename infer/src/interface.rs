@@ -5,8 +5,9 @@ use std::{
     io::{Read, Seek},
 };
 
+use contract::{Contract, tensor};
+
 use crate::{
-    contract::{Contract, tensor},
     header::Header,
     protobuf::{Message, Value},
 };
@@ -253,6 +254,7 @@ fn dim(mut message: Message<'_, impl Read + Seek>) -> Result<Dim, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::class::contract_of;
 
     fn outlet(name: &str, element: u64, dims: &[Dim]) -> Outlet {
         Outlet { name: name.into(), tensor: Some((element, dims.into())) }
@@ -270,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_batch_of_one_length_is_refused() {
-        let mut contract = crate::class::tests::contract(&["a"]);
+        let mut contract = contract_of(&["a"]);
         contract.latent_dim = 3;
         let graph = |batch: Dim| Header {
             inputs: vec![

@@ -1,8 +1,13 @@
 //! A judge: a classifier that reads what a generator drew.
 
+use contract::{
+    PixelRange,
+    metadata::{describe_classes, judge_metadata},
+    tensor,
+};
+
 use crate::{
     Engine, Error, Generator, ModelSource, Options,
-    contract::{PixelRange, describe_classes, judge_metadata, tensor},
     engine::{self, Chosen, Input, Values},
     interface,
 };

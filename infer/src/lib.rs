@@ -1,34 +1,6 @@
 //! Draws labelled pictures from an edgegan generator: an ONNX file that says itself how to sample
 //! it, run by whatever ONNX Runtime is on the machine, or by rten, which is part of this crate.
 //!
-//! ```
-//! use infer::contract::{Contract, Golden, PixelRange};
-//! # use infer::contract::{LatentDistribution, Training};
-//! # let mut contract = Contract {
-//! #     architecture: "labelled-dcgan".into(),
-//! #     dataset: "mnist".into(),
-//! #     classes: vec!["0".into(), "1".into()],
-//! #     latent_dim: 100,
-//! #     latent_distribution: LatentDistribution::Uniform,
-//! #     pixel_range: PixelRange::ZeroToOne,
-//! #     training: Training::default(),
-//! #     quality: Default::default(),
-//! #     golden: None,
-//! # };
-//! // What an exporter does: record what the model draws, beside what the model is.
-//! let images = ndarray::Array4::from_elem((2, 1, 28, 28), 0.5);
-//! let pixels = contract.pixel_range.quantize(&images);
-//! contract.golden = Some(Golden::new(7, vec![0, 1], &pixels, 1));
-//! let metadata = contract.to_metadata();
-//!
-//! // What this crate does with the file.
-//! let lookup = |key: &str| {
-//!     let entry = metadata.iter().find(|(name, _)| name == key)?;
-//!     Some(entry.1.as_str())
-//! };
-//! assert_eq!(Contract::from_metadata(lookup), Ok(contract));
-//! ```
-//!
 //! A generator draws on any engine, from a file or from bytes:
 //!
 //! ```
@@ -67,13 +39,13 @@ mod source;
 mod weights;
 
 pub mod command;
-pub mod contract;
-pub mod latent;
 pub mod look;
+pub mod path;
 pub mod runtime;
 pub mod terminal;
 pub mod verify;
 
+pub use class::find_class;
 pub use device::Device;
 pub use engine::{Engine, LOADING_WEIGHTS_PAYS, Placement, Skipped};
 pub use error::{Error, OLDEST_RUNTIME, Refusal};

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `view.rs` | what can be asked for, as options of a command line |
 //! | `plan.rs` | which latents and labels that takes, and how the images lie on the picture |
-//! | [`path`](crate::latent::path) | the ways through the latent space |
+//! | [`path`](crate::path) | the ways through the latent space |
 
 mod plan;
 mod view;

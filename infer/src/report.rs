@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use contract::printable;
-use infer::{command::Source, contract::Comparison};
+use contract::{Comparison, printable};
+use infer::command::Source;
 use serde::Serialize;
 
 use crate::verification::Verification;

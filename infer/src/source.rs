@@ -10,7 +10,9 @@ use std::{
 
 use contract::files;
 
-use crate::{Error, contract::Contract, header::Header, interface};
+use contract::Contract;
+
+use crate::{Error, header::Header, interface};
 
 /// The most that a protobuf message, which an ONNX file is, can hold.
 const LONGEST: u64 = 2 << 30;

@@ -36,7 +36,9 @@
 
 use ndarray::Array4;
 
-use crate::{Error, Generator, Judge, Reading, Sample, generator::BATCH, latent};
+use contract::latent;
+
+use crate::{Error, Generator, Judge, Reading, Sample, generator::BATCH};
 
 /// How many times an image is drawn at most: where half of all draws are refused, one image in 2¹⁰⁰
 /// comes to this.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use infer::contract::LatentDistribution;
-use infer::{Device, Engine, Error, Generator, ModelSource, Options, Runtime, Sample, latent::latent_batch};
+use contract::LatentDistribution;
+use contract::latent::latent_batch;
+use infer::{Device, Engine, Error, Generator, ModelSource, Options, Runtime, Sample};
 use ndarray::Array2;
 
 fn model() -> &'static Path {

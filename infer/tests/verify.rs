@@ -4,8 +4,8 @@
 
 use std::path::PathBuf;
 
-use infer::contract::LatentDistribution;
-use infer::latent::{self, latents, normal_latents};
+use contract::LatentDistribution;
+use contract::latent::{self, latents, normal_latents};
 use infer::verify::{Kept, Verifier};
 use infer::{Device, Engine, Error, Generator, Judge, ModelSource, Options, Reading, Sample};
 use ndarray::{Array4, Axis};

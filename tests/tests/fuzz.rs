@@ -17,10 +17,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use infer::ModelSource;
-use infer::contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
 use models::dcgan;
 use ndarray::Array4;

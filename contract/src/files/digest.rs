@@ -18,6 +18,15 @@ pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     text
 }
 
+/// The bytes that hexadecimal digits mean, in upper or lower case; `None` if they are none.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    (text.as_bytes().chunks_exact(2)).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
 /// SHA-256 of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(Sha256::digest(bytes))
@@ -43,5 +52,7 @@ mod tests {
         assert_eq!(sha256(b"abc"), abc);
         assert_eq!(sha256_of(&b"abc"[..]).unwrap(), abc);
         assert_eq!(hex([0, 1, 0xfe]), "0001fe");
+        assert_eq!(from_hex("0001FE"), Some(vec![0, 1, 0xfe]));
+        assert_eq!([from_hex("0"), from_hex("0g")], [None, None]);
     }
 }

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use digest::{hex, sha256, sha256_of};
+pub use digest::{from_hex, hex, sha256, sha256_of};
 pub use lock::Lock;
 pub use write::{Destination, is_same, write};
 

@@ -1,7 +1,7 @@
 //! What both models are run on: inputs that both take, filled from a seed.
 
-use infer::contract::{LatentDistribution, tensor};
-use infer::latent::{latents, normal_latents};
+use contract::latent::{latents, normal_latents};
+use contract::{LatentDistribution, tensor};
 
 use super::pairs::{Form, Input, Kind, Sizes, pairs};
 use crate::inspect::{Report, classes, contract};

@@ -1,6 +1,6 @@
 //! How far what two models compute is apart, and where.
 
-use infer::contract::PixelRange;
+use contract::PixelRange;
 use serde::Serialize;
 
 use super::inputs::Run;

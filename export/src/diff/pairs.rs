@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use infer::contract::LatentDistribution;
+use contract::LatentDistribution;
 
 use crate::inspect::{Dim, Value};
 

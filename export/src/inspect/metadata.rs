@@ -1,7 +1,7 @@
 //! What a file says of itself, and what edgegan's keys mean.
 
 use candle_onnx::onnx::StringStringEntryProto;
-use infer::contract::{Contract, Golden};
+use contract::{Contract, Golden};
 use serde::Serialize;
 
 /// A line of a file's metadata.

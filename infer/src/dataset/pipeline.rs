@@ -15,10 +15,9 @@ use std::{
     thread,
 };
 
+use contract::{Contract, latent};
 use infer::{
     Error, Generator, Sample,
-    contract::Contract,
-    latent,
     verify::{Kept, Verifier},
 };
 

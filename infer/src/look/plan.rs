@@ -1,16 +1,13 @@
 //! Which latents and labels a view takes, and how the images lie on the picture.
 
+use contract::{Contract, latent::latent_batch};
 use ndarray::{Array2, Array4, Axis, s};
 
 use super::{
     MOST_IMAGES,
     view::{Between, Class, Grid, Sweep, View, Walk},
 };
-use crate::{
-    Error, Picture,
-    contract::Contract,
-    latent::{latent_batch, path},
-};
+use crate::{Error, Picture, find_class, path};
 
 /// Frames from row to row of `classes`, as a walk has by default.
 const WALK_STEPS: usize = 12;
@@ -282,7 +279,7 @@ impl Space<'_> {
     /// The label of the class that is named, else those of all; of an unlabelled model, 0.
     fn classes_of(&self, class: &Class) -> Result<Vec<i64>, Error> {
         match &class.label {
-            Some(name) => Ok(vec![self.contract.find("--label", name, self.model)?]),
+            Some(name) => Ok(vec![find_class(self.contract, "--label", name, self.model)?]),
             None => Ok((0..self.contract.classes.len().max(1) as i64).collect()),
         }
     }
@@ -314,8 +311,10 @@ impl Space<'_> {
 mod tests {
     use clap::{Parser, error::ErrorKind};
 
+    use contract::LatentDistribution;
+
     use super::*;
-    use crate::{class::tests::contract, contract::LatentDistribution};
+    use crate::class::contract_of;
 
     #[derive(Parser)]
     struct Door {
@@ -325,7 +324,7 @@ mod tests {
 
     /// The plan of a model with four latents, for arguments in a line.
     fn plan(arguments: &str, classes: &[&str], animated: bool) -> Result<Plan, Error> {
-        let contract = Contract { latent_dim: 4, ..contract(classes) };
+        let contract = Contract { latent_dim: 4, ..contract_of(classes) };
         let door = Door::try_parse_from(["look"].into_iter().chain(arguments.split(' ')));
         door.map_err(|error| Error::BadInput(error.to_string()))?.view.plan(&contract, "tiny", 7, animated)
     }

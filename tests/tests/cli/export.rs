@@ -16,10 +16,8 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use infer::{
-    ModelSource,
-    contract::{Contract, PixelRange},
-};
+use contract::{Contract, PixelRange};
+use infer::ModelSource;
 use models::{
     Network, Parameters,
     checkpoint::{Contents, FORMAT, Header, LABELLED_DCGAN, Provenance},

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use candle_core::{Device, Tensor};
+use contract::LatentDistribution;
 use infer::ModelSource;
-use infer::contract::LatentDistribution;
 use models::checkpoint::Checkpoint;
 use serde_json::Value;
 use tests::Shell;
@@ -248,7 +248,7 @@ fn widths_and_latents_go_from_training_into_pictures() {
     // The same picture from Candle, with the contract's normal latents.
     let generator = networks.generator().unwrap();
     let parameters = checkpoint.parameters("average", &generator, &Device::Cpu).unwrap();
-    let z = infer::latent::normal_latents(6, 0, 7);
+    let z = contract::latent::normal_latents(6, 0, 7);
     let z = Tensor::from_vec(z, (1, 7), &Device::Cpu).unwrap();
     let label = Tensor::new(&[4u32], &Device::Cpu).unwrap();
     let expected = generator.sample(&parameters, &z, Some(&label)).unwrap();

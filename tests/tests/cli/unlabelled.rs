@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use contract::PixelRange;
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, RgbaImage};
 use infer::ModelSource;
-use infer::contract::PixelRange;
 use models::checkpoint::Checkpoint;
 use serde_json::Value;
 use tests::Shell;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{DType, Device, Tensor};
-use infer::contract::{LatentDistribution, PixelRange};
+use contract::{LatentDistribution, PixelRange};
 use infer::{Generator, ModelSource};
 use models::checkpoint::Checkpoint;
 use models::dcgan::{self, Latent};
@@ -240,7 +240,7 @@ pub fn draw(
     let mut pixels = Vec::new();
     for (batch, labels) in labels.chunks(BATCH).enumerate() {
         let indices: Vec<u64> = (0..labels.len()).map(|i| (batch * BATCH + i) as u64).collect();
-        let z = infer::latent::latent_batch(distribution, seed, &indices, config.latent_dim);
+        let z = contract::latent::latent_batch(distribution, seed, &indices, config.latent_dim);
         let z = Tensor::from_iter(z, device)?.reshape((labels.len(), config.latent_dim))?;
         let y = Tensor::from_iter(labels.iter().map(|&label| u32::from(label)), device)?;
         let images = generator.sample(parameters, &z, Some(&y))?.flatten_all()?.to_vec1::<f32>()?;

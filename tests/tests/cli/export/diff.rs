@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use infer::contract::PixelRange;
+use contract::PixelRange;
 use serde_json::{Value, json};
 use tests::Shell;
 
@@ -63,7 +63,7 @@ fn other_weights_and_what_is_stated_otherwise() {
     // Every row is drawn in a batch of 1 first, and classes follow one another.
     assert_eq!((&place["batch"], &place["index"][0]), (&json!(1), &json!(0)));
     assert_eq!(place["class"].as_u64().unwrap(), place["sample"].as_u64().unwrap() % 3);
-    let z = infer::latent::latents(0, place["sample"].as_u64().unwrap(), 4);
+    let z = contract::latent::latents(0, place["sample"].as_u64().unwrap(), 4);
     let table = (place["class"].as_u64().unwrap() * 6
         + place["index"][2].as_u64().unwrap() * 3
         + place["index"][3].as_u64().unwrap()) as f64

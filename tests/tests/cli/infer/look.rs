@@ -117,7 +117,7 @@ fn a_sweep_moves_the_latent_by_as_much_as_it_says() {
     ]);
     let picture = Picture::read(&shell.path("sweep.png"));
     assert_eq!((picture.width, picture.height), (5 * TINY.1, TINY.0));
-    let z = infer::latent::latents(3, 0, 4);
+    let z = contract::latent::latents(3, 0, 4);
     for (step, value) in [-1.0, -0.5, 0.0, 0.5, 1.0].into_iter().enumerate() {
         let sum = z[0] + z[1] + value + z[3];
         let level = (255.0 / (1.0 + (-sum).exp()) + 0.5) as u8;
@@ -211,11 +211,11 @@ fn normal_latents_are_swept_twice_as_far() {
     let shell = shell();
     let mut contract = tiny_model::contract();
     contract.classes.clear();
-    contract.latent_distribution = infer::contract::LatentDistribution::Normal;
+    contract.latent_distribution = contract::LatentDistribution::Normal;
     shell.write("normal.onnx", TinyModel { contract: Some(contract), ..TinyModel::default() }.bytes());
     said(&shell, "look sweep --model normal.onnx --seed 3 --dimensions 0 --steps 3");
     let picture = Picture::read(&shell.path("sweep.png"));
-    let z = infer::latent::normal_latents(3, 0, 4);
+    let z = contract::latent::normal_latents(3, 0, 4);
     for (step, value) in [-2.0, 0.0, 2.0].into_iter().enumerate() {
         let level = (255.0 / (1.0 + (-(value + z[1] + z[2] + z[3])).exp()) + 0.5) as u8;
         assert_same_picture(&picture.cell(step, 0, TINY.1, TINY.0), &[level; 6]);

@@ -3,7 +3,7 @@
 //! image = reshape(sigmoid(z · weight + table[label]), (−1, 1, 2, 3)), without the table if the contract
 //! has no classes, the protobuf of onnx.proto3 field by field.
 
-use infer::contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
+use contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
 use ndarray::Array4;
 
 /// Latents of an image.

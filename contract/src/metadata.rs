@@ -34,14 +34,14 @@
 //! A judge reads pictures: input `image: float32[batch, channels, height, width]`, the picture's 8
 //! bits as black + (white − black) · level / 255; output `logits: float32[batch, classes]`. `batch`
 //! is symbolic, the rest is not. It has `edgegan.network` = `judge`, and `edgegan.classes` and
-//! `edgegan.pixel_range` as a generator has them. [`verify`](crate::verify) says what is drawn anew.
+//! `edgegan.pixel_range` as a generator has them. `infer`'s `verify` says what is drawn anew.
 
 use std::fmt;
 
-use contract::files::{hex, sha256};
-use ndarray::Array4;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::{Golden, PixelRange};
 
 /// The format that this crate reads and writes.
 pub const FORMAT: u32 = 1;
@@ -111,148 +111,6 @@ impl fmt::Display for LatentDistribution {
             Self::Uniform => f.write_str("uniform(-1,1)"),
             Self::Normal => f.write_str("normal(0,1)"),
         }
-    }
-}
-
-/// The values of black and white in the generator's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PixelRange {
-    /// 0 to 1: a generator that ends in a sigmoid.
-    ZeroToOne,
-    /// −1 to 1: a generator that ends in tanh.
-    MinusOneToOne,
-}
-
-impl PixelRange {
-    /// One value of the output as an 8-bit pixel: half rounds up, what lies outside is limited.
-    /// (NaN gives 0; [`Generator`](crate::Generator) refuses it before it gets here.)
-    ///
-    /// ```
-    /// use infer::contract::PixelRange;
-    /// assert_eq!(PixelRange::ZeroToOne.to_u8(0.5), 128);
-    /// assert_eq!(PixelRange::MinusOneToOne.to_u8(-1.0), 0);
-    /// assert_eq!(PixelRange::MinusOneToOne.to_u8(1.5), 255);
-    /// ```
-    pub fn to_u8(self, value: f32) -> u8 {
-        let level = match self {
-            Self::ZeroToOne => value * 255.0,
-            Self::MinusOneToOne => (value + 1.0) * 127.5,
-        };
-        // The cast limits to 0..=255 and drops the fraction, which is ⌊·⌋ for all that it doesn't limit.
-        (level + 0.5) as u8
-    }
-
-    /// The value that an 8-bit pixel stands for.
-    ///
-    /// ```
-    /// use infer::contract::PixelRange;
-    /// assert_eq!(PixelRange::ZeroToOne.from_u8(51), 0.2);
-    /// assert_eq!(PixelRange::MinusOneToOne.from_u8(255), 1.0);
-    /// ```
-    pub fn from_u8(self, level: u8) -> f32 {
-        match self {
-            Self::ZeroToOne => f32::from(level) / 255.0,
-            Self::MinusOneToOne => f32::from(level) / 127.5 - 1.0,
-        }
-    }
-
-    /// A batch of the output as 8-bit pixels.
-    ///
-    /// # Shapes
-    ///
-    /// `(N, C, H, W)` to the same.
-    pub fn quantize(self, images: &Array4<f32>) -> Array4<u8> {
-        images.mapv(|value| self.to_u8(value))
-    }
-}
-
-impl fmt::Display for PixelRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ZeroToOne => "0,1",
-            Self::MinusOneToOne => "-1,1",
-        })
-    }
-}
-
-/// Images that a model is known to draw, for `infer self-test` to draw again on any device.
-///
-/// Image `i` has index `i`, label `labels[i]` and the latents of `seed`. In an unlabelled model the
-/// labels are all 0 and only say how many images there are. `pixels` holds the 8-bit pixels of all
-/// images in the order `(image, channel, row, column)`, as hexadecimal, and `sha256` their digest,
-/// also hexadecimal. A device that computes in another order may differ by up to `tolerance` levels
-/// of 255 in any pixel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Golden {
-    /// Seed of the latents.
-    pub seed: u64,
-    /// One label per image.
-    pub labels: Vec<i64>,
-    /// SHA-256 of the pixels, hexadecimal.
-    pub sha256: String,
-    /// The pixels, hexadecimal.
-    pub pixels: String,
-    /// Largest difference that still counts as the same picture, in levels.
-    pub tolerance: u8,
-}
-
-/// How a device's pictures compare with a golden case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Comparison {
-    /// How many pixels were compared.
-    pub pixels: usize,
-    /// How many of them differ.
-    pub differing: usize,
-    /// The largest difference, in levels.
-    pub largest: u8,
-    /// The largest difference allowed.
-    pub tolerance: u8,
-}
-
-impl Comparison {
-    /// Whether the device draws what the file promises.
-    pub fn passed(self) -> bool {
-        self.largest <= self.tolerance
-    }
-}
-
-impl Golden {
-    /// Records what a model drew.
-    ///
-    /// # Shapes
-    ///
-    /// `images` is `(N, C, H, W)` for N labels.
-    pub fn new(seed: u64, labels: Vec<i64>, images: &Array4<u8>, tolerance: u8) -> Self {
-        // `iter` walks in logical order, whatever the memory's order.
-        let pixels: Vec<u8> = images.iter().copied().collect();
-        Self { seed, labels, sha256: sha256(&pixels), pixels: hex(&pixels), tolerance }
-    }
-
-    /// Compares pictures drawn from this case's seed and labels with the recorded ones.
-    ///
-    /// # Errors
-    ///
-    /// A sentence, if the record is damaged or holds another number of pixels.
-    pub fn compare(&self, images: &Array4<u8>) -> Result<Comparison, String> {
-        let expected = from_hexadecimal(&self.pixels)
-            .ok_or("its edgegan.golden holds pixels that are not hexadecimal")?;
-        if sha256(&expected) != self.sha256 {
-            return Err("its edgegan.golden is damaged: pixels and sha256 disagree".into());
-        }
-        if expected.len() != images.len() {
-            return Err(format!(
-                "its edgegan.golden holds {} pixels, but the model drew {}",
-                expected.len(),
-                images.len()
-            ));
-        }
-        let differences = || (images.iter().zip(&expected)).map(|(a, b)| a.abs_diff(*b));
-        Ok(Comparison {
-            pixels: expected.len(),
-            differing: differences().filter(|difference| *difference > 0).count(),
-            largest: differences().max().unwrap_or(0),
-            tolerance: self.tolerance,
-        })
     }
 }
 
@@ -341,7 +199,8 @@ impl Contract {
     }
 }
 
-pub(crate) fn describe_classes(classes: &[String]) -> String {
+/// Classes in words, such as `the classes 0, 1 and 2`.
+pub fn describe_classes(classes: &[String]) -> String {
     match classes {
         [] => "pictures without a class".into(),
         [only] => format!("the class {only}"),
@@ -355,7 +214,7 @@ pub(crate) fn describe_classes(classes: &[String]) -> String {
 /// # Errors
 ///
 /// A sentence about the first key that is missing or has another value than a judge's.
-pub(crate) fn judge_metadata<'a>(
+pub fn judge_metadata<'a>(
     lookup: impl Fn(&str) -> Option<&'a str>,
 ) -> Result<(Vec<String>, PixelRange), String> {
     let metadata = Metadata { lookup };
@@ -413,17 +272,11 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    (text.as_bytes().chunks_exact(2)).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+
+    use ndarray::Array4;
 
     use super::*;
 
@@ -494,46 +347,5 @@ mod tests {
             let error = read(&metadata).err().unwrap_or_default();
             assert!(error.contains(expected), "expected {expected:?} in {error:?}");
         }
-    }
-
-    #[test]
-    fn pixels_round_half_up_and_are_limited() {
-        let to_u8 = |x| PixelRange::ZeroToOne.to_u8(x);
-        for level in 0..=255u8 {
-            let centre = f32::from(level) / 255.0;
-            assert_eq!(to_u8(centre), level);
-            assert_eq!(to_u8(centre + 0.49 / 255.0), level);
-            assert_eq!(to_u8(centre - 0.49 / 255.0), level);
-        }
-        assert_eq!(to_u8(0.5), 128);
-        assert_eq!((to_u8(-0.1), to_u8(1.1)), (0, 255));
-        let tanh = |x| PixelRange::MinusOneToOne.to_u8(x);
-        assert_eq!((tanh(-1.0), tanh(0.0), tanh(1.0), tanh(-2.0)), (0, 128, 255, 0));
-    }
-
-    #[test]
-    fn a_golden_case_counts_differences_and_refuses_damage() {
-        let images = Array4::from_shape_fn((2, 3, 2, 3), |(n, c, y, x)| (n * 100 + c * 20 + y * 3 + x) as u8);
-        let golden = Golden::new(7, vec![0, 1], &images, 1);
-        let mut drawn = images.clone();
-        let same = golden.compare(&drawn);
-        assert_eq!(same.map(|same| (same.differing, same.largest)), Ok((0, 0)));
-
-        drawn[[1, 2, 1, 0]] += 1;
-        drawn[[0, 0, 0, 0]] += 1;
-        let close = golden.compare(&drawn);
-        assert_eq!(close.map(|c| (c.pixels, c.differing, c.largest, c.passed())), Ok((36, 2, 1, true)));
-
-        drawn[[0, 1, 1, 2]] -= 2;
-        let far = golden.compare(&drawn);
-        assert_eq!(far.map(|c| (c.differing, c.largest, c.passed())), Ok((3, 2, false)));
-
-        let mut damaged = golden.clone();
-        damaged.pixels.replace_range(0..2, "ff");
-        assert!(damaged.compare(&images).is_err_and(|error| error.contains("disagree")));
-        damaged.pixels.replace_range(0..2, "xy");
-        assert!(damaged.compare(&images).is_err_and(|error| error.contains("hexadecimal")));
-        let fewer = images.slice_move(ndarray::s![..1, .., .., ..]);
-        assert!(golden.compare(&fewer).is_err_and(|error| error.contains("drew 18")));
     }
 }

@@ -10,7 +10,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::contract::LatentDistribution;
+use contract::LatentDistribution;
 
 /// Below this sine of the angle between two normal latents an arc isn't defined: they lie in one
 /// direction, or in opposite ones, as all do of a single dimension. Then the line is straight.
@@ -128,7 +128,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::latent::latent_batch;
+    use contract::latent::latent_batch;
 
     const DIM: usize = 100;
 

@@ -1,8 +1,8 @@
 //! The sampling contract against an implementation that shares no code with the crate:
 //! `latent_golden.py`, beside this file, made the numbers.
 
-use infer::contract::LatentDistribution;
-use infer::latent::{latent_batch, latents, normal_latents};
+use contract::LatentDistribution;
+use contract::latent::{latent_batch, latents, normal_latents};
 
 /// (seed, image, latents at 0, 1, 2, 15, 16 and 99): inside one ChaCha block, across its edge
 /// and far along, each exactly a float32; with a seed beyond 63 bits and an index beyond 32.

@@ -1,13 +1,11 @@
 //! Where the generator's latents come from. Part of the contract between model and program, so
 //! that image `i` of seed `s` is the same picture wherever, and in whatever batch, it is drawn.
 
-pub mod path;
-
 use ndarray::Array2;
 use rand::RngCore;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-use crate::contract::LatentDistribution;
+use crate::LatentDistribution;
 
 /// The latents of one image: a pure function of the seed and the image's index.
 ///
@@ -20,9 +18,9 @@ use crate::contract::LatentDistribution;
 /// Returns `latent_dim` numbers in [−1, 1).
 ///
 /// ```
-/// let whole = infer::latent::latents(7, 3, 100);
-/// assert_eq!(whole[..4], infer::latent::latents(7, 3, 4));
-/// assert_ne!(whole, infer::latent::latents(7, 4, 100));
+/// let whole = contract::latent::latents(7, 3, 100);
+/// assert_eq!(whole[..4], contract::latent::latents(7, 3, 4));
+/// assert_ne!(whole, contract::latent::latents(7, 4, 100));
 /// ```
 pub fn latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
     let mut latents = vec![0.0; latent_dim];
@@ -44,8 +42,8 @@ pub fn latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
 /// Returns `latent_dim` numbers, none further from 0 than 6.67.
 ///
 /// ```
-/// let whole = infer::latent::normal_latents(7, 3, 100);
-/// assert_eq!(whole[..3], infer::latent::normal_latents(7, 3, 3));
+/// let whole = contract::latent::normal_latents(7, 3, 100);
+/// assert_eq!(whole[..3], contract::latent::normal_latents(7, 3, 3));
 /// ```
 pub fn normal_latents(seed: u64, image: u64, latent_dim: usize) -> Vec<f32> {
     let mut latents = vec![0.0; latent_dim];
@@ -59,15 +57,14 @@ pub fn fill(distribution: LatentDistribution, seed: u64, image: u64, latents: &m
     fill_redraw(distribution, seed, image, 0, latents);
 }
 
-/// Draws the latents that one image gets when it is drawn for the so-manieth time again, into
-/// `latents`: those that follow in the image's stream on the ones of all draws before, of which
-/// draw 0 is that of [`fill`]. So a redrawn image, too, is a function of the seed and its index.
+/// Draws the latents of an image that is drawn again for the `redraw`-th time into `latents`: those
+/// that follow, in the image's stream, on the latents of all its draws before. Draw 0 is that of [`fill`]. So a redrawn image, too, is a function of the seed and its index.
 ///
 /// A draw takes as many u32s as there are latents; of N(0, 1), whole pairs, so that an odd number
 /// of latents takes one more.
 ///
 /// ```
-/// use infer::{contract::LatentDistribution, latent};
+/// use contract::{LatentDistribution, latent};
 ///
 /// let mut second_redraw = [0.0; 100];
 /// latent::fill_redraw(LatentDistribution::Uniform, 7, 3, 2, &mut second_redraw);
