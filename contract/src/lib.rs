@@ -6,6 +6,7 @@
 //! | module | what it says |
 //! |---|---|
 //! | [`metadata`] | the ONNX file's interface and metadata: [`Contract`] |
+//! | [`onnx`] | an ONNX file's header, read without running it |
 //! | [`latent`] | latents: a pure function of seed and index |
 //! | [`PixelRange`] | a network's output as 8-bit pixels |
 //! | [`Golden`] | pictures that a file promises to draw |
@@ -45,6 +46,7 @@ pub mod files;
 mod golden;
 pub mod latent;
 pub mod metadata;
+pub mod onnx;
 mod pixels;
 pub mod run;
 mod text;

@@ -4,12 +4,11 @@ use std::{mem, num::NonZeroUsize, path::PathBuf, thread};
 
 use ndarray::{Array4, ArrayView2, Axis, concatenate};
 
-use contract::{Contract, latent::latent_batch, tensor};
+use contract::{Contract, latent::latent_batch, onnx, tensor};
 
 use crate::{
     Device, Engine, Error, ModelSource, Placement, Runtime, Skipped,
     engine::{self, Chosen, Input, Reader, Values},
-    interface,
 };
 
 /// How many images go through the network at once: enough to fill the matrix products, and small
@@ -83,7 +82,7 @@ impl Generator {
     pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Self, Error> {
         let header = source.header()?;
         let contract = source.contract_in(&header)?;
-        let declared_shape = interface::declared_shape(&header);
+        let declared_shape = onnx::declared_shape(&header);
         let chosen = engine::choose(source, options)?;
         let mut generator = Self { name: source.name(), contract, declared_shape, chosen };
         if options.device == Device::Auto && matches!(generator.device(), Device::Cuda(_)) {

@@ -3,13 +3,12 @@
 use contract::{
     PixelRange,
     metadata::{describe_classes, judge_metadata},
-    tensor,
+    onnx, tensor,
 };
 
 use crate::{
     Engine, Error, Generator, ModelSource, Options,
     engine::{self, Chosen, Input, Values},
-    interface,
 };
 
 /// What a judge says of a picture.
@@ -49,7 +48,7 @@ impl Judge {
         let header = source.header()?;
         let not_a_judge = |found: String| Error::NotAJudge { judge: source.name(), found };
         let (classes, pixel_range) = judge_metadata(|key| header.get(key)).map_err(not_a_judge)?;
-        let shape = interface::check_judge(&header, classes.len())
+        let shape = onnx::check_judge(&header, classes.len())
             .map_err(|(found, expected)| not_a_judge(format!("it has {found}, expected {expected}")))?;
         if classes != drawn.classes {
             return Err(Error::OtherJudge {

@@ -30,11 +30,8 @@ mod engine;
 mod error;
 mod file;
 mod generator;
-mod header;
-mod interface;
 mod judge;
 mod picture;
-mod protobuf;
 mod source;
 mod weights;
 

@@ -10,9 +10,12 @@ use std::{
 
 use contract::files;
 
-use contract::Contract;
+use contract::{
+    Contract,
+    onnx::{self, Header},
+};
 
-use crate::{Error, header::Header, interface};
+use crate::Error;
 
 /// The most that a protobuf message, which an ONNX file is, can hold.
 const LONGEST: u64 = 2 << 30;
@@ -100,7 +103,7 @@ impl ModelSource<'_> {
     pub(crate) fn contract_in(&self, header: &Header) -> Result<Contract, Error> {
         let contract = Contract::from_metadata(|key| header.get(key))
             .map_err(|found| Error::NotAGenerator { model: self.name(), found })?;
-        interface::check(header, &contract).map_err(|(found, expected)| Error::OtherInterface {
+        onnx::check(header, &contract).map_err(|(found, expected)| Error::OtherInterface {
             model: self.name(),
             found,
             expected,

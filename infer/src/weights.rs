@@ -14,7 +14,7 @@ use std::{
     ops::Range,
 };
 
-use crate::protobuf::{Message, Value, put_bytes, put_number};
+use contract::onnx::protobuf::{Message, Value, put_bytes, put_number};
 
 /// Initializers of fewer bytes stay where they are: shapes and axes, which ONNX Runtime wants to
 /// see as constants, and whatever is too small to matter.

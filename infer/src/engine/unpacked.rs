@@ -7,7 +7,7 @@
 
 use std::io::Cursor;
 
-use crate::protobuf::{Message, Value, put_bytes, put_number, put_varint};
+use contract::onnx::protobuf::{Message, Value, put_bytes, put_number, put_varint};
 
 /// Graphs within graphs are no deeper than this.
 const DEEPEST: usize = 32;

@@ -116,8 +116,8 @@ impl<'a, R: Read + Seek> Message<'a, R> {
         }
         let mut bytes = vec![0; length as usize];
         self.fill(&mut bytes)?;
-        String::from_utf8(bytes)
-            .map_err(|_| format!("the text that ends at byte {} is not UTF-8", self.position))
+        // ONNX and ONNX Runtime take what is not UTF-8 too.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Steps over the next `length` bytes.

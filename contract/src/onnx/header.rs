@@ -7,8 +7,8 @@
 
 use std::io::{Read, Seek};
 
-use crate::{
-    interface::{self, Outlet},
+use super::{
+    outlet::{self, Outlet},
     protobuf::{Message, Value},
 };
 
@@ -52,7 +52,7 @@ impl Header {
             match (field.number, field.value) {
                 (field::IR_VERSION, Value::Number(version)) => header.ir_version = version,
                 (field::GRAPH, Value::Bytes(length)) => {
-                    (header.inputs, header.outputs) = interface::read(model.nested(length)?)?;
+                    (header.inputs, header.outputs) = outlet::read(model.nested(length)?)?;
                     has_graph = true;
                 }
                 (field::OPSET_IMPORT, Value::Bytes(length)) => {
