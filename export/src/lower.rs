@@ -5,8 +5,9 @@
 //! after parameters.
 
 use candle_core::{DType, Device};
-use models::layer::BATCH_NORM_EPSILON;
-use models::{Activation, Convolution, Layer, NamedLayer, Network, Parameters, Shape};
+use models::layers::batch_norm::EPSILON;
+use models::layers::{Activation, Layer, Reshape, Shape, Window};
+use models::{NamedLayer, Network, Parameters};
 
 use crate::onnx::{Dim, Graph, Operator, Sliding, Tensor, Type, Value};
 use crate::{Error, Result};
@@ -83,15 +84,15 @@ impl Lowering<'_> {
     /// Every kind of layer, by name: one that isn't here doesn't compile. `output` is its shape.
     fn layer(&mut self, NamedLayer { name, layer }: &NamedLayer, x: &Value, output: Shape) -> Result<Value> {
         match *layer {
-            Layer::Label { classes } => self.append_label(name, classes, x, output),
-            Layer::Linear { .. } => self.weighted(name, Operator::Gemm, x),
-            Layer::Conv2d(convolution) => self.weighted(name, Operator::Conv(sliding(&convolution)), x),
-            Layer::ConvTranspose2d(convolution) => {
-                self.weighted(name, Operator::ConvTranspose(sliding(&convolution)), x)
+            Layer::Label(label) => self.append_label(name, label.classes, x, output),
+            Layer::Linear(_) => self.weighted(name, Operator::Gemm, x),
+            Layer::Conv2d(conv) => self.weighted(name, Operator::Conv(sliding(conv.window)), x),
+            Layer::ConvTranspose2d(conv) => {
+                self.weighted(name, Operator::ConvTranspose(sliding(conv.window)), x)
             }
-            Layer::BatchNorm { .. } => self.batch_norm(name, x),
+            Layer::BatchNorm(_) => self.batch_norm(name, x),
             Layer::Activation(activation) => self.graph.node(name, operator(activation), &[x]),
-            Layer::Reshape { channels, height, width } => {
+            Layer::Reshape(Reshape { channels, height, width }) => {
                 self.graph.node(name, Operator::Reshape { item: vec![channels, height, width] }, &[x])
             }
             Layer::Flatten => self.graph.node(name, Operator::Flatten, &[x]),
@@ -107,10 +108,10 @@ impl Lowering<'_> {
     /// Batch norm with running averages (Ioffe and Szegedy 2015, algorithm 2).
     fn batch_norm(&mut self, name: &str, x: &Value) -> Result<Value> {
         // In the operator's order: scale, B, input_mean, input_var.
-        let [gain, offset, mean, variance] = ["gain", "offset", "running_mean", "running_variance"]
+        let [weight, bias, mean, variance] = ["weight", "bias", "running_mean", "running_variance"]
             .map(|parameter| self.parameter(name, parameter));
-        let operator = Operator::BatchNormalization { epsilon: BATCH_NORM_EPSILON as f32 };
-        self.graph.node(name, operator, &[x, &gain?, &offset?, &mean?, &variance?])
+        let operator = Operator::BatchNormalization { epsilon: EPSILON as f32 };
+        self.graph.node(name, operator, &[x, &weight?, &bias?, &mean?, &variance?])
     }
 
     /// ⊕ y: a row of the identity for each label, as constant planes behind feature maps.
@@ -142,8 +143,7 @@ impl Lowering<'_> {
 }
 
 /// The zeros may differ between the sides: ONNX has them above, left, below, right.
-fn sliding(convolution: &Convolution) -> Sliding {
-    let window = convolution.window;
+fn sliding(window: Window) -> Sliding {
     Sliding {
         kernel: [window.kernel; 2],
         strides: [window.stride; 2],

@@ -38,7 +38,7 @@ fn network_without_labels() {
         .batch_norm("h0.norm")
         .relu("h0.relu")
         .reshape("h0.planes", 4, 2, 3)
-        .deconv_same("out.deconv", 3, 5, 2, (4, 6))
+        .conv_transpose_same("out.deconv", 3, 5, 2, (4, 6))
         .build()
         .unwrap();
     assert_agreement(newest_runtime(), &network, 6);

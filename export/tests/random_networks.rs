@@ -7,7 +7,10 @@ mod common;
 use common::{assert_model_agrees, encode, newest_runtime, random_weights};
 use export::lower::lower;
 use export::passes::{dead, deconv, in_place, padding, simplify};
-use models::{Activation, Convolution, Layer, Network, Shape, Window};
+use models::Network;
+use models::layers::{
+    Activation, BatchNorm, Conv2d, ConvTranspose2d, Label, Layer, Linear, Reshape, Shape, Window,
+};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -24,22 +27,30 @@ fn random_layer(random: &mut ChaCha8Rng, shape: Shape, classes: usize) -> Layer 
             let (rows, columns) = (zeros(), zeros());
             let stride = random.random_range(1..=3);
             let window = Window { kernel, stride, rows, columns };
-            Convolution { inputs, outputs: random.random_range(1..=5), window }
+            (inputs, random.random_range(1..=5), window)
         };
         let layer = match (random.random_range(0..9), shape) {
-            (0, _) => Layer::Label { classes },
-            (1, _) => Layer::BatchNorm { features: shape.channels() },
-            (2, Shape::Vector(inputs)) => Layer::Linear { inputs, outputs: random.random_range(1..=24) },
+            (0, _) => Layer::Label(Label { classes }),
+            (1, _) => Layer::BatchNorm(BatchNorm { features: shape.channels() }),
+            (2, Shape::Vector(inputs)) => {
+                Layer::Linear(Linear { inputs, outputs: random.random_range(1..=24) })
+            }
             (3, Shape::Vector(n)) => {
                 let divisors: Vec<usize> = (1..=n).filter(|d| n.is_multiple_of(*d)).collect();
                 let channels = divisors[random.random_range(0..divisors.len())];
                 let rows: Vec<usize> =
                     (1..=n / channels).filter(|d| (n / channels).is_multiple_of(*d)).collect();
                 let height = rows[random.random_range(0..rows.len())];
-                Layer::Reshape { channels, height, width: n / channels / height }
+                Layer::Reshape(Reshape { channels, height, width: n / channels / height })
             }
-            (4 | 5, Shape::Planes { channels, .. }) => Layer::Conv2d(convolution(random, channels)),
-            (6 | 7, Shape::Planes { channels, .. }) => Layer::ConvTranspose2d(convolution(random, channels)),
+            (4 | 5, Shape::Planes { channels, .. }) => {
+                let (inputs, outputs, window) = convolution(random, channels);
+                Layer::Conv2d(Conv2d { inputs, outputs, window })
+            }
+            (6 | 7, Shape::Planes { channels, .. }) => {
+                let (inputs, outputs, window) = convolution(random, channels);
+                Layer::ConvTranspose2d(ConvTranspose2d { inputs, outputs, window })
+            }
             (8, Shape::Planes { .. }) => Layer::Flatten,
             _ => Layer::Activation(match random.random_range(0..4) {
                 0 => Activation::Relu,

@@ -229,7 +229,7 @@ impl Checkpoint {
                 return Err(wrong(format!("tensor {name} is of {:?}, F32 was expected", view.dtype())));
             }
             let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
-            tensors.insert(name.to_string(), tensor);
+            tensors.insert(current(name), tensor);
         }
         Ok(Checkpoint { header, sha256: sha256(bytes), tensors })
     }
@@ -248,6 +248,17 @@ impl Checkpoint {
     pub fn tensor(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
     }
+}
+
+/// A tensor's name, of which files of earlier versions have another: a batch norm's `weight` and `bias`
+/// were `gain` and `offset`.
+pub(crate) fn current(name: &str) -> String {
+    for (earlier, now) in [(".gain", ".weight"), (".offset", ".bias")] {
+        if let Some(layer) = name.strip_suffix(earlier) {
+            return format!("{layer}{now}");
+        }
+    }
+    name.to_string()
 }
 
 /// Whether a file's bytes have this digest.
@@ -312,6 +323,19 @@ mod tests {
         assert_eq!(tensor.to_vec1::<f32>().unwrap(), [0., 1., 2., 3., 4., 5.]);
         assert_eq!(checkpoint.tensor("average.weight").unwrap().dims(), [2, 3]);
         assert!(bytes() == bytes(), "the same contents gave two files");
+    }
+
+    #[test]
+    fn files_of_earlier_versions_call_a_batch_norm_s_weights_otherwise() {
+        let mut contents = Contents::default();
+        let names = ["adam.generator.first.h0.norm.gain", "average.h0.norm.offset", "raw.offset.bias"];
+        for name in names {
+            contents.tensor(name, &Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).unwrap());
+        }
+        let checkpoint = load(&contents.to_bytes(&header(), Path::new("file")).unwrap()).unwrap();
+        for name in ["adam.generator.first.h0.norm.weight", "average.h0.norm.bias", "raw.offset.bias"] {
+            assert!(checkpoint.tensor(name).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -8,9 +8,9 @@
 //! |---|---|
 //! | [`dcgan`] | the generators and discriminators, labelled or not, each reading like the paper's table |
 //! | [`judge`] | the classifier that checks what a generator drew, and its file |
-//! | [`layer`] | one layer: what it is, its parameters, its output shape, its forward pass |
+//! | [`layers`] | a file each: what the layer is, its parameters, its output shape, its forward and backward pass |
 //! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |
-//! | [`trace`] | a forward pass that remembers what its way back needs, and the way back |
+//! | [`trace`] | a forward pass that remembers what the backward pass needs, and the backward pass |
 //! | [`checkpoint`] | weights, configuration and provenance in one safetensors file |
 //! | [`ops`] | the kernels under training, for CPU and CUDA: unfold and fold, batch norm, Adam |
 //!
@@ -20,12 +20,12 @@ pub mod checkpoint;
 pub mod dcgan;
 mod error;
 pub mod judge;
-pub mod layer;
+pub mod layers;
 pub mod network;
 pub mod ops;
 pub mod trace;
 
 pub use error::{Error, Result};
-pub use layer::{Activation, Convolution, Layer, Shape, Window};
+pub use layers::{Activation, Layer, Shape, Window};
 pub use network::{Builder, Mode, NamedLayer, Network, Parameters};
 pub use trace::{Gradients, Trace, Wanted};

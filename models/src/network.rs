@@ -8,7 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::StandardNormal;
 
-use crate::layer::{Activation, Convolution, Initial, Layer, ParameterSpec, Shape, Window};
+use crate::layers::{
+    Activation, BatchNorm, Conv2d, ConvTranspose2d, Initial, Label, Layer, Linear, ParameterSpec, Reshape,
+    Shape, Window,
+};
 use crate::{Error, Result};
 
 /// Whether batch norm uses the batch's own statistics or the running averages.
@@ -50,7 +53,7 @@ pub struct Network {
 ///     .batch_norm("h0.norm")
 ///     .relu("h0.relu")
 ///     .reshape("h0.planes", 2, 2, 3) // N, 2, 2, 3
-///     .deconv_same("out.deconv", 1, 5, 2, (4, 6)) // N, 1, 4, 6
+///     .conv_transpose_same("out.deconv", 1, 5, 2, (4, 6)) // N, 1, 4, 6
 ///     .build()?;
 /// assert_eq!(network.output().dims(5), [5, 1, 4, 6]);
 /// # Ok(())
@@ -67,7 +70,7 @@ impl Builder {
         if self.error.is_none() {
             match layer.output(name, self.network.output()) {
                 Ok(shape) => {
-                    if let Layer::Label { classes } = layer {
+                    if let Layer::Label(Label { classes }) = layer {
                         self.network.classes = Some(classes);
                     }
                     self.network.shapes.push(shape);
@@ -81,24 +84,24 @@ impl Builder {
 
     /// ⊕ y: the one-hot label.
     pub fn label(self, name: &str, classes: usize) -> Builder {
-        self.layer(name, Layer::Label { classes })
+        self.layer(name, Layer::Label(Label { classes }))
     }
 
     /// A linear layer to `outputs` features.
     pub fn linear(self, name: &str, outputs: usize) -> Builder {
         let inputs = self.network.output().channels();
-        self.layer(name, Layer::Linear { inputs, outputs })
+        self.layer(name, Layer::Linear(Linear { inputs, outputs }))
     }
 
     /// A convolution with SAME padding.
     pub fn conv_same(self, name: &str, outputs: usize, kernel: usize, stride: usize) -> Builder {
         let (inputs, height, width) = self.planes();
         let window = Window::same(kernel, stride, height, width);
-        self.layer(name, Layer::Conv2d(Convolution { inputs, outputs, window }))
+        self.layer(name, Layer::Conv2d(Conv2d { inputs, outputs, window }))
     }
 
     /// A transposed convolution with SAME padding, to a picture of (height, width).
-    pub fn deconv_same(
+    pub fn conv_transpose_same(
         self,
         name: &str,
         outputs: usize,
@@ -108,13 +111,13 @@ impl Builder {
     ) -> Builder {
         let (inputs, ..) = self.planes();
         let window = Window::same(kernel, stride, height, width);
-        self.layer(name, Layer::ConvTranspose2d(Convolution { inputs, outputs, window }))
+        self.layer(name, Layer::ConvTranspose2d(ConvTranspose2d { inputs, outputs, window }))
     }
 
     /// Batch norm over every channel or feature.
     pub fn batch_norm(self, name: &str) -> Builder {
         let features = self.network.output().channels();
-        self.layer(name, Layer::BatchNorm { features })
+        self.layer(name, Layer::BatchNorm(BatchNorm { features }))
     }
 
     /// max(x, 0)
@@ -139,7 +142,7 @@ impl Builder {
 
     /// A vector as planes.
     pub fn reshape(self, name: &str, channels: usize, height: usize, width: usize) -> Builder {
-        self.layer(name, Layer::Reshape { channels, height, width })
+        self.layer(name, Layer::Reshape(Reshape { channels, height, width }))
     }
 
     /// Planes as a vector.

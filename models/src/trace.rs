@@ -1,6 +1,6 @@
-//! A forward pass that remembers what its way back needs, and the way back.
+//! A forward pass that remembers what the backward pass needs, and the backward pass.
 //!
-//! On the CPU and on CUDA the list is walked with the kernels of [`crate::ops`], and walked back;
+//! On the CPU and on CUDA the list is walked with the kernels of [`crate::ops`], forward and backward;
 //! elsewhere (Metal, f64) the layers' own Candle operations run and Candle differentiates them.
 //! Both give the same numbers within rounding, which tests hold them to.
 //!
@@ -9,13 +9,13 @@
 
 use candle_core::{Tensor, Var};
 
-use crate::layer::{BATCH_NORM_KEEP, Layer, Shape};
+use crate::Result;
+use crate::layers::batch_norm::MOMENTUM;
+use crate::layers::{Activation, Layer, Site};
 use crate::network::{Mode, NamedLayer, Network, Parameters};
-use crate::ops::geometry::{Convolution, Direction, Geometry};
-use crate::ops::{Kernels, Labels, Norm, Statistics, Weights, kernels_for};
-use crate::{Activation, Result, layer};
+use crate::ops::{Kernels, Labels, Statistics, kernels_for};
 
-/// Which gradients a way back should yield; each one costs.
+/// Which gradients a backward pass should yield; each one costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// That of the input: the generator learns through it.
@@ -24,7 +24,7 @@ pub struct Wanted {
     pub parameters: bool,
 }
 
-/// What a way back yields.
+/// What a backward pass yields.
 #[derive(Debug)]
 pub struct Gradients {
     /// Like the input, if it was wanted.
@@ -60,7 +60,7 @@ enum Record {
     Candle { input: Var },
 }
 
-/// A layer on its way forward, with what its way back needs.
+/// A layer in the forward pass, with what the backward pass needs.
 struct Step {
     /// Where it is in the list.
     layer: usize,
@@ -70,8 +70,6 @@ struct Step {
     y: Option<Tensor>,
     /// A batch norm's statistics.
     statistics: Option<Statistics>,
-    /// The label was appended before this layer.
-    labelled: bool,
 }
 
 impl Network {
@@ -149,51 +147,31 @@ impl Network {
         let n = x.dim(0)?;
         let label = label.map(Tensor::contiguous).transpose()?;
         let mut h = x.contiguous()?;
-        let mut labelled = false;
         let mut i = 0;
         while i < self.layers().len() {
-            let NamedLayer { name, layer } = &self.layers()[i];
-            let get = |parameter: &str| p.get(&format!("{name}.{parameter}"));
-            let mut step = Step { layer: i, x: h.clone(), y: None, statistics: None, labelled };
-            match layer {
-                Layer::Label { .. } => {
-                    labelled = true;
+            let site = self.site(i, kernels, p, label.as_ref());
+            let mut step = Step { layer: i, x: h.clone(), y: None, statistics: None };
+            match &self.layers()[i].layer {
+                Layer::Label(_) => {
                     i += 1;
                     continue;
                 }
-                Layer::Reshape { .. } | Layer::Flatten => {
+                Layer::Reshape(_) | Layer::Flatten => {
                     h = h.reshape(self.shapes()[i].dims(n))?;
                     i += 1;
                     continue;
                 }
-                Layer::Linear { .. } | Layer::Conv2d(_) | Layer::ConvTranspose2d(_) => {
-                    let weights = Weights { weight: get("weight")?, bias: get("bias")? };
-                    let labels = self.labels(label.as_ref().filter(|_| labelled));
-                    labelled = false;
-                    h = match self.convolution(i) {
-                        Some(convolution) => kernels.convolution(&convolution, weights, &h, labels)?,
-                        None => kernels.linear(weights, &h, labels)?,
-                    };
-                }
-                Layer::BatchNorm { .. } => {
+                Layer::Linear(linear) => h = linear.forward_with(&site, &h)?,
+                Layer::Conv2d(convolution) => h = convolution.forward_with(&site, &h)?,
+                Layer::ConvTranspose2d(convolution) => h = convolution.forward_with(&site, &h)?,
+                Layer::BatchNorm(norm) => {
                     let after = self.activation_after(i);
                     i += usize::from(after.is_some());
-                    let norm = Norm { gain: get("gain")?, offset: get("offset")?, after };
-                    h = match mode {
-                        Mode::Train => {
-                            let statistics = kernels.statistics(&h)?;
-                            let y = kernels.norm(norm, &h, &statistics.mean, &statistics.variance)?;
-                            step.statistics = Some(statistics);
-                            y
-                        }
-                        Mode::Sample => {
-                            kernels.norm(norm, &h, get("running_mean")?, get("running_variance")?)?
-                        }
-                    };
+                    (h, step.statistics) = norm.forward_with(&site, &h, after, mode)?;
                     step.y = Some(h.clone());
                 }
                 Layer::Activation(f) => {
-                    h = kernels.activation(*f, &h)?;
+                    h = f.forward_with(&site, &h)?;
                     step.y = Some(h.clone());
                 }
             }
@@ -205,6 +183,26 @@ impl Network {
         Ok(h)
     }
 
+    /// Layer `i`, with the labels if they are appended right before it.
+    fn site<'a>(
+        &'a self,
+        i: usize,
+        kernels: &'a dyn Kernels,
+        parameters: &'a Parameters,
+        label: Option<&'a Tensor>,
+    ) -> Site<'a> {
+        let before = |i: usize| if i == 0 { self.input() } else { self.shapes()[i - 1] };
+        let labelled = i > 0 && matches!(self.layers()[i - 1].layer, Layer::Label(_));
+        Site {
+            name: &self.layers()[i].name,
+            kernels,
+            parameters,
+            labels: label.filter(|_| labelled).and_then(|of| Some(Labels { of, classes: self.classes()? })),
+            input: if labelled { before(i - 1) } else { before(i) },
+            output: self.shapes()[i],
+        }
+    }
+
     /// The kernels for this input, if there are any.
     fn kernels_for(&self, x: &Tensor) -> Option<&'static dyn Kernels> {
         kernels_for(x).filter(|_| self.suits_kernels())
@@ -213,15 +211,10 @@ impl Network {
     /// Kernels take a label only where a layer with weights follows it.
     fn suits_kernels(&self) -> bool {
         let weighs = |l: &NamedLayer| {
-            matches!(l.layer, Layer::Linear { .. } | Layer::Conv2d(_) | Layer::ConvTranspose2d(_))
+            matches!(l.layer, Layer::Linear(_) | Layer::Conv2d(_) | Layer::ConvTranspose2d(_))
         };
-        let mut labels =
-            self.layers().iter().enumerate().filter(|(_, l)| matches!(l.layer, Layer::Label { .. }));
+        let mut labels = self.layers().iter().enumerate().filter(|(_, l)| matches!(l.layer, Layer::Label(_)));
         labels.all(|(i, _)| self.layers().get(i + 1).is_some_and(weighs))
-    }
-
-    fn labels<'a>(&self, of: Option<&'a Tensor>) -> Option<Labels<'a>> {
-        Some(Labels { of: of?, classes: self.classes()? })
     }
 
     /// The activation right after layer `i`, if there is one.
@@ -231,34 +224,11 @@ impl Network {
             _ => None,
         }
     }
-
-    /// Layer `i` as a convolution or transposed one between two shapes, if it is one.
-    fn convolution(&self, i: usize) -> Option<Convolution> {
-        let before = |i: usize| if i == 0 { self.input() } else { self.shapes()[i - 1] };
-        // A label before the layer is not part of the data that it is given.
-        let labelled = i > 0 && matches!(self.layers()[i - 1].layer, Layer::Label { .. });
-        let input = if labelled { before(i - 1) } else { before(i) };
-        let planes = |shape| match shape {
-            Shape::Planes { channels, height, width } => Some((channels, (height, width))),
-            Shape::Vector(_) => None,
-        };
-        let (input, output) = (planes(input)?, planes(self.shapes()[i])?);
-        let (direction, window, on_picture, on_grid) = match self.layers()[i].layer {
-            Layer::Conv2d(layer::Convolution { window, .. }) => (Direction::Gather, window, input, output),
-            Layer::ConvTranspose2d(layer::Convolution { window, .. }) => {
-                (Direction::Scatter, window, output, input)
-            }
-            _ => return None,
-        };
-        let ((channels, picture), (filters, grid)) = (on_picture, on_grid);
-        let geometry = Geometry { channels, picture, filters, grid, window };
-        Some(Convolution { direction, geometry })
-    }
 }
 
 impl Trace {
-    /// The way back: from the gradient of a loss with respect to [`Trace::output`] to those that
-    /// are `wanted`. `p` must be as it was on the way forward.
+    /// The backward pass: from the gradient of a loss with respect to [`Trace::output`] to those that
+    /// are `wanted`. `p` must be as it was in the forward pass.
     ///
     /// # Shapes
     /// `dy` like the output; the gradients like the input and the parameters.
@@ -274,7 +244,7 @@ impl Trace {
     ) -> Result<Gradients> {
         match &self.record {
             Record::Kernels { kernels, steps, label } => {
-                walk_back(*kernels, network, p, steps, label.as_ref(), dy, wanted)
+                walk_backward(*kernels, network, p, steps, label.as_ref(), dy, wanted)
             }
             Record::Candle { input } => {
                 let gradients = (&self.output * dy.detach())?.sum_all()?.backward()?;
@@ -297,14 +267,14 @@ impl Trace {
     /// # Errors
     /// Candle's.
     pub fn update_running_averages(&self, network: &Network, p: &Parameters) -> Result<()> {
-        let norms = network.layers().iter().filter(|l| matches!(l.layer, Layer::BatchNorm { .. }));
+        let norms = network.layers().iter().filter(|l| matches!(l.layer, Layer::BatchNorm(_)));
         for (norm, (mean, variance)) in norms.zip(&self.statistics) {
             for (name, new) in [("running_mean", mean), ("running_variance", variance)] {
                 let old = p.get(&format!("{}.{name}", norm.name))?;
                 match &self.record {
-                    Record::Kernels { kernels, .. } => kernels.blend(old, new, 1. - BATCH_NORM_KEEP)?,
+                    Record::Kernels { kernels, .. } => kernels.blend(old, new, MOMENTUM)?,
                     Record::Candle { .. } => {
-                        old.set(&((old.as_tensor() * BATCH_NORM_KEEP)? + (new * (1. - BATCH_NORM_KEEP))?)?)?;
+                        old.set(&((old.as_tensor() * (1. - MOMENTUM))? + (new * MOMENTUM)?)?)?;
                     }
                 }
             }
@@ -313,8 +283,8 @@ impl Trace {
     }
 }
 
-/// Walks the steps back with kernels.
-fn walk_back(
+/// Walks the steps backward with kernels.
+fn walk_backward(
     kernels: &dyn Kernels,
     network: &Network,
     p: &Parameters,
@@ -328,47 +298,40 @@ fn walk_back(
     let mut parameters: Vec<Tensor> = Vec::new();
     let mut dh = dy.contiguous()?;
     for (i, step) in steps.iter().enumerate().rev() {
-        let NamedLayer { name, layer } = &network.layers()[step.layer];
+        let site = network.site(step.layer, kernels, p, label.as_ref());
         // The first layer's input gradient is the network's: often nobody asks for it.
         let wanted = Wanted { input: wanted.input || i > 0, ..wanted };
-        let get = |parameter: &str| p.get(&format!("{name}.{parameter}"));
-        // Steps that change no numbers were left out on the way forward, their shapes with them.
-        dh = dh.reshape(network.shapes()[step.layer].dims(n))?;
-        match layer {
-            Layer::Linear { .. } | Layer::Conv2d(_) | Layer::ConvTranspose2d(_) => {
-                let weights = Weights { weight: get("weight")?, bias: get("bias")? };
-                let labels = network.labels(label.as_ref().filter(|_| step.labelled));
-                let back = match network.convolution(step.layer) {
-                    Some(convolution) => {
-                        kernels.convolution_back(&convolution, weights, &step.x, labels, &dh, wanted)?
-                    }
-                    None => kernels.linear_back(weights, &step.x, labels, &dh, wanted)?,
-                };
-                // Last in the list comes first: `parameters` is reversed at the end.
-                parameters.extend(back.parameters.into_iter().flat_map(|(weight, bias)| [bias, weight]));
-                match back.x {
-                    Some(dx) => dh = dx,
-                    None => break,
-                }
-            }
-            Layer::BatchNorm { .. } => {
+        // Steps that change no numbers were left out in the forward pass, their shapes with them.
+        dh = dh.reshape(site.output.dims(n))?;
+        let weighted = match &network.layers()[step.layer].layer {
+            Layer::Linear(linear) => linear.backward(&site, &step.x, &dh, wanted)?,
+            Layer::Conv2d(convolution) => convolution.backward(&site, &step.x, &dh, wanted)?,
+            Layer::ConvTranspose2d(convolution) => convolution.backward(&site, &step.x, &dh, wanted)?,
+            Layer::BatchNorm(norm) => {
                 let after = network.activation_after(step.layer);
-                let norm = Norm { gain: get("gain")?, offset: get("offset")?, after };
                 if let (Some(y), Some(statistics)) = (&step.y, &step.statistics) {
-                    let back = kernels.norm_back(norm, &step.x, y, statistics, &dh)?;
+                    let gradients = norm.backward(&site, (&step.x, y, statistics), after, &dh)?;
                     if wanted.parameters {
-                        parameters.extend([back.offset, back.gain]);
+                        parameters.extend([gradients.bias, gradients.weight]);
                     }
-                    dh = back.x;
+                    dh = gradients.x;
                 }
+                continue;
             }
             Layer::Activation(f) => {
                 if let Some(y) = &step.y {
-                    dh = kernels.activation_back(*f, y, &dh)?;
+                    dh = f.backward(&site, y, &dh)?;
                 }
+                continue;
             }
             // These change no numbers, and leave no step.
-            Layer::Label { .. } | Layer::Reshape { .. } | Layer::Flatten => {}
+            Layer::Label(_) | Layer::Reshape(_) | Layer::Flatten => continue,
+        };
+        // Last in the list comes first: `parameters` is reversed at the end.
+        parameters.extend(weighted.parameters.into_iter().flat_map(|(weight, bias)| [bias, weight]));
+        match weighted.x {
+            Some(dx) => dh = dx,
+            None => break,
         }
     }
     parameters.reverse();

@@ -180,6 +180,6 @@ fn initial_weights_are_those_of_the_paper_and_the_same_for_a_seed() {
         assert!(mean.abs() < 4. * expected / n.sqrt(), "{name}: mean {mean}");
         assert!(largest <= cut + 1e-6 && largest > 1.9, "{name}: {largest} deviations");
     }
-    assert!(values(&first, "h2.norm.gain").iter().all(|&g| g == 1.));
+    assert!(values(&first, "h2.norm.weight").iter().all(|&g| g == 1.));
     assert!(values(&first, "h2.linear.bias").iter().all(|&b| b == 0.));
 }

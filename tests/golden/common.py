@@ -81,7 +81,7 @@ def float32_exact(tensor):
 
 
 def initialise(network):
-    """Biases, gains and offsets are spread too: a program that forgets one of them must be found out."""
+    """Biases and batch norms' weights are spread too: a program that forgets one of them must be found out."""
     for name, parameter in network.named_parameters():
         centre = 1.0 if name.endswith("norm.weight") else 0.0
         parameter.data = float32_exact(centre + 0.02 * torch.randn(parameter.shape))
@@ -89,13 +89,9 @@ def initialise(network):
 
 def tensors(prefix, network):
     """A network's weights and running averages, under the names that the Rust crates use."""
-    names = {"norm.weight": "norm.gain", "norm.bias": "norm.offset", "running_var": "running_variance"}
     for name, tensor in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        for theirs, ours in names.items():
-            name = name.replace(theirs, ours)
-        yield f"{prefix}.{name}", tensor.clone()
+        if not name.endswith("num_batches_tracked"):
+            yield f"{prefix}.{name.replace('running_var', 'running_variance')}", tensor.clone()
 
 
 def loss(logit, target):

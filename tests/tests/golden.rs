@@ -208,7 +208,7 @@ fn same_padding_of_pictures_that_are_not_square() {
             let builder = Network::builder("same", shape);
             let network = match kind {
                 "conv" => builder.conv_same("layer", outputs, 5, 2),
-                _ => builder.deconv_same("layer", outputs, 5, 2, (out_height, out_width)),
+                _ => builder.conv_transpose_same("layer", outputs, 5, 2, (out_height, out_width)),
             };
             let network = network.build().unwrap();
             let weights =

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use candle_core::Device;
-use models::{Activation, Convolution, Layer, Network};
+use models::Network;
+use models::layers::{Activation, Layer, Window};
 use serde::Serialize;
 
 use crate::batches::{self, Batches};
@@ -200,21 +201,21 @@ fn table(network: &Network) -> Table {
 
 /// A layer in the words of the design's tables.
 fn operation(layer: &Layer) -> String {
-    let convolution = |name: &str, Convolution { outputs, window, .. }: &Convolution| {
-        let filters = if *outputs == 1 { "filter" } else { "filters" };
+    let convolution = |name: &str, outputs: usize, window: Window| {
+        let filters = if outputs == 1 { "filter" } else { "filters" };
         format!("{name} {0}×{0} stride {1} SAME, {outputs} {filters}", window.kernel, window.stride)
     };
     match layer {
-        Layer::Label { classes } => format!("⊕ y of {classes} classes"),
-        Layer::Linear { outputs, .. } => format!("linear to {outputs}"),
-        Layer::Conv2d(settings) => convolution("conv", settings),
-        Layer::ConvTranspose2d(settings) => convolution("transposed conv", settings),
-        Layer::BatchNorm { .. } => "batch norm".to_string(),
+        Layer::Label(label) => format!("⊕ y of {} classes", label.classes),
+        Layer::Linear(linear) => format!("linear to {}", linear.outputs),
+        Layer::Conv2d(conv) => convolution("conv", conv.outputs, conv.window),
+        Layer::ConvTranspose2d(conv) => convolution("transposed conv", conv.outputs, conv.window),
+        Layer::BatchNorm(_) => "batch norm".to_string(),
         Layer::Activation(Activation::Relu) => "ReLU".to_string(),
         Layer::Activation(Activation::LeakyRelu { slope }) => format!("LeakyReLU {slope}"),
         Layer::Activation(Activation::Sigmoid) => "sigmoid".to_string(),
         Layer::Activation(Activation::Tanh) => "tanh".to_string(),
-        Layer::Reshape { .. } => "reshape".to_string(),
+        Layer::Reshape(_) => "reshape".to_string(),
         Layer::Flatten => "flatten".to_string(),
     }
 }
@@ -249,19 +250,19 @@ impl Memory {
     }
 }
 
-/// Numbers that a forward pass of one picture keeps for its way back.
+/// Numbers that a forward pass of one picture keeps for the backward pass.
 fn held(network: &Network) -> usize {
     let mut held = network.input().elements();
     let mut norm = false;
     for (named, shape) in network.layers().iter().zip(network.shapes()) {
         held += match named.layer {
             // They change no numbers, or come with the layer after them.
-            Layer::Label { .. } | Layer::Reshape { .. } | Layer::Flatten => 0,
+            Layer::Label(_) | Layer::Reshape(_) | Layer::Flatten => 0,
             // It comes with the batch norm before it.
             Layer::Activation(_) if norm => 0,
             _ => shape.elements(),
         };
-        norm = matches!(named.layer, Layer::BatchNorm { .. });
+        norm = matches!(named.layer, Layer::BatchNorm(_));
     }
     held
 }

@@ -20,11 +20,11 @@ pub(super) fn generator(config: &Config) -> Result<Network> {
         .relu("h1.relu")
         .reshape("h1.planes", filters, quarter_height, quarter_width) //              N, 128, 7, 7
         .label("h2.label", classes) //                                                N, 138, 7, 7
-        .deconv_same("h2.deconv", filters, KERNEL, STRIDE, (half_height, half_width)) // N, 128, 14, 14
+        .conv_transpose_same("h2.deconv", filters, KERNEL, STRIDE, (half_height, half_width)) // N, 128, 14, 14
         .batch_norm("h2.norm")
         .relu("h2.relu")
         .label("out.label", classes) //                                               N, 138, 14, 14
-        .deconv_same("out.deconv", config.channels, KERNEL, STRIDE, (height, width)) // N, 1, 28, 28
+        .conv_transpose_same("out.deconv", config.channels, KERNEL, STRIDE, (height, width)) // N, 1, 28, 28
         .sigmoid("out.sigmoid")
         .build()
 }

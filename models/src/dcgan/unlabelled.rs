@@ -19,16 +19,16 @@ pub(super) fn generator(config: &Config) -> Result<Network> {
         .reshape("h0.planes", 8 * f, height, width) //                       N, 512, 4, 4
         .batch_norm("h0.norm")
         .relu("h0.relu")
-        .deconv_same("h1.deconv", 4 * f, KERNEL, STRIDE, eighth) //          N, 256, 8, 8
+        .conv_transpose_same("h1.deconv", 4 * f, KERNEL, STRIDE, eighth) //          N, 256, 8, 8
         .batch_norm("h1.norm")
         .relu("h1.relu")
-        .deconv_same("h2.deconv", 2 * f, KERNEL, STRIDE, quarter) //         N, 128, 16, 16
+        .conv_transpose_same("h2.deconv", 2 * f, KERNEL, STRIDE, quarter) //         N, 128, 16, 16
         .batch_norm("h2.norm")
         .relu("h2.relu")
-        .deconv_same("h3.deconv", f, KERNEL, STRIDE, half) //                N, 64, 32, 32
+        .conv_transpose_same("h3.deconv", f, KERNEL, STRIDE, half) //                N, 64, 32, 32
         .batch_norm("h3.norm")
         .relu("h3.relu")
-        .deconv_same("out.deconv", config.channels, KERNEL, STRIDE, whole) // N, 3, 64, 64
+        .conv_transpose_same("out.deconv", config.channels, KERNEL, STRIDE, whole) // N, 3, 64, 64
         .tanh("out.tanh")
         .build()
 }

@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, JUDGE, Judge};
-use crate::checkpoint::Provenance;
+use crate::checkpoint::{self, Provenance};
 use crate::network::Parameters;
 use crate::{Error, Result};
 
@@ -147,7 +147,7 @@ impl Judge {
                 return Err(wrong(format!("tensor {name} is of {:?}, F32 was expected", view.dtype())));
             }
             let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
-            tensors.insert(name.to_string(), tensor);
+            tensors.insert(checkpoint::current(name), tensor);
         }
         let parameters = header.config.network()?.with_weights(tensors, device);
         let parameters = parameters.map_err(|e| wrong(format!("{e}; {remedy}")))?;

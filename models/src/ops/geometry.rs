@@ -10,7 +10,7 @@
 //! transposed convolution  y = fold(x (P, G) · R)                 dx = unfold(dy) · Rᵀ   dR = xᵀ · unfold(dy)
 //! ```
 
-use crate::layer::Window;
+use crate::layers::Window;
 
 /// The two sides of a kernel: the picture that it moves over, and the grid of its positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

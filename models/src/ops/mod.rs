@@ -1,5 +1,5 @@
 //! The kernels under training and sampling, each the counterpart of a [`crate::Layer`]'s forward
-//! pass in Candle's own operations, and each with its way back.
+//! pass in Candle's own operations, and each with its backward pass.
 //!
 //! | file | what is in it |
 //! |---|---|
@@ -50,9 +50,9 @@ pub struct Gradients {
 #[derive(Clone, Copy, Debug)]
 pub struct Norm<'a> {
     /// (C)
-    pub gain: &'a Tensor,
+    pub weight: &'a Tensor,
     /// (C)
-    pub offset: &'a Tensor,
+    pub bias: &'a Tensor,
     /// The activation after it, if any.
     pub after: Option<Activation>,
 }
@@ -73,9 +73,9 @@ pub struct NormGradients {
     /// Like the input.
     pub x: Tensor,
     /// (C)
-    pub gain: Tensor,
+    pub weight: Tensor,
     /// (C)
-    pub offset: Tensor,
+    pub bias: Tensor,
 }
 
 /// One step of Adam on one parameter: algorithm 1 of Kingma and Ba 2015, the bias corrections
@@ -114,8 +114,8 @@ pub trait Kernels: Sync {
     /// y = (x ⊕ label)·Wᵀ + b: (N, inputs) → (N, outputs).
     fn linear(&self, w: Weights<'_>, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor>;
 
-    /// The way back of [`Kernels::linear`]; `dy` like its output.
-    fn linear_back(
+    /// The backward pass of [`Kernels::linear`]; `dy` like its output.
+    fn linear_backward(
         &self,
         w: Weights<'_>,
         x: &Tensor,
@@ -133,8 +133,8 @@ pub trait Kernels: Sync {
         labels: Option<Labels<'_>>,
     ) -> Result<Tensor>;
 
-    /// The way back of [`Kernels::convolution`]; `dy` like its output.
-    fn convolution_back(
+    /// The backward pass of [`Kernels::convolution`]; `dy` like its output.
+    fn convolution_backward(
         &self,
         c: &Convolution,
         w: Weights<'_>,
@@ -147,11 +147,11 @@ pub trait Kernels: Sync {
     /// Mean and variance of each channel, in two passes: a variance from sums of squares cancels.
     fn statistics(&self, x: &Tensor) -> Result<Statistics>;
 
-    /// y = f(gain · (x − mean) / √(variance + ε) + offset), like x.
+    /// y = f(weight · (x − mean) / √(variance + ε) + bias), like x.
     fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor>;
 
-    /// The way back of [`Kernels::norm`], with the batch's own statistics; `y` is its output.
-    fn norm_back(
+    /// The backward pass of [`Kernels::norm`], with the batch's own statistics; `y` is its output.
+    fn norm_backward(
         &self,
         norm: Norm<'_>,
         x: &Tensor,
@@ -164,7 +164,7 @@ pub trait Kernels: Sync {
     fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor>;
 
     /// dx = dy · f′(x), from y = f(x).
-    fn activation_back(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor>;
+    fn activation_backward(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor>;
 
     /// Moves `old` toward `new` in place: old += take · (new − old).
     fn blend(&self, old: &Tensor, new: &Tensor, take: f64) -> Result<()>;

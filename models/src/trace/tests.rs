@@ -11,9 +11,10 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::layer::Initial;
+use crate::layers::Initial;
+use crate::layers::{Conv2d, ConvTranspose2d};
 use crate::ops::{AdamStep, Kernels, Moved, cpu};
-use crate::{Convolution, Layer, Mode, Network, Parameters, Shape, Wanted, Window};
+use crate::{Layer, Mode, Network, Parameters, Shape, Wanted, Window};
 
 const ALL: Wanted = Wanted { input: true, parameters: true };
 
@@ -189,15 +190,12 @@ fn convolutions_of_random_shapes() {
         if labelled {
             builder = builder.label("label", classes);
         }
-        let convolution = Convolution {
-            inputs: inputs + if labelled { classes } else { 0 },
-            outputs,
-            window: random_window(&mut random),
-        };
+        let inputs = inputs + if labelled { classes } else { 0 };
+        let window = random_window(&mut random);
         let layer = if random.random_bool(0.5) {
-            Layer::Conv2d(convolution)
+            Layer::Conv2d(Conv2d { inputs, outputs, window })
         } else {
-            Layer::ConvTranspose2d(convolution)
+            Layer::ConvTranspose2d(ConvTranspose2d { inputs, outputs, window })
         };
         // Not every kernel fits every picture.
         let Ok(network) = builder.layer("layer", layer).build() else { continue };
@@ -274,7 +272,7 @@ fn candles_gradient_agrees_with_finite_differences() {
         .layer("tanh", Layer::Activation(crate::Activation::Tanh))
         .reshape("planes", 2, 2, 3)
         .label("l2", 3)
-        .deconv_same("deconv", 3, 5, 2, (4, 5))
+        .conv_transpose_same("deconv", 3, 5, 2, (4, 5))
         .batch_norm("norm2")
         .relu("relu")
         .sigmoid("sigmoid")

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::matrix::{Into, Matrix, Threads, product, transpose};
 use super::{Gradients, HostLabels, sum_by, vectorised};
-use crate::layer::Window;
+use crate::layers::Window;
 use crate::ops::geometry::{Convolution, Direction, Geometry};
 
 /// Pictures unfolded at a time, or more where grids are small.
@@ -192,7 +192,7 @@ impl<'a> Kernel<'a> {
         y
     }
 
-    /// The way back.
+    /// The backward pass.
     ///
     /// # Shapes
     /// `x` like the input, `dy` like the output.
@@ -237,7 +237,7 @@ impl<'a> Kernel<'a> {
         Gradients { x: wanted.input.then_some(dx), parameters }
     }
 
-    /// A few pictures' part of the way back: fills `dx`, adds to `dr` unless it is empty.
+    /// A few pictures' part of the backward pass: fills `dx`, adds to `dr` unless it is empty.
     fn backward_block(
         &self,
         r: &[f32],

@@ -49,7 +49,7 @@ impl Linear<'_> {
         y
     }
 
-    /// The way back: dx = dy·W; dW = dyᵀ·(x ⊕ label); db = Σ dy.
+    /// The backward pass: dx = dy·W; dW = dyᵀ·(x ⊕ label); db = Σ dy.
     ///
     /// # Shapes
     /// `x` (N, inputs), `dy` (N, outputs)

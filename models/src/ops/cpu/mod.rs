@@ -94,7 +94,7 @@ impl Kernels for Cpu {
         Tensor::from_vec(y, (x.dim(0)?, bias.len()), &Device::Cpu)
     }
 
-    fn linear_back(
+    fn linear_backward(
         &self,
         w: Weights<'_>,
         x: &Tensor,
@@ -121,7 +121,7 @@ impl Kernels for Cpu {
         Tensor::from_vec(y, c.output(x.dim(0)?), &Device::Cpu)
     }
 
-    fn convolution_back(
+    fn convolution_backward(
         &self,
         c: &Convolution,
         w: Weights<'_>,
@@ -144,12 +144,12 @@ impl Kernels for Cpu {
     }
 
     fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor> {
-        let (gain, offset, pixels) = (host(norm.gain)?, host(norm.offset)?, batch_dims(x)?.2);
-        let norm = norm::BatchNorm { gain: &gain, offset: &offset, pixels, after: norm.after };
+        let (weight, bias, pixels) = (host(norm.weight)?, host(norm.bias)?, batch_dims(x)?.2);
+        let norm = norm::BatchNorm { weight: &weight, bias: &bias, pixels, after: norm.after };
         like(norm.forward(&host(x)?, &host(mean)?, &host(variance)?), x)
     }
 
-    fn norm_back(
+    fn norm_backward(
         &self,
         norm: Norm<'_>,
         x: &Tensor,
@@ -157,14 +157,14 @@ impl Kernels for Cpu {
         statistics: &Statistics,
         dy: &Tensor,
     ) -> Result<NormGradients> {
-        let (gain, offset, pixels) = (host(norm.gain)?, host(norm.offset)?, batch_dims(x)?.2);
-        let kernel = norm::BatchNorm { gain: &gain, offset: &offset, pixels, after: norm.after };
+        let (weight, bias, pixels) = (host(norm.weight)?, host(norm.bias)?, batch_dims(x)?.2);
+        let kernel = norm::BatchNorm { weight: &weight, bias: &bias, pixels, after: norm.after };
         let (mean, variance) = (host(&statistics.mean)?, host(&statistics.variance)?);
         let back = kernel.backward(&host(x)?, &host(y)?, &mean, &variance, &host(dy)?);
         Ok(NormGradients {
             x: like(back.x, x)?,
-            gain: like(back.gain, norm.gain)?,
-            offset: like(back.offset, norm.offset)?,
+            weight: like(back.weight, norm.weight)?,
+            bias: like(back.bias, norm.bias)?,
         })
     }
 
@@ -172,7 +172,7 @@ impl Kernels for Cpu {
         like(activation::forward(f, &host(x)?), x)
     }
 
-    fn activation_back(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
+    fn activation_backward(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
         like(activation::backward(f, &host(y)?, &host(dy)?), y)
     }
 

@@ -1,33 +1,33 @@
 //! Batch norm (Ioffe and Szegedy 2015) with the activation after it: two passes over memory
-//! forward, two back.
+//! forward, two backward.
 
 use rayon::prelude::*;
 
 use super::{sum_by, vectorised};
 use crate::Activation;
-use crate::layer::BATCH_NORM_EPSILON;
+use crate::layers::batch_norm::EPSILON;
 
 /// A batch norm over `x` (N, C, S), where S is H·W, or 1 for vectors; `after` follows it.
 #[derive(Clone, Copy)]
 pub struct BatchNorm<'a> {
     /// (C)
-    pub gain: &'a [f32],
+    pub weight: &'a [f32],
     /// (C)
-    pub offset: &'a [f32],
+    pub bias: &'a [f32],
     /// S
     pub pixels: usize,
     /// The activation after it, if any.
     pub after: Option<Activation>,
 }
 
-/// What the way back yields: `x` like the input, `gain` and `offset` (C).
+/// What the backward pass yields: `x` like the input, `weight` and `bias` (C).
 pub struct Gradients {
     /// (N, C, S)
     pub x: Vec<f32>,
     /// (C)
-    pub gain: Vec<f32>,
+    pub weight: Vec<f32>,
     /// (C)
-    pub offset: Vec<f32>,
+    pub bias: Vec<f32>,
 }
 
 /// Channels that one thread takes at a time.
@@ -107,17 +107,17 @@ fn sums<const K: usize>(
 
 impl BatchNorm<'_> {
     fn channels(&self) -> usize {
-        self.gain.len()
+        self.weight.len()
     }
 
-    /// y = f(gain · (x − mean) / √(variance + ε) + offset)
+    /// y = f(weight · (x − mean) / √(variance + ε) + bias)
     ///
     /// # Shapes
     /// `x` (N, C, S) → (N, C, S)
     pub fn forward(&self, x: &[f32], mean: &[f32], variance: &[f32]) -> Vec<f32> {
         let scale: Vec<f32> =
-            self.gain.iter().zip(variance).map(|(g, v)| g * inverse_deviation(*v)).collect();
-        let shift: Vec<f32> = self.offset.iter().zip(mean).zip(&scale).map(|((o, m), s)| o - m * s).collect();
+            self.weight.iter().zip(variance).map(|(g, v)| g * inverse_deviation(*v)).collect();
+        let shift: Vec<f32> = self.bias.iter().zip(mean).zip(&scale).map(|((o, m), s)| o - m * s).collect();
         self.each(
             [x],
             #[inline(always)]
@@ -128,14 +128,14 @@ impl BatchNorm<'_> {
         )
     }
 
-    /// The way back through the activation and the norm, batch statistics included.
+    /// The backward pass through the activation and the norm, batch statistics included.
     ///
     /// # Shapes
     /// `x`, `y`, `dy` (N, C, S); `y` is the activation's output; `mean`, `variance` (C).
     pub fn backward(&self, x: &[f32], y: &[f32], mean: &[f32], variance: &[f32], dy: &[f32]) -> Gradients {
         let inverse: Vec<f32> = variance.iter().map(|&v| inverse_deviation(v)).collect();
         // The activation's slope is written in its output.
-        let [offset, gain] = sums(
+        let [bias, weight] = sums(
             [x, y, dy],
             (self.channels(), self.pixels),
             #[inline(always)]
@@ -144,13 +144,13 @@ impl BatchNorm<'_> {
                 [d, d * (x - mean[c]) * inverse[c]]
             },
         );
-        // dx = gain/σ · (d − Σd/n − x̂·Σ(d·x̂)/n), written as a·d + b·x + c with one triple a channel.
+        // dx = weight/σ · (d − Σd/n − x̂·Σ(d·x̂)/n), written as a·d + b·x + c with one triple a channel.
         let n = (x.len() / self.channels()) as f32;
         let triples: Vec<[f32; 3]> = (0..self.channels())
             .map(|c| {
-                let a = self.gain[c] * inverse[c];
-                let b = -a * inverse[c] * gain[c] / n;
-                [a, b, -a * offset[c] / n - b * mean[c]]
+                let a = self.weight[c] * inverse[c];
+                let b = -a * inverse[c] * weight[c] / n;
+                [a, b, -a * bias[c] / n - b * mean[c]]
             })
             .collect();
         let dx = self.each(
@@ -161,7 +161,7 @@ impl BatchNorm<'_> {
                 a * dy * self.slope(y) + b * x + constant
             },
         );
-        Gradients { x: dx, gain, offset }
+        Gradients { x: dx, weight, bias }
     }
 
     /// The activation's derivative, from its output.
@@ -209,5 +209,5 @@ impl BatchNorm<'_> {
 
 /// 1/√(variance + ε)
 fn inverse_deviation(variance: f32) -> f32 {
-    1. / (variance + BATCH_NORM_EPSILON as f32).sqrt()
+    1. / (variance + EPSILON as f32).sqrt()
 }

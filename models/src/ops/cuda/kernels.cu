@@ -235,10 +235,10 @@ KERNEL(statistics, Statistics) {
     }
 }
 
-// y = f(gain · (x − mean) / √(variance + ε) + offset)
+// y = f(weight · (x − mean) / √(variance + ε) + bias)
 typedef struct {
     float* y;
-    const float *x, *mean, *variance, *gain, *offset;
+    const float *x, *mean, *variance, *weight, *bias;
     u32 N, C, P;
     Activation f;
     float epsilon;
@@ -247,12 +247,12 @@ typedef struct {
 KERNEL(norm_forward, Norm) {
     EACH(i, a.N * a.C * a.P) {
         const u32 c = i / a.P % a.C;
-        const float scale = a.gain[c] / sqrtf(a.variance[c] + a.epsilon);
-        a.y[i] = apply(a.f, (a.x[i] - a.mean[c]) * scale + a.offset[c]);
+        const float scale = a.weight[c] / sqrtf(a.variance[c] + a.epsilon);
+        a.y[i] = apply(a.f, (a.x[i] - a.mean[c]) * scale + a.bias[c]);
     }
 }
 
-// Σ d and Σ d·x̂, where d = dy · f′: the gradients of offset and gain, (2, C).
+// Σ d and Σ d·x̂, where d = dy · f′: the gradients of bias and weight, (2, C).
 typedef struct {
     float* sums;
     const float *x, *y, *dy, *mean, *variance;
@@ -264,25 +264,25 @@ typedef struct {
 KERNEL(norm_back_sums, NormBackSums) {
     __shared__ float scratch[THREADS];
     const u32 c = CHANNEL;
-    float offset = 0.f, gain = 0.f;
+    float bias = 0.f, weight = 0.f;
     EACH_OF_CHANNEL(j) {
         const u32 i = AT(c, j);
         const float d = a.dy[i] * slope_at(a.f, a.y[i]);
-        offset += d;
-        gain += d * (a.x[i] - a.mean[c]);
+        bias += d;
+        weight += d * (a.x[i] - a.mean[c]);
     }
-    offset = block_sum(scratch, offset, a.width);
-    gain = block_sum(scratch, gain, a.width);
+    bias = block_sum(scratch, bias, a.width);
+    weight = block_sum(scratch, weight, a.width);
     if (WRITES) {
-        a.sums[c] = offset;
-        a.sums[a.C + c] = gain / sqrtf(a.variance[c] + a.epsilon);
+        a.sums[c] = bias;
+        a.sums[a.C + c] = weight / sqrtf(a.variance[c] + a.epsilon);
     }
 }
 
-// dx = gain/σ · (d − Σd/n − x̂·Σ(d·x̂)/n)
+// dx = weight/σ · (d − Σd/n − x̂·Σ(d·x̂)/n)
 typedef struct {
     float* dx;
-    const float *x, *y, *dy, *mean, *variance, *gain, *sums;
+    const float *x, *y, *dy, *mean, *variance, *weight, *sums;
     u32 N, C, P;
     Activation f;
     float epsilon;
@@ -295,7 +295,7 @@ KERNEL(norm_back, NormBack) {
         const float inverse = 1.f / sqrtf(a.variance[c] + a.epsilon);
         const float d = a.dy[i] * slope_at(a.f, a.y[i]);
         const float normalised = (a.x[i] - a.mean[c]) * inverse;
-        a.dx[i] = a.gain[c] * inverse * (d - (a.sums[c] + normalised * a.sums[a.C + c]) / count);
+        a.dx[i] = a.weight[c] * inverse * (d - (a.sums[c] + normalised * a.sums[a.C + c]) / count);
     }
 }
 

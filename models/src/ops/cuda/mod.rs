@@ -15,7 +15,7 @@ use super::geometry::{Convolution, Direction, Geometry};
 use super::{
     AdamStep, Gradients, Kernels, Labels, Moved, Norm, NormGradients, Statistics, Weights, batch_dims,
 };
-use crate::layer::{BATCH_NORM_EPSILON, Window};
+use crate::layers::{Window, batch_norm::EPSILON};
 use crate::{Activation, Wanted};
 use launch::{Blocks, change, fill};
 
@@ -95,7 +95,7 @@ impl Kernels for Cuda {
         planes(&y, Some(w.bias), y.dims())
     }
 
-    fn linear_back(
+    fn linear_backward(
         &self,
         w: Weights<'_>,
         x: &Tensor,
@@ -132,7 +132,7 @@ impl Kernels for Cuda {
         }
     }
 
-    fn convolution_back(
+    fn convolution_backward(
         &self,
         c: &Convolution,
         w: Weights<'_>,
@@ -184,12 +184,12 @@ impl Kernels for Cuda {
     fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor> {
         let (n, c, p) = batch_dims(x)?;
         let (function, slope) = code(norm.after);
-        let inputs = [x, mean, variance, norm.gain, norm.offset];
-        let floats = [slope, BATCH_NORM_EPSILON as f32];
+        let inputs = [x, mean, variance, norm.weight, norm.bias];
+        let floats = [slope, EPSILON as f32];
         fill("norm_forward", x.dims(), &inputs, &[n, c, p, function], &floats, Blocks::Each(n * c * p))
     }
 
-    fn norm_back(
+    fn norm_backward(
         &self,
         norm: Norm<'_>,
         x: &Tensor,
@@ -199,15 +199,15 @@ impl Kernels for Cuda {
     ) -> Result<NormGradients> {
         let (n, c, p) = batch_dims(x)?;
         let (function, slope) = code(norm.after);
-        let floats = [slope, BATCH_NORM_EPSILON as f32];
+        let floats = [slope, EPSILON as f32];
         let inputs = [x, y, dy, mean, variance];
         let width = width(p);
         let blocks = Blocks::Channels { channels: c, width };
         let sums = fill("norm_back_sums", (2, c), &inputs, &[n, c, p, width, function], &floats, blocks)?;
-        let inputs = [x, y, dy, mean, variance, norm.gain, &sums];
+        let inputs = [x, y, dy, mean, variance, norm.weight, &sums];
         let dx =
             fill("norm_back", x.dims(), &inputs, &[n, c, p, function], &floats, Blocks::Each(n * c * p))?;
-        Ok(NormGradients { x: dx, offset: sums.get(0)?, gain: sums.get(1)? })
+        Ok(NormGradients { x: dx, bias: sums.get(0)?, weight: sums.get(1)? })
     }
 
     fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor> {
@@ -215,7 +215,7 @@ impl Kernels for Cuda {
         fill("activation", x.dims(), &[x], &[count, function], &[slope], Blocks::Each(count))
     }
 
-    fn activation_back(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
+    fn activation_backward(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let ((function, slope), count) = (code(Some(f)), y.elem_count());
         fill("activation_back", y.dims(), &[y, dy], &[count, function], &[slope], Blocks::Each(count))
     }
