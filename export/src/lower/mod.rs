@@ -1,16 +1,24 @@
-//! Lowers a network's list of layers to an ONNX graph, one function a layer.
+//! Lowers a network's list of layers to an ONNX graph, a file a layer.
 //!
 //! The graph is for sampling, and says the same as the forward pass in [`models::Mode::Sample`], step
 //! by step; [`crate::passes`] make fewer steps of it. Nodes are named after layers, and initializers
 //! after parameters.
 
+mod activation;
+mod batch_norm;
+mod conv2d;
+mod conv_transpose2d;
+mod flatten;
+mod label;
+mod linear;
+mod reshape;
+
 use candle_core::{DType, Device};
-use models::layers::batch_norm::EPSILON;
-use models::layers::{Activation, Layer, Reshape, Shape, Window};
+use models::layers::{Layer, Shape, Window};
 use models::{NamedLayer, Network, Parameters};
 
+use crate::Result;
 use crate::onnx::{Dim, Graph, Operator, Sliding, Tensor, Type, Value};
-use crate::{Error, Result};
 
 /// Names of the graph's inputs and its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +63,7 @@ const BATCH: &str = "batch";
 /// ```
 ///
 /// # Errors
-/// [`Error::Model`] if the weights are not the network's, [`Error::Graph`] if a name stands twice.
+/// [`crate::Error::Model`] if the weights are not the network's, [`crate::Error::Graph`] if a name stands twice.
 pub fn lower(network: &Network, parameters: &Parameters, names: &Names<'_>) -> Result<Graph> {
     let mut graph = Graph::new(network.name());
     let mut value = graph.input(names.input, type_of(network.input()))?;
@@ -83,19 +91,15 @@ struct Lowering<'a> {
 impl Lowering<'_> {
     /// Every kind of layer, by name: one that isn't here doesn't compile. `output` is its shape.
     fn layer(&mut self, NamedLayer { name, layer }: &NamedLayer, x: &Value, output: Shape) -> Result<Value> {
-        match *layer {
-            Layer::Label(label) => self.append_label(name, label.classes, x, output),
-            Layer::Linear(_) => self.weighted(name, Operator::Gemm, x),
-            Layer::Conv2d(conv) => self.weighted(name, Operator::Conv(sliding(conv.window)), x),
-            Layer::ConvTranspose2d(conv) => {
-                self.weighted(name, Operator::ConvTranspose(sliding(conv.window)), x)
-            }
-            Layer::BatchNorm(_) => self.batch_norm(name, x),
-            Layer::Activation(activation) => self.graph.node(name, operator(activation), &[x]),
-            Layer::Reshape(Reshape { channels, height, width }) => {
-                self.graph.node(name, Operator::Reshape { item: vec![channels, height, width] }, &[x])
-            }
-            Layer::Flatten => self.graph.node(name, Operator::Flatten, &[x]),
+        match layer {
+            Layer::Label(layer) => label::lower(self, layer, name, x, output),
+            Layer::Linear(_) => linear::lower(self, name, x),
+            Layer::Conv2d(convolution) => conv2d::lower(self, convolution, name, x),
+            Layer::ConvTranspose2d(convolution) => conv_transpose2d::lower(self, convolution, name, x),
+            Layer::BatchNorm(_) => batch_norm::lower(self, name, x),
+            Layer::Activation(activation) => activation::lower(self, *activation, name, x),
+            Layer::Reshape(reshape) => reshape::lower(self, reshape, name, x),
+            Layer::Flatten => flatten::lower(self, name, x),
         }
     }
 
@@ -103,34 +107,6 @@ impl Lowering<'_> {
     fn weighted(&mut self, name: &str, operator: Operator, x: &Value) -> Result<Value> {
         let [weight, bias] = ["weight", "bias"].map(|parameter| self.parameter(name, parameter));
         self.graph.node(name, operator, &[x, &weight?, &bias?])
-    }
-
-    /// Batch norm with running averages (Ioffe and Szegedy 2015, algorithm 2).
-    fn batch_norm(&mut self, name: &str, x: &Value) -> Result<Value> {
-        // In the operator's order: scale, B, input_mean, input_var.
-        let [weight, bias, mean, variance] = ["weight", "bias", "running_mean", "running_variance"]
-            .map(|parameter| self.parameter(name, parameter));
-        let operator = Operator::BatchNormalization { epsilon: EPSILON as f32 };
-        self.graph.node(name, operator, &[x, &weight?, &bias?, &mean?, &variance?])
-    }
-
-    /// ⊕ y: a row of the identity for each label, as constant planes behind feature maps.
-    fn append_label(&mut self, name: &str, classes: usize, x: &Value, output: Shape) -> Result<Value> {
-        let label = self.label.clone().ok_or_else(|| Error::Graph {
-            node: name.to_string(),
-            message: "takes labels, but the network has none".to_string(),
-        })?;
-        let identity = (0..classes * classes).map(|i| if i % (classes + 1) == 0 { 1. } else { 0. });
-        let identity = Tensor::float32(&[classes, classes], identity)?;
-        let identity = self.graph.initializer(&format!("{name}.identity"), identity)?;
-        let mut y = self.graph.node(&format!("{name}.one_hot"), Operator::Gather, &[&identity, &label])?;
-        if let Shape::Planes { height, width, .. } = output {
-            let points = Operator::Unsqueeze { axes: vec![2, 3] };
-            y = self.graph.node(&format!("{name}.points"), points, &[&y])?; // N, classes, 1, 1
-            let planes = Operator::Expand { dims: vec![1, classes, height, width] };
-            y = self.graph.node(&format!("{name}.planes"), planes, &[&y])?; // N, classes, H, W
-        }
-        self.graph.node(name, Operator::Concat { axis: 1 }, &[x, &y])
     }
 
     /// A parameter as an initializer.
@@ -148,15 +124,6 @@ fn sliding(window: Window) -> Sliding {
         kernel: [window.kernel; 2],
         strides: [window.stride; 2],
         pads: [window.rows.0, window.columns.0, window.rows.1, window.columns.1],
-    }
-}
-
-fn operator(activation: Activation) -> Operator {
-    match activation {
-        Activation::Relu => Operator::Relu,
-        Activation::LeakyRelu { slope } => Operator::LeakyRelu { alpha: slope },
-        Activation::Sigmoid => Operator::Sigmoid,
-        Activation::Tanh => Operator::Tanh,
     }
 }
 
