@@ -33,21 +33,19 @@ mod generator;
 mod judge;
 mod picture;
 mod source;
-mod weights;
 
 pub mod command;
 pub mod look;
 pub mod path;
-pub mod runtime;
 pub mod terminal;
 pub mod verify;
 
 pub use class::find_class;
 pub use device::Device;
+pub use engine::onnx_runtime::library::{self as runtime, Runtime};
 pub use engine::{Engine, LOADING_WEIGHTS_PAYS, Placement, Skipped};
 pub use error::{Error, OLDEST_RUNTIME, Refusal};
 pub use generator::{Generator, Options, Sample};
 pub use judge::{Judge, Reading};
 pub use picture::Picture;
-pub use runtime::Runtime;
 pub use source::{ModelFile, ModelSource};

@@ -467,11 +467,11 @@ mod tests {
     fn broken_weights_are_found() {
         let trainer = trainer(Recipe::default());
         assert_eq!(trainer.broken().unwrap(), None);
-        let offset = trainer.d.get("h1.norm.offset").unwrap();
+        let offset = trainer.d.get("h1.norm.bias").unwrap();
         for value in [f32::NAN, f32::INFINITY] {
             let wrong = (offset.ones_like().unwrap() * f64::from(value)).unwrap();
             offset.set(&wrong).unwrap();
-            assert_eq!(trainer.broken().unwrap().as_deref(), Some("discriminator.h1.norm.offset"));
+            assert_eq!(trainer.broken().unwrap().as_deref(), Some("discriminator.h1.norm.bias"));
         }
     }
 }

@@ -1,10 +1,8 @@
 //! From the fastest engine and device down to one that is there.
 
+use super::onnx_runtime::library::{self, Provider};
 use super::{Engine, Network, Placement, onnx_runtime};
-use crate::{
-    Device, Error, ModelSource, Options, Runtime,
-    runtime::{self, Provider},
-};
+use crate::{Device, Error, ModelSource, Options, Runtime};
 
 /// TensorRT compiles a model for the device before its first run, for tens of seconds: `auto` only
 /// takes it where the images to draw take longer than that on CUDA.
@@ -56,7 +54,7 @@ pub(crate) fn choose(source: &ModelSource<'_>, options: &Options) -> Result<Chos
         (Engine::OnnxRuntime, _) => on_runtime(Runtime::load(options.runtime.as_deref())?, source, options),
         (Engine::Auto, device) => {
             let may_embed = cfg!(feature = "rten") && matches!(device, Device::Auto | Device::Cpu);
-            let named = options.runtime.is_some() || runtime::is_named_by_environment();
+            let named = options.runtime.is_some() || library::is_named_by_environment();
             let skip = |step, reason| vec![Skipped { step, reason, broken: true }];
             let runtime = match Runtime::load(options.runtime.as_deref()) {
                 // A library that was asked for by name serves or is an error.

@@ -9,9 +9,6 @@
 //! Every candidate is probed with the system's loader alone before `ort` sees it: `ort` panics
 //! where a library has no interface of the version it wants.
 
-mod elf;
-mod packages;
-
 use std::{
     collections::VecDeque,
     env,
@@ -28,6 +25,7 @@ use ort::{
     sys::{ORT_API_VERSION, OrtApiBase},
 };
 
+use super::{elf, packages};
 use crate::{
     Device,
     error::{Error, OLDEST_RUNTIME, Refusal},

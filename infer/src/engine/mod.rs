@@ -1,20 +1,17 @@
 //! What runs a model: ONNX Runtime, or rten, which is part of the program.
 
 mod ladder;
-mod onnx_runtime;
+pub(crate) mod onnx_runtime;
 #[cfg(feature = "rten")]
 mod rten;
-#[cfg(feature = "rten")]
-mod unpacked;
+mod weights;
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-use crate::{
-    Error, ModelSource,
-    weights::{self, Split, Weight},
-};
+use crate::{Error, ModelSource};
+use weights::{Split, Weight};
 
 pub use ladder::Skipped;
 pub(crate) use ladder::{Chosen, choose};

@@ -10,11 +10,9 @@ use ort::{
     value::TensorRef,
 };
 
-use super::{Input, LOADING_WEIGHTS_PAYS, Lent, Network, Placement, Reader, Values};
-use crate::{
-    Device, Error, ModelSource, Options, Runtime,
-    runtime::{PLACED, Provider},
-};
+use super::library::{PLACED, Provider};
+use crate::engine::{Input, LOADING_WEIGHTS_PAYS, Lent, Network, Placement, Reader, Values};
+use crate::{Device, Error, ModelSource, Options, Runtime};
 
 /// A session, and the weights to lend it at each run.
 struct Loaded {
