@@ -1,13 +1,17 @@
 //! From a checkpoint to the ONNX file: lower, form, prove, write.
 
 use std::collections::HashMap;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor as Numbers};
+use clap::ValueEnum;
+use contract::files::{Destination, is_same};
 use contract::latent::latent_batch;
+use contract::onnx::{Dim, Header, Outlet};
 use contract::{Contract, PixelRange, tensor};
 use infer::{Engine as Choice, Generator, ModelSource, Runtime};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::form::{Form, Formed, Precision, Subject};
 use crate::generator::{contract, golden};
@@ -15,10 +19,19 @@ use crate::onnx::{Model, Producer, ir_version};
 use crate::passes::interface::Levels;
 use crate::proof::{Cases, Difference, Engine, Taken, Tolerance};
 use crate::quality;
+use crate::reader;
 use crate::report::{Comparison, Report};
 use crate::session::Session;
 use crate::trained::{Trained, Weights, Which};
 use crate::{Error, Result};
+
+/// The name of standard output.
+pub const STDOUT: &str = "-";
+
+/// Where a file says its precision.
+const PRECISION: &str = "edgegan.precision";
+/// `TensorProto.DataType` of pixels as bytes.
+const UINT8: u64 = 2;
 
 /// `infer` loads a model in two ways: for few images it lends the engine the weights where they lie in
 /// the file, for many it hands over the file as it is. Both are proven.
@@ -56,7 +69,7 @@ pub struct Options {
 /// # Errors
 /// Any of [`Error`]'s; nothing is written then.
 pub fn export(options: &Options) -> Result<Report> {
-    check_output(&options.out)?;
+    check_output(options)?;
     let trained = Trained::load(&options.checkpoint, options.network, options.weights)?;
     let mut contract = contract_of(&trained)?;
     if let Some(path) = &options.quality {
@@ -81,36 +94,38 @@ pub fn export(options: &Options) -> Result<Report> {
         return Err(Error::Form { message });
     }
     let runtime = Runtime::load(options.runtime.as_deref())?;
-    let Lowered { formed: Formed { graph, timings, turned }, mut model, mut metadata } =
+    let Lowered { formed, mut model, mut metadata } =
         lowered(&trained, contract.as_ref(), &options.form, options.runtime.as_deref())?;
+    let Formed { graph, timings, turned, precision } = formed;
+    let form = Form { precision, ..options.form.clone() };
 
     let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
         file: &options.out,
         trained: &trained,
-        form: &options.form,
+        form: &form,
         contract: contract.as_ref(),
         runtime,
         asked: options.runtime.as_deref(),
     };
     // What the file promises is what it draws without its promises.
     let before = proof.run(&model.encode(), &cases)?;
-    if options.form.precision != Precision::Fp32 {
+    if precision != Precision::Fp32 {
         let Difference { largest, mean, levels, .. } =
             before.first().map(|c| c.difference).unwrap_or_default();
-        let precision = json!({
-            "precision": options.form.precision.name(),
+        let stated = json!({
+            "precision": precision.name(),
             "largest": largest,
             "mean": mean,
             "levels": levels,
         });
-        metadata.push(("edgegan.precision".to_string(), precision.to_string()));
+        metadata.push((PRECISION.to_string(), stated.to_string()));
     }
     if let Some(contract) = contract.clone().filter(|_| proof.is_standard()) {
         model.set_metadata(metadata.clone());
         let mut generator = proof.generator(&model.encode(), Choice::OnnxRuntime, FEW_IMAGES)?;
         // Engines may differ from each other by as much as each differs from Candle.
-        let tolerance = match options.form.precision {
+        let tolerance = match precision {
             Precision::Fp32 => 1,
             _ => before.iter().filter_map(|c| c.difference.levels).max().unwrap_or(0).max(1),
         };
@@ -127,7 +142,12 @@ pub fn export(options: &Options) -> Result<Report> {
 
     let bytes = model.encode();
     let comparisons = proof.run(&bytes, &cases)?;
-    contract::files::write(&options.out, |file| file.write_all(&bytes))?;
+    match options.out == Path::new(STDOUT) {
+        true => std::io::stdout()
+            .write_all(&bytes)
+            .map_err(|source| contract::files::Error { path: options.out.clone(), source })?,
+        false => contract::files::write(&options.out, |file| file.write_all(&bytes))?,
+    }
     Ok(Report {
         written: true,
         nodes: Some(graph.nodes().len()),
@@ -136,7 +156,7 @@ pub fn export(options: &Options) -> Result<Report> {
         ir_version: Some(ir_version(options.form.opset)),
         turned,
         timings,
-        ..report(options, trained, &bytes, comparisons, runtime)
+        ..report(options, precision, trained, &bytes, comparisons, runtime)
     })
 }
 
@@ -207,8 +227,11 @@ pub fn verify(options: &Options) -> Result<Report> {
         );
         return Err(Error::Form { message });
     };
-    let source = ModelSource::File(&options.out);
-    let theirs = source.contract()?;
+    let bytes = reader::read(&options.out)?;
+    let header = Header::read(&mut Cursor::new(&bytes))
+        .map_err(|found| Error::NotOnnx { path: options.out.clone(), found })?;
+    let form = stated_form(&header);
+    let theirs = stated_contract(&header, &form, &options.out)?;
     let differs = |what: &str, theirs: String, ours: String| Error::Form {
         message: format!(
             "{} has {what} {theirs}, but checkpoint {} has {ours}; name the checkpoint that it was made from",
@@ -225,13 +248,7 @@ pub fn verify(options: &Options) -> Result<Report> {
             return Err(differs(what, theirs, ours));
         }
     }
-    let bytes = std::fs::read(&options.out).map_err(|source| models::Error::Io {
-        action: "read",
-        path: options.out.clone(),
-        source,
-    })?;
     let runtime = Runtime::load(options.runtime.as_deref())?;
-    let form = Form { precision: options.form.precision, ..Form::default() };
     let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
         file: &options.out,
@@ -242,12 +259,43 @@ pub fn verify(options: &Options) -> Result<Report> {
         asked: options.runtime.as_deref(),
     };
     let comparisons = proof.run(&bytes, &cases)?;
-    Ok(report(options, trained, &bytes, comparisons, runtime))
+    Ok(report(options, form.precision, trained, &bytes, comparisons, runtime))
+}
+
+/// The form that a file says it has: its precision by its metadata, its batch and pixels by its inputs and
+/// output.
+fn stated_form(header: &Header) -> Form {
+    let stated = header.get(PRECISION).and_then(|json| serde_json::from_str::<Value>(json).ok());
+    let precision = stated.as_ref().and_then(|stated| stated["precision"].as_str());
+    let outlet = |outlets: &[Outlet], name: &str| {
+        outlets.iter().find(|outlet| outlet.name == name).and_then(|outlet| outlet.tensor.clone())
+    };
+    let batch = match outlet(&header.inputs, tensor::Z).and_then(|(_, dims)| dims.into_iter().next()) {
+        Some(Dim::Fixed(batch)) => Some(batch),
+        _ => None,
+    };
+    let uint8 = outlet(&header.outputs, tensor::IMAGE).is_some_and(|(element, _)| element == UINT8);
+    let precision = precision.and_then(|name| Precision::from_str(name, false).ok()).unwrap_or_default();
+    Form { precision, batch, uint8, ..Form::default() }
+}
+
+/// What a generator's file says of itself; its graph must fit, unless its form is one that `infer` doesn't
+/// draw from.
+fn stated_contract(header: &Header, form: &Form, path: &Path) -> Result<Contract> {
+    let model = path.display().to_string();
+    let contract = Contract::from_metadata(|key| header.get(key))
+        .map_err(|found| infer::Error::NotAGenerator { model: model.clone(), found })?;
+    if form.batch.is_none() && !form.uint8 {
+        contract::onnx::check(header, &contract)
+            .map_err(|(found, expected)| infer::Error::OtherInterface { model, found, expected })?;
+    }
+    Ok(contract)
 }
 
 /// What is said of a file that was checked.
 fn report(
     options: &Options,
+    precision: Precision,
     trained: Trained,
     bytes: &[u8],
     comparisons: Vec<Comparison>,
@@ -269,7 +317,8 @@ fn report(
         dataset: trained.provenance.dataset,
         epochs: trained.provenance.epochs,
         iterations: trained.provenance.iterations,
-        precision: options.form.precision,
+        precision,
+        asked_int8: options.form.precision == Precision::Int8,
         turned: Vec::new(),
         timings: Vec::new(),
         library: runtime.library().to_path_buf(),
@@ -301,7 +350,8 @@ impl Proof<'_> {
         let mut comparisons = Vec::new();
         for mut engine in self.engines(bytes)? {
             let difference = cases.compare(&mut engine)?;
-            if !tolerance.allows(&difference) {
+            // A proof of nothing is none.
+            if difference.values == 0 || !tolerance.allows(&difference) {
                 return Err(Error::Differs {
                     engine: engine.name(),
                     file: self.file.display().to_string(),
@@ -312,7 +362,7 @@ impl Proof<'_> {
                              too, the file isn't of this checkpoint, or this is an error of the exporter",
                 });
             }
-            comparisons.push(Comparison { engine: engine.name(), difference });
+            comparisons.push(Comparison { engine: engine.name(), difference, batches: engine.batches() });
         }
         Ok(comparisons)
     }
@@ -423,16 +473,37 @@ fn typical(contract: &Contract) -> Result<HashMap<String, Numbers>> {
     Ok(typical)
 }
 
-/// Refuses, before any work, a path that can't become a file.
-fn check_output(path: &Path) -> Result<()> {
+/// Refuses, before any work, a path that can't become a file, and one whose file is read here or belongs to
+/// a run.
+fn check_output(options: &Options) -> Result<()> {
+    let path = options.out.as_path();
+    if path == Path::new(STDOUT) {
+        return Ok(());
+    }
     let wrong = |message: String| Err(Error::Output { path: path.to_path_buf(), message });
     if path.is_dir() {
         return wrong("this is a folder; name a file in it, such as gen.onnx".to_string());
     }
+    if [Some(&options.checkpoint), options.quality.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|input| is_same(path, input))
+    {
+        return wrong("this is read to make the file; name another, such as gen.onnx".to_string());
+    }
+    if contract::run::owns(path) {
+        return wrong(
+            "this belongs to a run that `cargo train` wrote; name another file, such as gen.onnx".into(),
+        );
+    }
     match path.parent() {
-        Some(folder) if folder.as_os_str().is_empty() || folder.is_dir() => Ok(()),
-        Some(folder) if folder.exists() => wrong(format!("{} is not a folder", folder.display())),
-        Some(folder) => wrong(format!("there is no folder {}; create it first", folder.display())),
-        None => wrong("this is no file's name".to_string()),
+        Some(folder) if folder.as_os_str().is_empty() || folder.is_dir() => {}
+        Some(folder) if folder.exists() => return wrong(format!("{} is not a folder", folder.display())),
+        Some(folder) => return wrong(format!("there is no folder {}; create it first", folder.display())),
+        None => return wrong("this is no file's name".to_string()),
+    }
+    match Destination::of(path) {
+        Ok(_) => Ok(()),
+        Err(error) => wrong(error.to_string()),
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::deconv::{self, Timing};
 use crate::lower::{Names, lower};
-use crate::onnx::{Graph, OPSET};
+use crate::onnx::{Graph, OPSET, Operator};
 use crate::passes::interface::{Levels, bytes, fixed_batch};
 use crate::passes::{dead, half, in_place, int8, padding, simplify};
 use crate::{Error, Result};
@@ -123,6 +123,9 @@ pub struct Formed {
     pub timings: Vec<Timing>,
     /// Transposed convolutions that became convolutions.
     pub turned: Vec<String>,
+    /// How its numbers are stored: in half precision where 8 bits were asked for and no layer is large
+    /// enough.
+    pub precision: Precision,
 }
 
 impl Form {
@@ -157,6 +160,12 @@ impl Form {
             Precision::Fp16 => half::compute(&graph)?,
             Precision::Int8 => half::store(&int8::linear(&graph, subject.typical.clone())?)?,
         };
+        let is_8_bit =
+            graph.nodes().iter().any(|node| matches!(node.operator, Operator::MatMulInteger { .. }));
+        let precision = match self.precision {
+            Precision::Int8 if !is_8_bit => Precision::Fp16,
+            asked => asked,
+        };
         if self.uint8 {
             let levels = subject.levels.ok_or_else(|| Error::Form {
                 message: format!("--uint8 is for pictures, which {} doesn't make", subject.network.name()),
@@ -166,6 +175,6 @@ impl Form {
         if let Some(n) = self.batch {
             graph = fixed_batch(&graph, n as usize)?;
         }
-        Ok(Formed { graph: dead::remove(&graph)?, timings, turned })
+        Ok(Formed { graph: dead::remove(&graph)?, timings, turned, precision })
     }
 }

@@ -162,8 +162,8 @@ impl Cases {
         Ok(Cases { sizes, input: network.input(), x: x.into_iter().collect(), labels, expected, range })
     }
 
-    /// What an engine makes of all of them, in batches of each size of [`BATCHES`], or of the one it
-    /// takes; the cases that don't fill a fixed batch are left out.
+    /// What an engine makes of all of them, in batches of each size of [`Engine::batches`]. A fixed batch
+    /// is filled: behind the last case stand the first ones again.
     ///
     /// # Errors
     /// If the engine can't run the file.
@@ -171,15 +171,13 @@ impl Cases {
         let mut difference = Difference::default();
         for batch in engine.batches() {
             for first in (0..self.count()).step_by(batch) {
-                let end = self.count().min(first + batch);
-                if engine.is_fixed() && end - first < batch {
-                    break;
-                }
-                let found = engine.run(self, first..end)?;
-                let expected = &self.expected[first * self.sizes[1]..end * self.sizes[1]];
+                let end = if engine.is_fixed() { first + batch } else { self.count().min(first + batch) };
+                let items: Vec<usize> = (first..end).map(|item| item % self.count()).collect();
+                let found = engine.run(self, &items)?;
+                let expected = take(&self.expected, self.sizes[1], &items);
                 match self.range {
-                    Some(range) => difference.add_pixels(range, expected, &found),
-                    None => difference.add(expected, &found),
+                    Some(range) => difference.add_pixels(range, &expected, &found),
+                    None => difference.add(&expected, &found),
                 }
             }
         }
@@ -204,28 +202,29 @@ impl Engine {
         matches!(self, Engine::Session { batch: Some(_), .. })
     }
 
-    fn batches(&self) -> Vec<usize> {
+    /// The sizes of the batches that it runs: each of [`BATCHES`], or the one that it takes.
+    pub fn batches(&self) -> Vec<usize> {
         match self {
             Engine::Session { batch: Some(batch), .. } => vec![*batch],
             _ => BATCHES.to_vec(),
         }
     }
 
-    fn run(&mut self, cases: &Cases, items: std::ops::Range<usize>) -> Result<Vec<f32>> {
+    fn run(&mut self, cases: &Cases, items: &[usize]) -> Result<Vec<f32>> {
         let (n, size) = (items.len(), cases.sizes[0]);
-        let x = &cases.x[items.start * size..items.end * size];
-        let labels = cases.labels.get(items).unwrap_or_default();
+        let x = take(&cases.x, size, items);
+        let labels = if cases.labels.is_empty() { Vec::new() } else { take(&cases.labels, 1, items) };
         match self {
             Engine::Generator(generator) => {
-                let z = ndarray::ArrayView2::from_shape((n, size), x)
+                let z = ndarray::ArrayView2::from_shape((n, size), &x)
                     .map_err(|error| infer::Error::BadInput(error.to_string()))?;
-                Ok(generator.run(z, labels)?.into_iter().collect())
+                Ok(generator.run(z, &labels)?.into_iter().collect())
             }
             Engine::Session { session, names: [name, label], bytes, .. } => {
-                let numbers = Numbers::Float(x.to_vec());
+                let numbers = Numbers::Float(x);
                 let mut inputs = vec![Input { name: name.to_string(), dims: cases.input.dims(n), numbers }];
                 if !labels.is_empty() {
-                    let numbers = Numbers::Labels(labels.to_vec());
+                    let numbers = Numbers::Labels(labels);
                     inputs.push(Input { name: label.to_string(), dims: vec![n], numbers });
                 }
                 let found = session.run(&inputs)?;
@@ -239,6 +238,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// The numbers of these items, each of so many.
+fn take<T: Copy>(numbers: &[T], size: usize, items: &[usize]) -> Vec<T> {
+    items.iter().flat_map(|item| numbers[item * size..(item + 1) * size].iter().copied()).collect()
 }
 
 /// Rows of numbers, and their labels, none in a network without. There are as many as the largest batch

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use contract::{printable, shown};
 use serde::Serialize;
 
 use crate::deconv::Timing;
 use crate::form::Precision;
-use crate::proof::{BATCHES, Difference};
+use crate::passes::int8::LEAST;
+use crate::proof::Difference;
+use crate::table::thousands;
 use crate::trained::Weights;
 
 /// What was exported, and how it was checked.
@@ -45,6 +48,9 @@ pub struct Report {
     pub iterations: u64,
     /// How numbers are stored and computed with.
     pub precision: Precision,
+    /// Whether 8 bits were asked for, which small networks have no use for.
+    #[serde(skip)]
+    pub asked_int8: bool,
     /// Transposed convolutions that became convolutions.
     pub turned: Vec<String>,
     /// What was measured to choose them.
@@ -64,6 +70,8 @@ pub struct Comparison {
     pub engine: String,
     /// How far they are apart.
     pub difference: Difference,
+    /// The sizes of the batches that it ran.
+    pub batches: Vec<usize>,
 }
 
 impl fmt::Display for Report {
@@ -76,9 +84,11 @@ impl fmt::Display for Report {
         };
         writeln!(
             f,
-            "{}: {} of {architecture} on {dataset}{weights} after {epochs:.1} epochs ({iterations} iterations)",
-            self.checkpoint.display(),
+            "{}: {} of {} on {}{weights} after {epochs:.1} epochs ({iterations} iterations)",
+            shown(&self.checkpoint),
             self.network,
+            printable(architecture),
+            printable(dataset),
         )?;
         for timing in &self.timings {
             let chosen = if timing.turned == self.turned { ": taken" } else { "" };
@@ -91,23 +101,31 @@ impl fmt::Display for Report {
             }
             said.push(engine);
             let of_engine = self.comparisons.iter().filter(|comparison| comparison.engine == *engine);
-            let worst = of_engine.map(|c| c.difference).max_by(|a, b| a.largest.total_cmp(&b.largest));
-            if let Some(Difference { largest, mean, levels, values }) = worst {
+            let worst = of_engine.max_by(|a, b| a.difference.largest.total_cmp(&b.difference.largest));
+            if let Some(Comparison { difference, batches, .. }) = worst {
+                let Difference { largest, mean, levels, values } = difference;
                 write!(f, "{engine} and Candle agree within {largest:.1e} (mean {mean:.1e}")?;
                 if let Some(levels) = levels {
                     write!(f, ", {levels} of 255 levels")?;
                 }
-                let batches: Vec<_> = BATCHES.iter().map(usize::to_string).collect();
+                let batches: Vec<_> = batches.iter().map(usize::to_string).collect();
                 writeln!(f, ") on {values} numbers, in batches of {}", batches.join(", "))?;
             }
         }
         let megabytes = self.bytes as f64 / 1e6;
-        write!(f, "{}: {megabytes:.1} MB", self.file.display())?;
+        if self.asked_int8 && self.precision != Precision::Int8 {
+            writeln!(
+                f,
+                "no linear layer has {} weights or more, so none has 8 bits: the numbers are stored in half precision",
+                thousands(LEAST as u64)
+            )?;
+        }
+        write!(f, "{}: {megabytes:.1} MB", shown(&self.file))?;
         if let (Some(nodes), Some(opset), Some(ir)) = (self.nodes, self.opset, self.ir_version) {
             write!(f, ", {}, {nodes} nodes, opset {opset}, IR {ir}", self.precision.name())?;
         }
         if let Some(folder) = &self.repository {
-            write!(f, "\n{}: for NVIDIA Triton Inference Server", folder.display())?;
+            write!(f, "\n{}: for NVIDIA Triton Inference Server", shown(folder))?;
         }
         if !self.written {
             write!(f, ", checked, nothing written")?;

@@ -3,7 +3,7 @@
 use infer::Runtime;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session as OrtSession, SessionInputValue};
-use ort::value::Tensor as OrtTensor;
+use ort::value::{DynValue, Tensor as OrtTensor};
 
 use crate::onnx::{Element, Graph, Model, Producer};
 use crate::{Error, Result};
@@ -71,14 +71,22 @@ impl Session {
     pub fn run(&mut self, inputs: &[Input]) -> Result<Vec<f32>> {
         let Session { session, runtime } = self;
         let mut run = || -> ort::Result<Vec<f32>> {
-            let inputs = inputs.iter().map(|Input { name, dims, numbers }| {
-                let value: SessionInputValue<'_> = match numbers {
-                    Numbers::Float(numbers) => OrtTensor::from_array((dims.clone(), numbers.clone()))?.into(),
-                    Numbers::Labels(labels) => OrtTensor::from_array((dims.clone(), labels.clone()))?.into(),
-                };
-                Ok((name.as_str(), value))
+            // Until the outputs are read: an output that is an input of the graph has no memory of its own.
+            let values = inputs.iter().map(|Input { dims, numbers, .. }| match numbers {
+                Numbers::Float(numbers) => {
+                    Ok(OrtTensor::from_array((dims.clone(), numbers.clone()))?.into_dyn())
+                }
+                Numbers::Labels(labels) => {
+                    Ok(OrtTensor::from_array((dims.clone(), labels.clone()))?.into_dyn())
+                }
             });
-            let outputs = session.run(inputs.collect::<ort::Result<Vec<_>>>()?)?;
+            let values: Vec<DynValue> = values.collect::<ort::Result<_>>()?;
+            let named: Vec<(&str, SessionInputValue<'_>)> = inputs
+                .iter()
+                .map(|input| input.name.as_str())
+                .zip(values.iter().map(SessionInputValue::from))
+                .collect();
+            let outputs = session.run(named)?;
             let output = &outputs[0];
             match output.try_extract_tensor::<u8>() {
                 Ok((_, levels)) => Ok(levels.iter().map(|&level| f32::from(level)).collect()),

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     fs::{self, File},
-    io::{BufReader, Cursor, Read},
+    io::{BufReader, Cursor},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -59,7 +59,10 @@ impl ModelFile {
     /// 2 GiB. That a file is there shows when it is used.
     pub fn open(path: PathBuf) -> Result<Self, Error> {
         let piped = match fs::metadata(&path) {
-            Ok(found) if is_pipe(&found) => Some((path.display().to_string(), read_pipe(&path)?.into())),
+            Ok(found) if files::is_pipe(&found) => {
+                let bytes = files::read(&path, LONGEST).map_err(|error| unreadable(&path, error))?;
+                Some((path.display().to_string(), bytes.into()))
+            }
             _ => None,
         };
         Ok(Self { path, piped })
@@ -151,27 +154,6 @@ fn open(path: &Path) -> Result<File, Error> {
         return Err(unreadable(path, "this is a device, or a pipe where a file has to be read twice"));
     }
     File::open(path).map_err(|error| unreadable(path, error))
-}
-
-/// All that comes through a pipe.
-fn read_pipe(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let pipe = File::open(path).map_err(|error| unreadable(path, error))?;
-    pipe.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
-    match bytes.len() as u64 {
-        ..=LONGEST => Ok(bytes),
-        _ => Err(unreadable(path, "more than 2 GiB came through this pipe")),
-    }
-}
-
-fn is_pipe(found: &fs::Metadata) -> bool {
-    #[cfg(unix)]
-    return std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type());
-    #[cfg(not(unix))]
-    return {
-        let _ = found;
-        false
-    };
 }
 
 fn unreadable(path: &Path, found: impl ToString) -> Error {

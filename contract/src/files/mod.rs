@@ -7,6 +7,7 @@
 
 mod digest;
 mod lock;
+mod read;
 mod write;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
 
 pub use digest::{from_hex, hex, sha256, sha256_of};
 pub use lock::Lock;
+pub use read::{is_pipe, read};
 pub use write::{Destination, is_same, write};
 
 /// Temporary files are called so until they are renamed.

@@ -32,7 +32,8 @@ pub struct Diff {
     /// Seed of the inputs
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
-    /// Size of a dimension that the files only name; again for each
+    /// Size of a dimension that the files leave open, by its name or by its input and axis, as in
+    /// state.2=64; again for each
     #[arg(long, value_name = "NAME=NUMBER", value_parser = size)]
     size: Vec<(String, usize)>,
     /// ONNX Runtime library to run both with; without it, it is looked for as `infer` does

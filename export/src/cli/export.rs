@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ::export::checkpoint;
-use ::export::export::{Options, export, verify};
+use ::export::export::{Options, STDOUT, export, verify};
 use ::export::form::Form;
 use ::export::reader;
 use ::export::trained::{Weights, Which};
 use ::export::triton::{Settings, name_of, write};
+use ::export::{Error, checkpoint};
 use clap::Args;
+use contract::files::Destination;
 
 use super::print;
 
@@ -18,7 +19,7 @@ pub struct Export {
     /// Run's folder, or .safetensors file, to export; without it, the newest run in runs/
     #[arg(long, value_name = "RUN")]
     checkpoint: Option<PathBuf>,
-    /// ONNX file to write
+    /// ONNX file to write, or - for standard output
     #[arg(long, value_name = "FILE", required_unless_present = "verify_only")]
     out: Option<PathBuf>,
     /// Check a generator's file against the checkpoint instead, and write nothing
@@ -60,6 +61,16 @@ impl Export {
         };
         let only_verify = verify_only.is_some();
         let out = out.or(verify_only).unwrap_or_default();
+        // What goes into a pipe or a terminal can't be read again, nor be told from a report there.
+        let streams = !only_verify
+            && (out == Path::new(STDOUT) || matches!(Destination::of(&out), Ok(Destination::Stream(_))));
+        let refuse = |message: &str| Err(Error::Output { path: out.clone(), message: message.to_string() });
+        if streams && json {
+            refuse("--json and the file can't both go there; name a file")?;
+        }
+        if streams && triton.is_some() {
+            refuse("--triton reads the file once more; name a file")?;
+        }
         let options = Options { checkpoint, network, weights, form, quality, out, runtime };
         let mut report = if only_verify { verify(&options)? } else { export(&options)? };
         if let Some(folder) = triton {
@@ -67,6 +78,13 @@ impl Export {
             let written = write(&reader::read(&report.file)?, &report.file, &settings, &folder)?;
             report.repository = Some(written.folder);
         }
-        if quiet { Ok(()) } else { print(&report, json) }
+        match (quiet, streams) {
+            (true, _) => Ok(()),
+            (false, true) => {
+                eprintln!("{report}");
+                Ok(())
+            }
+            (false, false) => print(&report, json),
+        }
     }
 }

@@ -24,10 +24,14 @@ pub struct Inspect {
     /// Print the description as one JSON object, with all of the metadata
     #[arg(long)]
     json: bool,
+    /// Print nothing: the exit status tells
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
 }
 
 impl Inspect {
     pub fn run(&self) -> anyhow::Result<()> {
-        print(&inspect(&self.file)?, self.json)
+        let report = inspect(&self.file)?;
+        if self.quiet { Ok(()) } else { print(&report, self.json) }
     }
 }

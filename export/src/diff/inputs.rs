@@ -3,7 +3,7 @@
 use contract::latent::{latents, normal_latents};
 use contract::{LatentDistribution, tensor};
 
-use super::pairs::{Form, Input, Kind, Sizes, pairs};
+use super::pairs::{Form, Input, Kind, Sizes, keys, pairs};
 use crate::inspect::{Report, classes, contract};
 use crate::proof::BATCHES;
 
@@ -74,6 +74,7 @@ impl Plan {
     /// # Errors
     /// A sentence, if they take different things, or the files don't say what.
     pub fn new(a: &Report, b: &Report, sizes: &Sizes, seed: u64) -> Result<Plan, String> {
+        check_sizes(a, b, sizes)?;
         let pairs = pairs("takes", &a.inputs, &b.inputs)?;
         let contracts = [contract(&a.metadata).ok(), contract(&b.metadata).ok()];
         // A label that one of them doesn't know would be an error there.
@@ -189,5 +190,28 @@ impl Plan {
             _ => Numbers::Float32(numbers.collect()),
         };
         Filled { dims, numbers }
+    }
+}
+
+/// Refuses a size that no input has a place for.
+fn check_sizes(a: &Report, b: &Report, sizes: &Sizes) -> Result<(), String> {
+    let values = a.inputs.iter().chain(&b.inputs);
+    let mut open: Vec<String> = values
+        .flat_map(|value| {
+            let dims = value.dims.iter().flatten().enumerate();
+            dims.flat_map(|(axis, dim)| keys(value, axis, dim))
+        })
+        .collect();
+    open.sort();
+    open.dedup();
+    match sizes.keys().find(|name| !open.contains(name)) {
+        None => Ok(()),
+        Some(name) if open.is_empty() => {
+            Err(format!("--size {name}: all dimensions of the inputs have sizes; leave it out"))
+        }
+        Some(name) => Err(format!(
+            "--size {name}: no input has such a dimension; those that are open: {}",
+            open.join(", ")
+        )),
     }
 }

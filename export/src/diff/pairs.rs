@@ -6,7 +6,7 @@ use contract::LatentDistribution;
 
 use crate::inspect::{Dim, Value};
 
-/// Sizes of dimensions that a file only names, by name.
+/// Sizes of dimensions that a file leaves open: by their name, or by their input and axis, as in `state.2`.
 pub type Sizes = BTreeMap<String, usize>;
 
 /// An input that both models take.
@@ -85,6 +85,16 @@ pub fn pairs<'a>(verb: &str, a: &'a [Value], b: &'a [Value]) -> Result<Vec<(&'a 
     Ok(named.unwrap_or_else(|| a.iter().zip(b).collect()))
 }
 
+/// What `--size` may call an open dimension: by its name, if it has one, and by its input and axis.
+pub fn keys(value: &Value, axis: usize, dim: &Dim) -> Vec<String> {
+    let name = match dim {
+        Dim::Symbol(name) => Some(name.clone()),
+        Dim::Fixed(0..) => return Vec::new(),
+        Dim::Fixed(_) | Dim::Unknown => None,
+    };
+    name.into_iter().chain([format!("{}.{axis}", value.name)]).collect()
+}
+
 /// The shape that both sides' inputs can have.
 fn dims(a: &Value, b: &Value, sizes: &Sizes) -> Result<Vec<Option<usize>>, String> {
     let different = || format!("the first takes {a}, the second {b}");
@@ -98,22 +108,20 @@ fn dims(a: &Value, b: &Value, sizes: &Sizes) -> Result<Vec<Option<usize>>, Strin
         return Err(different());
     }
     let dim = |(axis, (a_dim, b_dim)): (usize, (&Dim, &Dim))| match (a_dim, b_dim) {
-        (Dim::Fixed(one), Dim::Fixed(other)) if one != other => Err(different()),
-        (Dim::Fixed(size), _) | (_, Dim::Fixed(size)) => {
+        (Dim::Fixed(one), Dim::Fixed(other)) if *one >= 0 && *other >= 0 && one != other => Err(different()),
+        (Dim::Fixed(size), _) | (_, Dim::Fixed(size)) if *size >= 0 => {
             usize::try_from(*size).map(Some).map_err(|_| different())
         }
+        // Some programs write −1 for a size that is open.
         (one, other) => {
-            let named = [one, other].into_iter().find_map(|dim| match dim {
-                Dim::Symbol(name) => sizes.get(name),
-                _ => None,
-            });
-            match (named, axis) {
+            let keys = [(a, one), (b, other)].map(|(value, dim)| keys(value, axis, dim));
+            match (keys.iter().flatten().find_map(|key| sizes.get(key)), axis) {
                 (Some(size), _) => Ok(Some(*size)),
                 (None, 0) => Ok(None),
                 (None, _) => Err(format!(
                     "the size of the dimension {one} of the input {} isn't in the file; say it with --size \
-                     {one}=NUMBER",
-                    a.name
+                     {}=NUMBER",
+                    a.name, keys[0][0]
                 )),
             }
         }

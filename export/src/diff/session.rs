@@ -50,11 +50,12 @@ impl Model {
     pub fn run(&mut self, inputs: &[Filled], names: &[&str], outputs: &[&str]) -> Result<Vec<Output>> {
         let Model { path, version, session } = self;
         let failed = |message: &str| refused(path, version, "run", message);
-        let values: Vec<(&str, SessionInputValue<'_>)> = (names.iter().copied().zip(inputs))
-            .map(|(name, input)| Ok((name, value(input)?.into())))
-            .collect::<ort::Result<_>>()
-            .map_err(|error| failed(error.message()))?;
-        let found = session.run(values).map_err(|error| failed(error.message()))?;
+        // Until the outputs are read: an output that is an input of the graph has no memory of its own.
+        let values: Vec<DynValue> =
+            inputs.iter().map(value).collect::<ort::Result<_>>().map_err(|error| failed(error.message()))?;
+        let named: Vec<(&str, SessionInputValue<'_>)> =
+            names.iter().copied().zip(values.iter().map(SessionInputValue::from)).collect();
+        let found = session.run(named).map_err(|error| failed(error.message()))?;
         outputs
             .iter()
             .map(|&name| output(&found[name]).map_err(|found| failed(&format!("its output {name} {found}"))))

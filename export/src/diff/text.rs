@@ -16,7 +16,7 @@ impl fmt::Display for Report {
             let (nodes, parameters) = (format!("{} nodes", side.nodes), thousands(side.parameters));
             vec![
                 name.into(),
-                side.file.display().to_string(),
+                contract::shown(&side.file),
                 size,
                 nodes,
                 format!("{parameters} parameters"),

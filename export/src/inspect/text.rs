@@ -17,7 +17,7 @@ impl fmt::Display for Report {
             _ => format!("{} {version}", printable(domain)),
         };
         let opsets: Vec<_> = self.opsets.iter().map(opset).collect();
-        write!(f, "{}: {}, IR {}", self.file.display(), size(self.bytes as u64), self.ir_version)?;
+        write!(f, "{}: {}, IR {}", contract::shown(&self.file), size(self.bytes as u64), self.ir_version)?;
         opsets.iter().try_for_each(|opset| write!(f, ", {opset}"))?;
         match &self.producer {
             [name, version] if name.is_empty() && version.is_empty() => writeln!(f)?,

@@ -6,8 +6,6 @@
 
 mod walk;
 
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 
 use candle_onnx::onnx::{GraphProto, ModelProto};
@@ -23,23 +21,8 @@ pub const LARGEST: u64 = (1 << 31) - 1;
 /// # Errors
 /// [`Error::Unreadable`] if there is none, or something else than a file of at most [`LARGEST`] bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let wrong = |found: String| Error::Unreadable { path: path.to_path_buf(), found };
-    let metadata = fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
-    if metadata.is_dir() {
-        return Err(wrong("this is a folder".to_string()));
-    }
-    if !metadata.is_file() {
-        return Err(wrong("this is no file but a device or a pipe".to_string()));
-    }
-    if metadata.len() > LARGEST {
-        let bytes = metadata.len();
-        return Err(wrong(format!("{bytes} bytes are more than the 2 GiB that an ONNX file can have")));
-    }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    // It may grow while it is read.
-    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-    file.take(LARGEST).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
-    Ok(bytes)
+    contract::files::read(path, LARGEST)
+        .map_err(|error| Error::Unreadable { path: path.to_path_buf(), found: error.to_string() })
 }
 
 /// The model that these bytes are, which came from `path`.

@@ -111,7 +111,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report { folder, files, name, max_batch_size, preferred_batch_sizes, .. } = self;
         let preferred: Vec<_> = preferred_batch_sizes.iter().map(u32::to_string).collect();
-        writeln!(f, "{}: {}", folder.display(), files.join(", "))?;
+        writeln!(f, "{}: {}", contract::shown(folder), files.join(", "))?;
         match max_batch_size {
             0 => write!(f, "model {name} of a fixed batch"),
             _ => {
@@ -207,7 +207,12 @@ fn prepare(folder: &Path, target: &Path) -> Result<bool> {
 /// Writes beside the target, then renames.
 fn write_all(folder: &Path, target: &Path, model: &[u8], config: &str, classes: &[String]) -> Result<()> {
     let io = |source| models::Error::Io { action: "write", path: target.to_path_buf(), source };
-    let made = tempfile::Builder::new().prefix(".edgegan-").suffix(".tmp").tempdir_in(folder);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".edgegan-").suffix(".tmp");
+    // Left alone, a temporary folder is its owner's only, and the server is often someone else.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let made = builder.tempdir_in(folder);
     // Without the temporary folder's path, which nobody asked for.
     let temporary = made.map_err(|error| io(error.kind().into()))?;
     let version = temporary.path().join(VERSION);
@@ -217,12 +222,6 @@ fn write_all(folder: &Path, target: &Path, model: &[u8], config: &str, classes: 
     if !classes.is_empty() {
         let lines: String = classes.iter().map(|class| format!("{class}\n")).collect();
         files::write(&temporary.path().join(LABELS), |file| file.write_all(lines.as_bytes()))?;
-    }
-    // A temporary folder is private to its owner; the server is often someone else.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755)).map_err(io)?;
     }
     fs::rename(temporary.path(), target).map_err(io)?;
     // It has another name now, so there is nothing to remove.
