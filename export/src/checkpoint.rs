@@ -23,13 +23,8 @@ pub fn find(asked: &Path, network: Which) -> Result<PathBuf> {
     let metadata = std::fs::metadata(asked).map_err(|error| {
         wrong(format!("{error}; expected a run's folder or a .safetensors file that `cargo train` wrote"))
     })?;
-    if metadata.is_file() {
-        return Ok(asked.to_path_buf());
-    }
     if !metadata.is_dir() {
-        return Err(wrong(
-            "this is a device or a pipe, and a checkpoint is read more than once; name a file".to_string(),
-        ));
+        return Ok(asked.to_path_buf());
     }
     let file = match network {
         Which::Generator => Some(asked.join(GENERATOR)).filter(|file| file.is_file()),

@@ -50,17 +50,13 @@ struct Estimate {
     n: usize,
 }
 
-/// No report is near this long.
-const LONGEST: u64 = 64 << 20;
-
 /// The figures in `path`, which must be of this generator's drawings.
 ///
 /// # Errors
 /// [`Error::Quality`], if there is no such report, or it is another generator's.
 pub fn read(path: &Path, trained: &Trained) -> Result<Map<String, Value>> {
     let wrong = |found: String| Error::Quality { path: path.to_path_buf(), found };
-    let bytes =
-        contract::files::read(path, LONGEST).map_err(|error| wrong(format!("can't be read ({error})")))?;
+    let bytes = contract::files::read(path).map_err(|error| wrong(format!("can't be read ({error})")))?;
     let report: Report =
         serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is no such report ({error})")))?;
     let Some(Checkpoint { sha256, weights }) = &report.checkpoint else {

@@ -76,9 +76,14 @@ impl Trained {
     /// [`Error::Checkpoint`] or [`Error::Model`] if it is no such file, its weights are not those of
     /// its header, or training failed.
     pub fn load(path: &Path, which: Which, weights: Weights) -> Result<Trained> {
-        match is_judge(path) {
-            true => judge(path),
-            false => checkpoint(path, which, weights),
+        let bytes = contract::files::read(path).map_err(|source| models::Error::Io {
+            action: "read",
+            path: path.to_path_buf(),
+            source,
+        })?;
+        match is_judge(&bytes) {
+            true => judge(&bytes, path),
+            false => checkpoint(&bytes, path, which, weights),
         }
     }
 
@@ -92,9 +97,9 @@ impl Trained {
     }
 }
 
-fn checkpoint(path: &Path, which: Which, weights: Weights) -> Result<Trained> {
+fn checkpoint(bytes: &[u8], path: &Path, which: Which, weights: Weights) -> Result<Trained> {
     let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
-    let checkpoint = Checkpoint::load(path)?;
+    let checkpoint = Checkpoint::from_bytes(bytes, path)?;
     let config = checkpoint.header.config;
     let network = match which {
         Which::Generator => config.generator(),
@@ -138,8 +143,8 @@ fn checkpoint(path: &Path, which: Which, weights: Weights) -> Result<Trained> {
     })
 }
 
-fn judge(path: &Path) -> Result<Trained> {
-    let judge = Judge::load(path, &Device::Cpu)?;
+fn judge(bytes: &[u8], path: &Path) -> Result<Trained> {
+    let judge = Judge::from_bytes(bytes, path, &Device::Cpu)?;
     finite(path, "judge", judge.parameters())?;
     Ok(Trained {
         path: path.to_path_buf(),

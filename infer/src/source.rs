@@ -17,9 +17,6 @@ use contract::{
 
 use crate::Error;
 
-/// The most that a protobuf message, which an ONNX file is, can hold.
-const LONGEST: u64 = 2 << 30;
-
 /// Where a model comes from.
 #[derive(Debug, Clone, Copy)]
 pub enum ModelSource<'a> {
@@ -59,10 +56,10 @@ impl ModelFile {
     /// 2 GiB. That a file is there shows when it is used.
     pub fn open(path: PathBuf) -> Result<Self, Error> {
         let piped = match fs::metadata(&path) {
-            Ok(found) if files::is_pipe(&found) => {
-                let bytes = files::read(&path, LONGEST).map_err(|error| unreadable(&path, error))?;
-                Some((path.display().to_string(), bytes.into()))
-            }
+            Ok(found) if files::is_pipe(&found) => Some((
+                path.display().to_string(),
+                files::read(&path).map_err(|error| unreadable(&path, error))?.into(),
+            )),
             _ => None,
         };
         Ok(Self { path, piped })

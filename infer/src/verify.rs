@@ -1,6 +1,6 @@
 //! Drawing images anew until a judge reads each as its label.
 //!
-//! Image i of seed s is drawn from the first latents of its stream (see [`latent`](mod@crate::latent)).
+//! Image i of seed s is drawn from the first latents of its stream (see [`latent`]).
 //! If a judge reads it as another class, or as its own with less confidence than a threshold, it is
 //! drawn again from the stream's next latents, and so on. What is kept depends on the model, the
 //! judge, the threshold, s, i and the label alone: not on the batch, the thread, the shard, or on

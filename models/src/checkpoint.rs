@@ -2,20 +2,19 @@
 //!
 //! Tensors are named `<group>.<layer>.<parameter>`. A run's `generator.safetensors` has the groups
 //! `average` (the exponential moving average, which samples better) and `raw`; the files in its
-//! `checkpoints/` also hold what training needs to go on. The header's metadata has one key,
-//! `edgegan`, with a [`Header`] as JSON, and in it the SHA-256 of the whole file, taken with zeros in
-//! the digest's own place: a file that is not to the bit what was written is refused.
+//! `checkpoints/` also hold what training needs to go on. The metadata has one key, `edgegan`, with a
+//! [`Header`] as JSON, and in it the SHA-256 of the whole file, taken with zeros in the digest's own
+//! place: a file that is not to the bit what was written is refused.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
-use contract::files::{self, hex, sha256};
-use safetensors::SafeTensors;
+use candle_core::{Device, Tensor};
+use contract::files::{self, sha256};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::network::{Network, Parameters};
+use crate::sealed::{self, Sealed};
 use crate::{Error, Result, dcgan};
 
 /// The header's format; a reader refuses later ones.
@@ -24,13 +23,6 @@ pub use crate::dcgan::{LABELLED_DCGAN, UNLABELLED_DCGAN};
 
 /// The last format without a digest.
 const UNSEALED: u32 = 1;
-
-const KEY: &str = "edgegan";
-
-/// What stands before the digest in a file: the header is JSON within a string of JSON.
-const SEAL: &str = r#"\"file_sha256\":\""#;
-/// Hexadecimal digits of a SHA-256.
-const DIGITS: usize = 64;
 
 /// What a checkpoint says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,16 +35,6 @@ pub struct Header {
     pub config: dcgan::Config,
     /// How the weights came about.
     pub provenance: Provenance,
-}
-
-/// A header as it is written.
-#[derive(Serialize, Deserialize)]
-struct Sealed<H> {
-    #[serde(flatten)]
-    header: H,
-    /// In every format since [`FORMAT`] 2.
-    #[serde(default)]
-    file_sha256: Option<String>,
 }
 
 /// How weights came about.
@@ -126,47 +108,8 @@ impl Contents {
     /// [`Error::Checkpoint`] if a name is there twice; Candle's.
     pub fn to_bytes(self, header: &Header, path: &Path) -> Result<Vec<u8>> {
         let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
-        let sealed = Sealed { header, file_sha256: Some("0".repeat(DIGITS)) };
-        let json = serde_json::to_string(&sealed).map_err(|e| wrong(e.to_string()))?;
-        let host = self.0.into_iter().map(|(name, t)| Ok((name, t.to_device(&Device::Cpu)?.contiguous()?)));
-        let host = host.collect::<Result<Vec<_>>>()?;
-        let metadata = HashMap::from([(KEY.to_string(), json)]);
-        let mut bytes = safetensors::serialize(host, Some(metadata)).map_err(|e| wrong(e.to_string()))?;
-        let start = seal(&bytes).ok_or_else(|| wrong("its header has no place for a digest".to_string()))?;
-        let digest = sha256(&bytes);
-        bytes[start..start + DIGITS].copy_from_slice(digest.as_bytes());
-        Ok(bytes)
+        sealed::to_bytes(header, self.0, wrong)
     }
-}
-
-/// Where the digest stands in a file, if there is room for one.
-fn seal(bytes: &[u8]) -> Option<usize> {
-    let start = bytes.windows(SEAL.len()).position(|window| window == SEAL.as_bytes())? + SEAL.len();
-    (start + DIGITS <= bytes.len()).then_some(start)
-}
-
-/// No tensor ends after the file. The safetensors crate adds these numbers up before it compares them
-/// with the file's length, and very large ones overflow.
-fn ends_within(bytes: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Place {
-        data_offsets: (u64, u64),
-    }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Entry {
-        Tensor(Place),
-        Other(serde::de::IgnoredAny),
-    }
-    let header = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
-    let header = header.and_then(|length| bytes[8..].get(..usize::try_from(length).ok()?));
-    // What is wrong otherwise, the safetensors crate says.
-    let entries = header.and_then(|json| serde_json::from_slice::<HashMap<String, Entry>>(json).ok());
-    let length = bytes.len() as u64;
-    entries.into_iter().flatten().all(|(_, entry)| match entry {
-        Entry::Tensor(Place { data_offsets: (start, end) }) => start <= length && end <= length,
-        Entry::Other(_) => true,
-    })
 }
 
 impl Checkpoint {
@@ -175,7 +118,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] if it can't be read; otherwise those of [`Checkpoint::from_bytes`].
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        let bytes = files::read(path).map_err(|source| Error::Io {
             action: "read",
             path: path.to_path_buf(),
             source,
@@ -191,13 +134,8 @@ impl Checkpoint {
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Checkpoint> {
         let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
         let damaged = |message: String| Error::Damaged { path: path.to_path_buf(), message };
-        let not_whole = |why: &str| damaged(format!("cut short, or no safetensors file ({why})"));
-        let broken = |e: safetensors::SafeTensorError| not_whole(&e.to_string());
-        if !ends_within(bytes) {
-            return Err(not_whole("a tensor ends after the file"));
-        }
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| {
+        let file = sealed::File::open(bytes).map_err(damaged)?;
+        let json = file.header.as_ref().ok_or_else(|| {
             wrong("a safetensors file without edgegan's header; use one that `train` wrote".to_string())
         })?;
         let Sealed { header, file_sha256 } = serde_json::from_str::<Sealed<Header>>(json).map_err(|e| {
@@ -219,19 +157,10 @@ impl Checkpoint {
         }
         // A digest counts whatever the format that the file says it has.
         let claims_none = header.format == UNSEALED && file_sha256.is_none();
-        if !claims_none && !is_sealed(bytes, file_sha256.as_deref()) {
+        if !claims_none && !file.is_sealed(file_sha256.as_deref()) {
             return Err(damaged("changed since it was written (its SHA-256 differs)".to_string()));
         }
-        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
-        let mut tensors = HashMap::new();
-        for (name, view) in file.iter() {
-            if view.dtype() != safetensors::Dtype::F32 {
-                return Err(wrong(format!("tensor {name} is of {:?}, F32 was expected", view.dtype())));
-            }
-            let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
-            tensors.insert(current(name), tensor);
-        }
-        Ok(Checkpoint { header, sha256: sha256(bytes), tensors })
+        Ok(Checkpoint { header, sha256: sha256(bytes), tensors: file.tensors(wrong)? })
     }
 
     /// The weights of `network` under `group`.
@@ -248,28 +177,6 @@ impl Checkpoint {
     pub fn tensor(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
     }
-}
-
-/// A tensor's name, of which files of earlier versions have another: a batch norm's `weight` and `bias`
-/// were `gain` and `offset`.
-pub(crate) fn current(name: &str) -> String {
-    for (earlier, now) in [(".gain", ".weight"), (".offset", ".bias")] {
-        if let Some(layer) = name.strip_suffix(earlier) {
-            return format!("{layer}{now}");
-        }
-    }
-    name.to_string()
-}
-
-/// Whether a file's bytes have this digest.
-fn is_sealed(bytes: &[u8], digest: Option<&str>) -> bool {
-    let (Some(start), Some(digest)) = (seal(bytes), digest) else { return false };
-    let mut hash = Sha256::new();
-    hash.update(&bytes[..start]);
-    hash.update([b'0'; DIGITS]);
-    hash.update(&bytes[start + DIGITS..]);
-    // The digest that was hashed around, and no other of that name.
-    bytes[start..start + DIGITS] == *digest.as_bytes() && hex(hash.finalize()) == digest
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |
 //! | [`trace`] | a forward pass that remembers what the backward pass needs, and the backward pass |
 //! | [`checkpoint`] | weights, configuration and provenance in one safetensors file |
+//! | `sealed` | safetensors files that are to the bit what was written, or refused |
 //! | [`ops`] | the kernels under training, for CPU and CUDA: unfold and fold, batch norm, Adam |
 //!
 //! Letters, here and in every comment: N batch, C channels, H height, W width, z latent, y label.
@@ -23,6 +24,7 @@ pub mod judge;
 pub mod layers;
 pub mod network;
 pub mod ops;
+mod sealed;
 pub mod trace;
 
 pub use error::{Error, Result};

@@ -54,7 +54,7 @@ pub fn write(grids: &[PathBuf], path: &Path) -> Result<()> {
 /// A grid as a frame, compressed. Grey ones use the GIF's own palette, which has all greys; others
 /// bring one of 256 colours.
 fn frame(path: &Path) -> Result<Frame<'static>> {
-    let name = || format!("can't read {} as a frame; delete it to go on without it", path.display());
+    let name = || format!("can't read {} as a frame; move it away to go on without it", path.display());
     let file = File::open(path).with_context(name)?;
     let picture = image::load(BufReader::new(file), ImageFormat::Png).with_context(name)?;
     let (width, height) = (u16::try_from(picture.width()), u16::try_from(picture.height()));
@@ -155,7 +155,7 @@ mod tests {
         let error = write(&[a.clone(), b], &gif).unwrap_err().to_string();
         assert!(error.contains("a.png has 7×3 pixels") && error.contains("b.png 3×7"), "{error}");
         let error = write(&[a, text], &gif).unwrap_err().to_string();
-        assert!(error.contains("text.png") && error.contains("delete it"), "{error}");
+        assert!(error.contains("text.png") && error.contains("move it away"), "{error}");
         assert!(!gif.exists());
     }
 }

@@ -8,13 +8,14 @@ mod unlabelled;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use contract::files;
 use models::dcgan;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -363,8 +364,8 @@ impl Layer {
     /// One sentence with the file, the key, what was found and what was expected.
     pub fn read(path: &Path) -> Result<Layer> {
         let name = path.display().to_string();
-        let text =
-            fs::read_to_string(path).map_err(|error| anyhow!("--config {name}: can't be read ({error})"))?;
+        let text = files::read(path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+        let text = text.map_err(|error| anyhow!("--config {name}: can't be read ({error})"))?;
         Layer::parse(&text, &name)
     }
 

@@ -1,81 +1,162 @@
-//! Reading what a user names.
+//! Reading files that a user named, whatever they are.
 
 use std::{
-    fs::{self, File},
-    io::{self, ErrorKind, Read},
+    fs::{self, File, Metadata},
+    io::{self, Read},
     path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
-/// All of a file, or all that comes through a pipe such as a shell's `<(…)`, of at most so many bytes.
+/// The most that is read of a pipe: an ONNX file can't hold more.
+const MOST_PIPED: u64 = 2 << 30;
+/// The most that is read of a device: what is typed into a terminal is less, and some have no end.
+const MOST_OF_DEVICE: u64 = 1 << 20;
+/// How long a pipe may have nobody who writes into it.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a pipe is looked at for more.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// All bytes of a file, or all that comes through a pipe or a device. A pipe is read as it comes, for as
+/// long as there is somebody who writes into it.
 ///
 /// # Errors
-/// The system's; and in words if the path is a folder or a device, which has no end, or holds more.
-pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+/// The system's; if it is a folder, a socket or a disk; if nobody writes into the pipe; if a pipe gives
+/// more than 2 GiB or a device more than a MiB.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let found = fs::metadata(path)?;
+    if found.is_file() {
+        return fs::read(path);
+    }
     if found.is_dir() {
-        return Err(io::Error::new(ErrorKind::IsADirectory, "this is a folder"));
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a folder; name a file"));
     }
-    if !found.is_file() && !is_pipe(&found) {
-        return Err(io::Error::other("this is no file but a device"));
+    if !is_stream(&found) {
+        return Err(io::Error::other("this is a disk or a socket; name a file"));
     }
-    let too_large = |bytes: String| {
-        io::Error::other(format!("{bytes} are more than the {} that it can have", size(most)))
+    let mut bytes = Vec::new();
+    let most = match is_pipe(&found) {
+        true => {
+            read_pipe(path, &mut bytes)?;
+            MOST_PIPED
+        }
+        false => {
+            File::open(path)?.take(MOST_OF_DEVICE + 1).read_to_end(&mut bytes)?;
+            MOST_OF_DEVICE
+        }
     };
-    if found.is_file() && found.len() > most {
-        return Err(too_large(format!("{} bytes", found.len())));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or_default());
-    // It may grow while it is read.
-    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > most {
-        true => Err(too_large("what it holds".into())),
-        false => Ok(bytes),
+    match bytes.len() as u64 <= most {
+        true => Ok(bytes),
+        false => Err(io::Error::other(format!("over {} MiB came and no end; name a file", most >> 20))),
     }
 }
 
-/// So many bytes, in words.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0x2000_0000.. => format!("{} GiB", (bytes as f64 / f64::from(1 << 30)).round()),
-        0x10_0000.. => format!("{} MiB", (bytes as f64 / f64::from(1 << 20)).round()),
-        _ => format!("{bytes} bytes"),
+/// Opening a pipe waits for its writer, however long. So it is opened without waiting, and then no bytes
+/// mean that there is no writer: not yet, or no more.
+fn read_pipe(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let mut pipe = options.open(path)?.take(MOST_PIPED + 1);
+    let opened = Instant::now();
+    let mut has_writer = false;
+    loop {
+        let before = bytes.len();
+        match pipe.read_to_end(bytes) {
+            Ok(_) if has_writer || bytes.len() > before => return Ok(()),
+            Ok(_) if opened.elapsed() > PATIENCE => {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "nobody writes into this pipe"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => has_writer = true,
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        sleep(PAUSE);
     }
 }
 
-/// Whether this is a pipe, which can be read once.
-pub fn is_pipe(found: &fs::Metadata) -> bool {
+/// Whether it is a pipe or a device that gives one byte after the other.
+pub(super) fn is_stream(found: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        found.file_type().is_fifo() || found.file_type().is_char_device()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = found;
+        false
+    }
+}
+
+/// Whether it is a pipe, which can be read once.
+pub fn is_pipe(found: &Metadata) -> bool {
     #[cfg(unix)]
     return std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type());
     #[cfg(not(unix))]
-    return {
+    {
         let _ = found;
         false
-    };
+    }
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
+    use std::{io::Write, process::Command, thread};
+
     use super::*;
+
+    fn text(path: &Path) -> String {
+        read(path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_has_bytes_is_read_and_the_rest_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, pipe, socket] = ["file", "pipe", "socket"].map(|name| folder.path().join(name));
+        fs::write(&file, "whole").unwrap();
+        assert_eq!(read(&file).unwrap(), b"whole");
+        assert_eq!(read(Path::new("/dev/null")).unwrap(), b"");
+        assert_eq!(text(Path::new("/dev/zero")), "over 1 MiB came and no end; name a file");
+        assert!(text(folder.path()).contains("this is a folder"));
+        let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(text(&socket).contains("a socket"));
+        assert_eq!(read(&folder.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
+
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(text(&pipe), "nobody writes into this pipe");
+        // More than a pipe holds, and a pause in it.
+        let parts = [vec![1; 1 << 17], vec![2; 3]];
+        let writer = thread::spawn({
+            let (pipe, parts) = (pipe.clone(), parts.clone());
+            move || {
+                let mut pipe = File::options().write(true).open(pipe).unwrap();
+                for part in parts {
+                    thread::sleep(Duration::from_millis(50));
+                    pipe.write_all(&part).unwrap();
+                }
+            }
+        });
+        assert!(read(&pipe).unwrap() == parts.concat());
+        writer.join().unwrap();
+    }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn files_and_pipes_are_read_and_devices_are_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let [file, pipe] = ["file", "pipe"].map(|name| folder.path().join(name));
-        fs::write(&file, "text").unwrap();
-        assert_eq!(read(&file, 4).unwrap(), b"text");
-        let said = |path: &Path, most| read(path, most).unwrap_err().to_string();
-        assert_eq!(said(&file, 3), "4 bytes are more than the 3 bytes that it can have");
-        assert_eq!([size((1 << 31) - 1), size(3 << 20)], ["2 GiB", "3 MiB"]);
-        assert!(said(folder.path(), 9).contains("folder"));
-        assert!(said(Path::new("/dev/zero"), 9).contains("device"));
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let writer = std::thread::spawn({
-            let pipe = pipe.clone();
-            move || (0..2).map(|_| fs::write(&pipe, "through")).collect::<Vec<_>>()
-        });
-        assert_eq!(read(&pipe, 7).unwrap(), b"through");
-        assert!(said(&pipe, 6).contains("more than the 6 bytes"));
-        let _ = writer.join();
+    fn the_shell_s_own_pipes_are_read() {
+        use std::os::fd::AsRawFd;
+        for sent in ["", "through"] {
+            let (reader, mut writer) = io::pipe().unwrap();
+            writer.write_all(sent.as_bytes()).unwrap();
+            let path = format!("/dev/fd/{}", reader.as_raw_fd());
+            let slow = thread::spawn(move || {
+                thread::sleep(Duration::from_millis(50));
+                drop(writer);
+            });
+            assert_eq!(read(Path::new(&path)).unwrap(), sent.as_bytes());
+            slow.join().unwrap();
+        }
     }
 }

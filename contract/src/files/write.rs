@@ -1,12 +1,12 @@
 //! Writing a file so that it is there whole or not at all.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
-use super::{Error, PREFIX, SUFFIX, folder_of, lock::is_one, sync_folder};
+use super::{Error, PREFIX, SUFFIX, folder_of, lock::is_one, read::is_stream, sync_folder};
 
 /// Links that lead to links are followed so often; Linux follows as many.
 const MOST_LINKS: usize = 40;
@@ -123,19 +123,6 @@ fn followed(path: &Path) -> io::Result<Destination> {
 /// nowhere or to a name that a rename would take away.
 fn is_of_open_files(folder: &Path) -> bool {
     folder.starts_with("/proc") && folder.ends_with("fd")
-}
-
-fn is_stream(found: &Metadata) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        found.file_type().is_fifo() || found.file_type().is_char_device()
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = found;
-        false
-    }
 }
 
 /// Without the temporary file's path, which nobody asked for.

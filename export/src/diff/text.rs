@@ -14,13 +14,7 @@ impl fmt::Display for Report {
         let side = |name: &str, side: &super::Side| {
             let size = format!("{:.1} MB", side.bytes as f64 / 1e6);
             let (nodes, parameters) = (format!("{} nodes", side.nodes), thousands(side.parameters));
-            vec![
-                name.into(),
-                contract::shown(&side.file),
-                size,
-                nodes,
-                format!("{parameters} parameters"),
-            ]
+            vec![name.into(), contract::shown(&side.file), size, nodes, format!("{parameters} parameters")]
         };
         f.write_str(&table::left([side("a", &self.a), side("b", &self.b)]))?;
         if self.a.sha256 == self.b.sha256 {

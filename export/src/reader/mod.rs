@@ -21,8 +21,16 @@ pub const LARGEST: u64 = (1 << 31) - 1;
 /// # Errors
 /// [`Error::Unreadable`] if there is none, or something else than a file of at most [`LARGEST`] bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    contract::files::read(path, LARGEST)
-        .map_err(|error| Error::Unreadable { path: path.to_path_buf(), found: error.to_string() })
+    let wrong = |found: String| Error::Unreadable { path: path.to_path_buf(), found };
+    let metadata = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    if !metadata.is_file() && !metadata.is_dir() && !contract::files::is_pipe(&metadata) {
+        return Err(wrong("this is no file but a device".to_string()));
+    }
+    if metadata.len() > LARGEST {
+        let bytes = metadata.len();
+        return Err(wrong(format!("{bytes} bytes are more than the 2 GiB that an ONNX file can have")));
+    }
+    contract::files::read(path).map_err(|error| wrong(error.to_string()))
 }
 
 /// The model that these bytes are, which came from `path`.

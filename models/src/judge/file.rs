@@ -1,23 +1,22 @@
-//! A judge's file: safetensors, with what it is and where it comes from in the header, as a
-//! generator's checkpoint has it.
+//! A judge's file: safetensors, with what it is and where it comes from in the header, and the file's
+//! digest, as a generator's checkpoint has them.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Device;
 use contract::files::{self, sha256};
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, JUDGE, Judge};
-use crate::checkpoint::{self, Provenance};
+use crate::checkpoint::Provenance;
 use crate::network::Parameters;
+use crate::sealed::{self, Sealed};
 use crate::{Error, Result};
 
-/// The header's format; a reader refuses others.
-const FORMAT: u32 = 1;
-/// The header's key in the file's metadata, the same for everything that edgegan writes.
-const KEY: &str = "edgegan";
+/// The header's format; a reader refuses later ones.
+const FORMAT: u32 = 2;
+/// The last format without a digest.
+const UNSEALED: u32 = 1;
 
 /// What a judge's file says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,17 +54,11 @@ struct Kind {
     architecture: String,
 }
 
-/// Whether a file is a judge: not of which version, nor whether it is whole.
-pub fn is_judge(path: &Path) -> bool {
-    let json = std::fs::read(path).ok().and_then(|bytes| header(&bytes).ok().flatten());
+/// Whether a file's bytes are a judge: not of which version, nor whether it is whole.
+pub fn is_judge(bytes: &[u8]) -> bool {
+    let json = sealed::header(bytes).ok().flatten();
     json.and_then(|json| serde_json::from_str::<Kind>(&json).ok())
         .is_some_and(|kind| kind.architecture == JUDGE)
-}
-
-/// The header's text, if there is one.
-fn header(bytes: &[u8]) -> std::result::Result<Option<String>, safetensors::SafeTensorError> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
-    Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)).cloned())
 }
 
 impl Judge {
@@ -84,14 +77,9 @@ impl Judge {
     /// [`Error::Write`] if the folder can't be written or the disk is full.
     pub fn save(&self, path: &Path) -> Result<String> {
         let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
-        let json = serde_json::to_string(&self.header).map_err(|e| wrong(e.to_string()))?;
-        let host = self
-            .parameters
-            .iter()
-            .map(|(name, value)| Ok((name.to_string(), value.to_device(&Device::Cpu)?.contiguous()?)));
-        let host = host.collect::<Result<Vec<_>>>()?;
-        let metadata = HashMap::from([(KEY.to_string(), json)]);
-        let bytes = safetensors::serialize(host, Some(metadata)).map_err(|e| wrong(e.to_string()))?;
+        let parameters =
+            self.parameters.iter().map(|(name, value)| (name.to_string(), value.as_tensor().clone()));
+        let bytes = sealed::to_bytes(&self.header, parameters, wrong)?;
         files::write(path, |file| file.write_all(&bytes))?;
         Ok(sha256(&bytes))
     }
@@ -101,7 +89,7 @@ impl Judge {
     /// # Errors
     /// [`Error::Io`] if the file can't be read; else as [`Judge::from_bytes`].
     pub fn load(path: &Path, device: &Device) -> Result<Judge> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        let bytes = files::read(path).map_err(|source| Error::Io {
             action: "read",
             path: path.to_path_buf(),
             source,
@@ -112,44 +100,39 @@ impl Judge {
     /// A judge from its file's bytes; `path` is what errors call it.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if it is cut short, is no safetensors file, or is no judge.
+    /// [`Error::Checkpoint`] if it is cut short, is no safetensors file, was changed after it was
+    /// written, or is no judge.
     pub fn from_bytes(bytes: &[u8], path: &Path, device: &Device) -> Result<Judge> {
         let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
         let remedy = "use another judge, or train one with `evaluate train-judge`";
-        let broken = |e: safetensors::SafeTensorError| {
-            wrong(format!("cut short, or no safetensors file ({e}); {remedy}"))
-        };
-        let json = header(bytes).map_err(broken)?;
-        let json =
-            json.ok_or_else(|| wrong(format!("a safetensors file without edgegan's header; {remedy}")))?;
+        let file = sealed::File::open(bytes).map_err(|why| wrong(format!("{why}; {remedy}")))?;
+        let json = (file.header.as_ref())
+            .ok_or_else(|| wrong(format!("a safetensors file without edgegan's header; {remedy}")))?;
         let not_understood = |e: serde_json::Error| {
             wrong(format!("its header is not understood ({e}); it may be of another version"))
         };
-        let kind: Kind = serde_json::from_str(&json).map_err(not_understood)?;
+        let kind: Kind = serde_json::from_str(json).map_err(not_understood)?;
         if kind.architecture != JUDGE {
             let found = kind.architecture;
             return Err(wrong(format!("architecture {found:?}, which is no judge ({JUDGE:?}); {remedy}")));
         }
-        if kind.format != FORMAT {
+        if !(UNSEALED..=FORMAT).contains(&kind.format) {
             let found = kind.format;
-            return Err(wrong(format!("a judge of format {found}, this version reads {FORMAT}")));
+            return Err(wrong(format!("a judge of format {found}, this version reads up to {FORMAT}")));
         }
-        let header: Header = serde_json::from_str(&json).map_err(not_understood)?;
+        let Sealed { header, file_sha256 } =
+            serde_json::from_str::<Sealed<Header>>(json).map_err(not_understood)?;
+        // A digest counts whatever the format that the file says it has.
+        let claims_none = kind.format == UNSEALED && file_sha256.is_none();
+        if !claims_none && !file.is_sealed(file_sha256.as_deref()) {
+            return Err(wrong(format!("changed since it was written (its SHA-256 differs); {remedy}")));
+        }
         let named = header.provenance.classes.len();
         if named != header.config.classes {
             let classes = header.config.classes;
             return Err(wrong(format!("it names {named} classes, but has {classes}; {remedy}")));
         }
-        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
-        let mut tensors = HashMap::new();
-        for (name, view) in file.iter() {
-            if view.dtype() != safetensors::Dtype::F32 {
-                return Err(wrong(format!("tensor {name} is of {:?}, F32 was expected", view.dtype())));
-            }
-            let tensor = Tensor::from_raw_buffer(view.data(), DType::F32, view.shape(), &Device::Cpu)?;
-            tensors.insert(checkpoint::current(name), tensor);
-        }
-        let parameters = header.config.network()?.with_weights(tensors, device);
+        let parameters = header.config.network()?.with_weights(file.tensors(wrong)?, device);
         let parameters = parameters.map_err(|e| wrong(format!("{e}; {remedy}")))?;
         Ok(Judge { sha256: sha256(bytes), ..Judge::new(header, parameters)? })
     }
@@ -193,6 +176,37 @@ mod tests {
         Judge { sha256, ..judge }
     }
 
+    /// The same judge as it was written before there was a digest.
+    fn unsealed(bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for (from, to) in [(r#"\"format\":2"#, r#"\"format\":1"#), ("file_sha256", "File_sha256")] {
+            let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn every_bit_counts_but_in_files_of_before_there_was_a_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("judge.safetensors");
+        saved(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let load = |bytes: &[u8]| Judge::from_bytes(bytes, &path, &Device::Cpu).map_err(|e| e.to_string());
+        let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+        // A bit of each byte of the header, and of some of the weights.
+        for i in (0..header).chain((header..whole.len()).step_by(10_007)) {
+            let mut changed = whole.clone();
+            changed[i] ^= 1 << (i % 8);
+            assert!(load(&changed).is_err(), "byte {i}");
+        }
+        let mut changed = whole.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        let error = load(&changed).unwrap_err();
+        assert!(error.contains("changed since it was written") && error.contains("train-judge"), "{error}");
+        assert_eq!(load(&unsealed(&changed)).unwrap().header.provenance, provenance());
+    }
+
     #[test]
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
@@ -204,7 +218,7 @@ mod tests {
         let logits =
             |judge: &Judge| judge.logits(&judge.features(&x).unwrap()).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(logits(&read), logits(&written));
-        assert!(is_judge(&path));
+        assert!(is_judge(&std::fs::read(&path).unwrap()));
     }
 
     #[test]
@@ -218,7 +232,7 @@ mod tests {
             provenance: provenance(),
         };
         Contents::default().save(&header, &path).unwrap();
-        assert!(!is_judge(&path));
+        assert!(!is_judge(&std::fs::read(&path).unwrap()));
         let error = Judge::load(&path, &Device::Cpu).unwrap_err().to_string();
         assert!(error.contains("\"labelled-dcgan\", which is no judge"), "{error}");
         saved(&path);
@@ -235,7 +249,7 @@ mod tests {
         assert!(load(&whole[..whole.len() - 1]).contains("cut short"));
         assert!(load(b"no tensors at all").contains("no safetensors file"));
         let text = |from: &str, to: &str| {
-            let mut bytes = whole.clone();
+            let mut bytes = unsealed(&whole);
             let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
             bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
             bytes

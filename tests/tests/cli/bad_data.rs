@@ -1,6 +1,7 @@
 //! Data that can't be learned from: what `train` says, and that no run is left behind.
 
 use std::fs;
+use std::process::Command;
 
 use image::{GrayImage, Luma};
 use tests::Shell;
@@ -230,13 +231,13 @@ fn folders_of_pictures() {
                 "empty class folder",
                 &|s| fs::create_dir(s.path("pets/cat")).unwrap(),
                 &[],
-                &["pets/cat: a class's folder without a PNG or JPEG picture"],
+                &["pets/cat: a class's folder without a PNG, JPEG, WebP or BMP picture"],
             ),
             (
                 "class folder without pictures",
                 &|s| write(s, "pets/cat/notes.txt", "miaow"),
                 &[],
-                &["pets/cat: a class's folder without a PNG or JPEG picture"],
+                &["pets/cat: a class's folder without a PNG, JPEG, WebP or BMP picture"],
             ),
             (
                 "class name",
@@ -254,13 +255,13 @@ fn folders_of_pictures() {
                 "other format",
                 &|s| write(s, "pets/ant/3.GIF", ""),
                 &[],
-                &["pets/ant/3.GIF", "only PNG and JPEG", "convert"],
+                &["pets/ant/3.GIF", "only PNG, JPEG, WebP and BMP", "convert"],
             ),
             (
                 "no picture",
                 &|s| write(s, "pets/ant/2.png", "miaow"),
                 &[],
-                &["pets/ant/2.png can't be read as a PNG or JPEG"],
+                &["pets/ant/2.png can't be read as a PNG, JPEG, WebP or BMP picture"],
             ),
             ("empty picture", &|s| write(s, "pets/ant/2.png", ""), &[], &["pets/ant/2.png can't be read"]),
             (
@@ -343,6 +344,92 @@ fn folders_of_pictures() {
                 &|s| write(s, "pets/classes.txt", b"ant\nb\xe9e\n"),
                 &[],
                 &["classes.txt: byte 6 is not UTF-8"],
+            ),
+        ],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_where_files_should_lie_are_refused_at_once() {
+    fn pipe(name: &str) -> impl Fn(&Shell) {
+        move |shell| {
+            let path = shell.path(name);
+            let _ = fs::remove_file(&path);
+            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        }
+    }
+    let good = |shell: &Shell| {
+        for name in ["ant/1.png", "ant/2.png", "bee/1.png"] {
+            write(shell, &format!("pets/{name}"), png());
+        }
+    };
+    let list = "this is no ordinary file; put one in its place";
+    check(
+        good,
+        &[
+            ("names of classes", &pipe("pets/classes.txt"), &[], &["pets/classes.txt", list]),
+            ("table", &pipe("pets/labels.csv"), &[], &["pets/labels.csv", list]),
+            ("picture", &pipe("pets/ant/2.png"), &[], &["pets/ant/2.png can't be read", "no ordinary file"]),
+            (
+                "settings that nobody writes",
+                &pipe("run.toml"),
+                &["--config", "run.toml"],
+                &["--config run.toml: can't be read", "nobody writes into this pipe"],
+            ),
+            (
+                "a judge that nobody writes",
+                &pipe("judge"),
+                &["--evaluate-every", "1", "--judge", "judge"],
+                &["can't read judge", "nobody writes into this pipe"],
+            ),
+        ],
+    );
+    check(good_idx, &[("names of IDX classes", &pipe("pets/classes.txt"), &[], &["pets/classes.txt", list])]);
+}
+
+#[test]
+fn folders_that_hold_no_class() {
+    let good = |shell: &Shell| {
+        for name in ["ant/1.png", "ant/2.png", "bee/1.png"] {
+            write(shell, &format!("pets/{name}"), png());
+        }
+    };
+    check(
+        good,
+        &[
+            (
+                "classes one folder below",
+                &|s| write(s, "pets/birds/jay/1.png", png()),
+                &[],
+                &["pets/birds: a class's folder without", "its folders (jay)", "name pets/birds"],
+            ),
+            (
+                "a part in capitals",
+                &|s| write(s, "pets/Train/ant/1.png", png()),
+                &[],
+                &["its folder Train is no class but a part", "rename it to train"],
+            ),
+            (
+                "torchvision's folder",
+                &|s| write(s, "pets/MNIST/raw/train-labels-idx1-ubyte", ""),
+                &[],
+                &["IDX files lie in pets/MNIST/raw; name that folder"],
+            ),
+            (
+                "loose pictures alone",
+                &|s| {
+                    fs::remove_dir_all(s.path("pets")).unwrap();
+                    write(s, "pets/1.png", png());
+                },
+                &[],
+                &["pictures without labels (1)", "--unlabelled"],
+            ),
+            (
+                "two columns of labels",
+                &|s| write(s, "pets/labels.csv", "file,label,Label\nant/1.png,ant,insect\n"),
+                &[],
+                &["labels.csv: line 1: the header is \"file,label,Label\", which has label twice"],
             ),
         ],
     );
@@ -432,7 +519,7 @@ fn tables_of_pictures() {
                     write(s, "pets/labels.csv", "file,label\na.png,ant\nb.png,bee\n");
                 },
                 &[],
-                &["pets/b.png can't be read as a PNG or JPEG"],
+                &["pets/b.png can't be read as a PNG, JPEG, WebP or BMP picture"],
             ),
             (
                 "more classes than a label can say",

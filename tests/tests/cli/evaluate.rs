@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use image::GrayImage;
 use serde_json::Value;
@@ -140,4 +141,106 @@ fn a_generator_is_no_judge_and_a_judge_no_generator() {
     let report = measured(&shell, &["run", "--count", "2"]);
     // The first eight test images are of six digits.
     assert_eq!(number(&report, "/images"), 12.);
+}
+
+/// NumPy's own archives, and `infer`'s, of the same digits.
+#[test]
+fn archives_are_read_as_people_save_them() {
+    let shell = shell();
+    let (images, labels) = test_digits(150);
+    write_idx(&shell.path("digits"), &images, &labels);
+    let script = "
+import numpy as np
+images = np.fromfile('digits/train-images-idx3-ubyte', np.uint8)[16:].reshape(150, 28, 28)
+labels = np.fromfile('digits/train-labels-idx1-ubyte', np.uint8)[8:]
+np.savez('plain.npz', images=images, labels=labels)
+np.savez_compressed('floats.npz', images=images[..., None] / 255, labels=labels.astype('i8')[:, None])
+np.savez('fortran.npz', images=np.asfortranarray(images.astype('>f4')), labels=labels.astype('f8'))
+np.savez_compressed('bool.npz', images=images > 127, labels=labels)
+np.savez('swapped.npz', x_train=images, y_train=labels)
+np.savez('words.npz', images=images, labels=np.array(['one'] * 150))
+np.savez('ones.npz', images=(images > 127).astype('u1'), labels=labels)
+";
+    let python = Command::new(tests::python()).args(["-c", script]).current_dir(shell.folder()).output();
+    let python = python.unwrap();
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+
+    let figures = |name: &str| {
+        let mut report = measured(&shell, &[name]);
+        report.as_object_mut().unwrap().remove("what");
+        report
+    };
+    let expected = figures("digits");
+    assert!(number(&expected, "/agreement/overall/value") > 0.98);
+    for name in ["plain.npz", "floats.npz", "fortran.npz"] {
+        assert_eq!(figures(name), expected, "{name}");
+    }
+    assert!(number(&figures("bool.npz"), "/agreement/overall/value") > 0.95);
+    // One byte after the other.
+    let plain = fs::read(shell.path("plain.npz")).unwrap();
+    #[cfg(unix)]
+    {
+        let pipe = shell.path("pipe.npz");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        shell.fail(&["pipe.npz"], 2, &["pipe.npz: can't be read: nobody writes into this pipe"]);
+        let writer = std::thread::spawn({
+            let plain = plain.clone();
+            move || fs::write(pipe, plain).unwrap()
+        });
+        assert_eq!(figures("pipe.npz"), expected);
+        writer.join().unwrap();
+        fs::remove_file(shell.path("pipe.npz")).unwrap();
+    }
+
+    let fail = |name: &str, parts: &[&str]| shell.fail(&[name], 2, &[&[name], parts].concat());
+    fail("swapped.npz", &["arrays images and labels, but it holds x_train, y_train", "np.savez("]);
+    fail("words.npz", &["the array labels is none of numbers", "<U3"]);
+    fail("ones.npz", &["images of type |u1 has no pixels but 0 and 1", "save them as bool"]);
+    // Cut off, and changed.
+    shell.write("cut.npz", &plain[..plain.len() / 2]);
+    fail("cut.npz", &["no ZIP archive"]);
+    let mut changed = plain;
+    changed[20_000] ^= 1;
+    shell.write("changed.npz", changed);
+    fail("changed.npz", &["the array images can't be read"]);
+
+    shell.succeed_as("infer", &["dataset", "--count", "150", "--seed", "3", "--out", "drawn.npz", "--quiet"]);
+    shell.succeed_as(
+        "infer",
+        &["dataset", "--count", "150", "--seed", "3", "--out", "drawn", "--format", "idx", "--quiet"],
+    );
+    assert_eq!(figures("drawn.npz"), figures("drawn"));
+}
+
+#[test]
+fn pictures_that_the_judge_does_not_know_are_not_judged_without_a_word() {
+    let shell = shell();
+    // Shirts of a kind, called 0 to 9 as digits are.
+    let labels: Vec<u8> = (0..60).map(|i| i % 10).collect();
+    let images: Vec<u8> = (0..60 * 784).map(|i: usize| (i * (7 + i / 784 % 10) / 3) as u8).collect();
+    write_idx(&shell.path("shirts"), &images, &labels);
+    for name in ["images-idx3", "labels-idx1"] {
+        let [from, to] = ["train", "t10k"].map(|part| shell.path(format!("shirts/{part}-{name}-ubyte")));
+        fs::copy(from, to).unwrap();
+    }
+    let said = measured(&shell, &["shirts"])["remarks"].to_string();
+    assert!(said.contains("of another kind than mnist, which it was trained on"), "{said}");
+    let parts = ["shirts is not what the judge was trained on (mnist)", "train-judge", "--judge"];
+    shell.fail(&["shirts", "--real", "shirts"], 2, &parts);
+    let trainer = Shell::new("train");
+    let shirts = shell.path("shirts");
+    let run = ["--data", shirts.to_str().unwrap(), "--evaluate-every", "1", "--batch-size", "20"];
+    trainer.fail(&run, 2, &parts);
+
+    // Its own data a judge knows by their digest, however well it does on them.
+    let judge = ["train-judge", "--data", "shirts", "--epochs", "1", "--out", "judge", "--quiet"];
+    shell.succeed(&[&judge[..], &["--batch-size", "30"]].concat());
+    let own = ["shirts", "--real", "shirts", "--judge", "judge", "--json"];
+    let report: Value = serde_json::from_str(&shell.succeed(&own)).unwrap();
+    assert!(!report["remarks"].to_string().contains("are not those that"), "{report}");
+    // Changed, it is refused.
+    let mut bytes = fs::read(shell.path("judge")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    shell.write("judge", bytes);
+    shell.fail(&own, 2, &["judge: changed since it was written"]);
 }

@@ -91,6 +91,33 @@ fn pictures_of_three_classes_become_a_model_that_draws_them_by_name() {
 }
 
 #[test]
+fn a_data_set_in_colour_is_learned_again() {
+    let shell = shell();
+    let train = |data: &str, more: &[&str]| {
+        let run = ["--data", data, "--batch-size", "6", "--epochs", "1", "--quiet"];
+        shell.succeed(&[&run[..], more].concat());
+    };
+    train("flowers", &["--out", "run"]);
+    shell.succeed_as("export", &["--checkpoint", "run", "--out", "flowers.onnx", "--quiet"]);
+    let drawn = ["dataset", "--model", "flowers.onnx", "--count", "12", "--seed", "3", "--quiet", "--out"];
+    shell.succeed_as("infer", &[&drawn[..], &["idx", "--format", "idx"]].concat());
+    shell.succeed_as("infer", &[&drawn[..], &["folder", "--format", "folder"]].concat());
+    let header = |run: &str| Checkpoint::load(&shell.path(run).join("generator.safetensors")).unwrap().header;
+    // IDX files name no classes.
+    shell.write("idx/classes.txt", "daisy\nred rose\ntulip\n");
+    train("idx", &["--out", "again"]);
+    let config = header("again").config;
+    assert_eq!((config.classes, config.channels, config.height, config.width), (3, 3, 6, 10));
+    // The pictures are those of the folder.
+    train("folder", &["--out", "folder-run"]);
+    let digest = |run: &str| header(run).provenance.dataset_sha256;
+    assert_eq!(digest("again"), digest("folder-run"));
+
+    let parts = ["idx has no t10k-images-idx4-ubyte (nor t10k-images-idx4-ubyte.gz", "); put it there\n"];
+    shell.fail(&["--data", "idx", "--split", "all"], 2, &parts);
+}
+
+#[test]
 fn a_resumed_run_finds_its_pictures_again_in_their_size() {
     let shell = shell();
     let sized = ["--data", "flowers", "--size", "8x5", "--batch-size", "4", "--quiet"];

@@ -174,6 +174,22 @@ fn a_resumed_run_mirrors_the_pictures_that_it_would_have() {
 }
 
 #[test]
+fn a_folder_s_own_runs_are_no_pictures_of_it() {
+    let shell = shell("photos", 6, grey);
+    let run = ["--data", ".", "--size", "28x28", "--batch-size", "3"];
+    let loud: Vec<&str> = NARROW.into_iter().filter(|&word| word != "--quiet").collect();
+    for out in ["photos/run", "photos/second"] {
+        let output = shell.run(&[&loud[..], &run, &["--out", out]].concat());
+        let [said, noted] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(output.status.success(), "{noted}");
+        assert!(said.contains(" on cpu: 6 images of 28×28 without labels"), "{said}");
+        let is_second = out == "photos/second";
+        assert_eq!(noted.contains("being runs of `train` and no data: photos/run"), is_second, "{noted}");
+    }
+    shell.succeed(&["--resume", "photos/run", "--epochs", "2", "--quiet"]);
+}
+
+#[test]
 fn a_dry_run_says_what_would_be_learned() {
     let shell = shell("photos", 5, colour);
     let plan = ["--unlabelled", "--data", "photos", "--size", "20x12", "--batch-size", "2", "--dry-run"];

@@ -59,13 +59,25 @@ pub(super) fn listed(folder: &Path) -> Result<Option<Vec<String>>, DataError> {
         names.push(name.to_string());
     }
     if names.is_empty() {
-        return Err(DataError::list(&path, "it names no class; give one name a line, or delete the file"));
+        return Err(DataError::list(&path, "it names no class; give one name a line, or take the file away"));
     }
     Ok(Some(names))
 }
 
+/// Refuses a pipe or a device where a file should lie: it may never end, or begin.
+///
+/// # Errors
+/// [`DataError::List`].
+pub(super) fn check_is_file(path: &Path) -> Result<(), DataError> {
+    match path.is_file() {
+        true => Ok(()),
+        false => Err(DataError::list(path, "this is no ordinary file; put one in its place")),
+    }
+}
+
 /// A small text file, without the mark that some editors put first.
 pub(super) fn read_text(path: &Path) -> Result<String, DataError> {
+    check_is_file(path)?;
     let unreadable = |error: std::io::Error| DataError::list(path, format!("can't be read: {error}"));
     let mut bytes = Vec::new();
     File::open(path)

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::idx::IdxError;
 use super::mnist::MnistError;
+use super::pictures::KINDS;
 use super::size::Size;
 
 /// What can be wrong with the data that `--data` names.
@@ -39,7 +40,7 @@ pub enum DataError {
     },
 
     /// A picture can't be decoded.
-    #[error("{} can't be read as a PNG or JPEG picture ({message}); mend it or take it out", path.display())]
+    #[error("{} can't be read as a {KINDS} picture ({message}); mend it or take it out", path.display())]
     Picture {
         /// The file.
         path: PathBuf,

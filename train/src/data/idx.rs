@@ -3,9 +3,11 @@
 //! | file | header, 32-bit words | then |
 //! |---|---|---|
 //! | images | 2051, count, height, width | count × height × width pixels, row by row |
+//! | images in colour | 2052, count, height, width, channels | the same, a pixel's channels side by side |
 //! | labels | 2049, count | count labels |
 //!
-//! Described on <http://yann.lecun.com/exdb/mnist/>. A file may be compressed with gzip: that is seen
+//! Described on <http://yann.lecun.com/exdb/mnist/>. Images in colour are in files that are called so:
+//! `train-images-idx4-ubyte`, as `infer dataset --format idx` writes them. A file may be compressed with gzip: that is seen
 //! from its first bytes, not from its name.
 
 mod error;
@@ -16,15 +18,15 @@ use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 pub use self::error::IdxError;
+use super::gzip::{self, Gzip};
 use super::images::Images;
 
 const IMAGES_MAGIC: u32 = 2051;
+const COLOUR_MAGIC: u32 = 2052;
 const LABELS_MAGIC: u32 = 2049;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Deflate never shrinks data more than this: 258 bytes from two bits. So a compressed file's length
 /// bounds what a header in it may promise.
@@ -35,6 +37,8 @@ const DEFLATE_LIMIT: u64 = 1032;
 pub enum Kind {
     /// Pictures: three dimensions.
     Images,
+    /// Pictures in colour: four dimensions.
+    ColourImages,
     /// Class numbers: one dimension.
     Labels,
 }
@@ -42,16 +46,25 @@ pub enum Kind {
 impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Kind::Images => "images",
+            Kind::Images | Kind::ColourImages => "images",
             Kind::Labels => "labels",
         })
     }
 }
 
 impl Kind {
+    /// What a file of pictures is called to hold.
+    fn of_images(path: &Path) -> Kind {
+        match is_colour(path) {
+            true => Kind::ColourImages,
+            false => Kind::Images,
+        }
+    }
+
     fn magic(self) -> u32 {
         match self {
             Kind::Images => IMAGES_MAGIC,
+            Kind::ColourImages => COLOUR_MAGIC,
             Kind::Labels => LABELS_MAGIC,
         }
     }
@@ -59,6 +72,7 @@ impl Kind {
     fn dimensions(self) -> usize {
         match self {
             Kind::Images => 3,
+            Kind::ColourImages => 4,
             Kind::Labels => 1,
         }
     }
@@ -66,9 +80,17 @@ impl Kind {
     fn shape(self, sizes: &[u32]) -> String {
         match sizes {
             [count, height, width] => format!("{count} {self} of {height}×{width}"),
+            [count, height, width, channels] => {
+                format!("{count} {self} of {height}×{width} in {channels} channels")
+            }
             _ => format!("{} {self}", sizes[0]),
         }
     }
+}
+
+/// Whether a file of pictures is called one of four dimensions.
+pub(super) fn is_colour(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains("idx4"))
 }
 
 /// Feeds the uncompressed IDX file that holds these pictures into a hash. Coloured pictures have one
@@ -78,7 +100,7 @@ pub(super) fn hash_images_idx(images: &Images, hash: &mut Sha256) {
         [images.count(), images.channels(), images.height(), images.width()].map(|size| size as u32);
     let header = match channels {
         1 => vec![IMAGES_MAGIC, count, height, width],
-        _ => vec![IMAGES_MAGIC + 1, count, channels, height, width],
+        _ => vec![COLOUR_MAGIC, count, channels, height, width],
     };
     for word in header {
         hash.update(word.to_be_bytes());
@@ -94,13 +116,13 @@ pub(super) fn hash_labels_idx(labels: &[u8], hash: &mut Sha256) {
     hash.update(labels);
 }
 
-/// Reads an IDX images file, plain or gzip.
+/// Reads an IDX images file, plain or gzip; in colour if it is called so.
 ///
 /// # Errors
-/// If the file can't be read, isn't an IDX images file, or is shorter or longer than its header says.
+/// If the file can't be read, isn't such a file, or is shorter or longer than its header says.
 pub fn read_images(path: &Path) -> Result<Images, IdxError> {
-    let (sizes, pixels) = read(path, Kind::Images)?;
-    Images::new(sizes[1] as usize, sizes[2] as usize, pixels)
+    let (sizes, pixels) = read(path, Kind::of_images(path))?;
+    images(&sizes, pixels, path)
 }
 
 /// Reads an IDX labels file, plain or gzip.
@@ -116,8 +138,18 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>, IdxError> {
 /// # Errors
 /// As [`read_images`].
 pub fn images_from_bytes(bytes: &[u8], path: &Path) -> Result<Images, IdxError> {
-    let (sizes, pixels) = decode(Cursor::new(bytes), bytes.len() as u64, path, Kind::Images)?;
-    Images::new(sizes[1] as usize, sizes[2] as usize, pixels)
+    let (sizes, pixels) = decode(Cursor::new(bytes), bytes.len() as u64, path, Kind::of_images(path))?;
+    images(&sizes, pixels, path)
+}
+
+/// Pictures of a file's sizes: (N, H, W), or (N, H, W, C).
+fn images(sizes: &[u32], pixels: Vec<u8>, path: &Path) -> Result<Images, IdxError> {
+    let [height, width] = [sizes[1], sizes[2]].map(|size| size as usize);
+    match sizes.get(3) {
+        None | Some(1) => Images::new(height, width, pixels),
+        Some(3) => Images::interleaved(3, height, width, &pixels),
+        Some(&found) => Err(IdxError::Channels { path: path.to_owned(), found }),
+    }
 }
 
 /// Takes labels from the bytes of an IDX file, plain or gzip; `path` is what errors call it.
@@ -147,9 +179,9 @@ fn decode(
     let mut start = Vec::new();
     file.by_ref().take(2).read_to_end(&mut start).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
-    if start == GZIP_MAGIC {
+    if start == gzip::MAGIC {
         let damaged = |source| IdxError::Gzip { path: path.to_owned(), source };
-        let mut data = MultiGzDecoder::new(BufReader::new(file));
+        let mut data = Gzip::new(BufReader::new(file));
         let sizes = read_header(&mut data, path, kind, damaged)?;
         let most = file_length.saturating_mul(DEFLATE_LIMIT);
         if expected_length(&sizes) > u128::from(most) {
@@ -222,7 +254,7 @@ fn read_body(
     Ok(body)
 }
 
-/// Three sizes below 2³² multiply to less than 2⁹⁶.
+/// Four sizes below 2³² multiply to less than 2¹²⁸.
 fn expected_length(sizes: &[u32]) -> u128 {
     sizes.iter().map(|&size| u128::from(size)).product()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::idx::{IdxError, read_labels};
+use super::idx::{self, IdxError, read_labels};
 use super::labelled::LabelledImages;
 
 /// Labels are any byte until the classes are known.
@@ -14,13 +14,27 @@ pub(super) fn dotted(name: &str) -> String {
     name.replace("-idx", ".idx")
 }
 
-/// The file in a folder, under any of its names, plain or compressed.
+/// The name of the same pictures in colour: `train-images-idx4-ubyte`. Labels' names stay.
+pub(super) fn in_colour(name: &str) -> String {
+    name.replace("images-idx3", "images-idx4")
+}
+
+/// The file in a folder, under any of its names, plain or compressed, grey or in colour.
 pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    let dotted = dotted(name);
-    [name.to_owned(), format!("{name}.gz"), format!("{dotted}.gz"), dotted]
+    let spellings = |name: String| {
+        let dotted = dotted(&name);
+        [name.clone(), format!("{name}.gz"), format!("{dotted}.gz"), dotted]
+    };
+    [name.to_owned(), in_colour(name)]
         .into_iter()
+        .flat_map(spellings)
         .map(|name| folder.join(name))
         .find(|path| path.is_file())
+}
+
+/// Whether a folder's images of these names are in colour.
+pub(super) fn is_colour(folder: &Path, images: [&str; 2]) -> bool {
+    images.iter().filter_map(|name| find(folder, name)).any(|path| idx::is_colour(&path))
 }
 
 /// Reads an images file and its labels file.

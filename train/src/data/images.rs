@@ -50,6 +50,29 @@ impl Images {
         }
     }
 
+    /// Takes pictures from memory whose channels lie side by side in each pixel.
+    ///
+    /// # Shapes
+    /// `pixels`: (N, H, W, C)
+    ///
+    /// # Errors
+    /// As [`Images::with_channels`].
+    pub fn interleaved(
+        channels: usize,
+        height: usize,
+        width: usize,
+        pixels: &[u8],
+    ) -> Result<Self, IdxError> {
+        let volume = channels.saturating_mul(height).saturating_mul(width).max(1);
+        let mut planes = Vec::with_capacity(pixels.len());
+        for picture in pixels.chunks(volume) {
+            for channel in 0..channels {
+                planes.extend(picture.iter().skip(channel).step_by(channels));
+            }
+        }
+        Self::with_channels(channels, height, width, planes)
+    }
+
     /// Number of pictures.
     pub fn count(&self) -> usize {
         self.pixels.len() / self.volume()
@@ -142,6 +165,15 @@ mod tests {
         assert_eq!(images.image(1), (18..36).collect::<Vec<u8>>());
         assert!(Images::with_channels(3, 2, 3, vec![0; 35]).is_err());
         assert!(Images::with_channels(0, 2, 3, vec![0; 36]).is_err());
+    }
+
+    #[test]
+    fn channels_side_by_side_become_planes() {
+        // Pixel by pixel, the red, green and blue levels of two pictures of 2×3 pixels.
+        let side_by_side: Vec<u8> =
+            (0..2).flat_map(|n| (0..6).flat_map(move |i| [0, 6, 12].map(|c| 18 * n + i + c))).collect();
+        assert_eq!(Images::interleaved(3, 2, 3, &side_by_side).unwrap(), images());
+        assert!(Images::interleaved(3, 2, 3, &side_by_side[1..]).is_err());
     }
 
     #[test]

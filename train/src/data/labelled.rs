@@ -74,8 +74,8 @@ impl LabelledImages {
     /// This set followed by `other`, under this set's name.
     ///
     /// # Errors
-    /// [`IdxError::Sizes`] if their pictures differ in size, [`IdxError::Unlabelled`] if only one of them has
-    /// labels.
+    /// [`IdxError::Sizes`] if their pictures differ in size, [`IdxError::Colours`] if only one is in colour,
+    /// [`IdxError::Unlabelled`] if only one of them has labels.
     pub fn followed_by(mut self, other: &LabelledImages) -> Result<Self, IdxError> {
         let size = |set: &LabelledImages| (set.images.height(), set.images.width());
         if size(&self) != size(other) {
@@ -85,6 +85,14 @@ impl LabelledImages {
                 second: other.name.clone(),
                 second_size: size(other),
             });
+        }
+        if self.images.channels() != other.images.channels() {
+            let mut names = [self.name, other.name.clone()];
+            if self.images.channels() > 1 {
+                names.reverse();
+            }
+            let [grey, colour] = names;
+            return Err(IdxError::Colours { grey, colour });
         }
         if (self.classes() == 0) != (other.classes() == 0) {
             let mut names = [self.name, other.name.clone()];

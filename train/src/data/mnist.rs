@@ -82,17 +82,19 @@ pub enum MnistError {
 
     /// The given folder lacks a file.
     #[error(
-        "{} has no {name} (nor {name}.gz, {dotted} or {dotted}.gz); put it there, or leave out \
-         --data to have MNIST fetched",
-        folder.display()
+        "{} has no {name} (nor {name}.gz, {dotted} or {dotted}.gz); put it there{}",
+        folder.display(),
+        if *is_colour { "" } else { ", or leave out --data to have MNIST fetched" }
     )]
     Missing {
         /// The folder.
         folder: PathBuf,
         /// The file's usual name.
-        name: &'static str,
+        name: String,
         /// Its other spelling.
         dotted: String,
+        /// Whether the folder's pictures are in colour, which MNIST's aren't.
+        is_colour: bool,
     },
 
     /// A file in the default folder isn't MNIST's.
@@ -131,8 +133,8 @@ pub enum MnistError {
 /// A file that should be one of MNIST's but isn't.
 #[derive(Debug, Error)]
 #[error(
-    "{} is not the genuine {name}: its uncompressed SHA-256 is {found}, not {expected}; delete it to \
-     have it fetched again, or give your own data with --data",
+    "{} is not the genuine {name}: its uncompressed SHA-256 is {found}, not {expected}; move it \
+     away to have it fetched again, or give your own data with --data",
     path.display()
 )]
 pub struct NotGenuine {
@@ -230,10 +232,11 @@ fn read_half(
     half: &[MnistFile; 2],
 ) -> Result<(LabelledImages, Option<NotGenuine>), MnistError> {
     let find = |file: MnistFile| {
-        file.find(folder).ok_or_else(|| MnistError::Missing {
-            folder: folder.to_owned(),
-            name: file.name,
-            dotted: idx_folder::dotted(file.name),
+        file.find(folder).ok_or_else(|| {
+            let is_colour = idx_folder::is_colour(folder, [MNIST.train[0].name, MNIST.test[0].name]);
+            let name = if is_colour { idx_folder::in_colour(file.name) } else { file.name.to_owned() };
+            let dotted = idx_folder::dotted(&name);
+            MnistError::Missing { folder: folder.to_owned(), name, dotted, is_colour }
         })
     };
     let paths = [find(half[0])?, find(half[1])?];

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`source`] | which kind of data a folder holds |
 //! | [`idx`] | IDX files, the form of MNIST, Fashion-MNIST, KMNIST and EMNIST |
+//! | `gzip` | compressed files |
 //! | [`mnist`] | MNIST's own files, and fetching them |
 //! | `emnist` | EMNIST's names, mapping and sideways pictures |
-//! | `pictures` | PNG and JPEG files, in a folder per class or listed in a table |
+//! | `pictures` | PNG, JPEG, WebP and BMP files, in a folder per class or listed in a table |
 //! | [`unlabelled`] | a folder of pictures without labels |
 //! | `background` | what transparent pictures lie on |
 //! | `classes` | what the classes are called, and their order |
@@ -16,6 +17,7 @@ mod background;
 mod classes;
 mod emnist;
 mod error;
+mod gzip;
 pub mod idx;
 mod idx_folder;
 mod images;

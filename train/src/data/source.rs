@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contract::run;
+
 use super::error::DataError;
 use super::labelled::LabelledImages;
 use super::mnist::{self, Split};
@@ -10,8 +12,11 @@ use super::size::Size;
 use super::{emnist, pictures};
 
 /// What a folder may hold.
-const EXPECTED: &str = "expected IDX files named like MNIST's or EMNIST's, a folder for each class with PNG \
-                        or JPEG pictures, or pictures and a labels.csv";
+const EXPECTED: &str = "expected IDX files named like MNIST's or EMNIST's, a folder for each class with PNG, \
+                        JPEG, WebP or BMP pictures, or pictures and a labels.csv";
+/// How many folders below the one that was named IDX files are looked for: torchvision's are in
+/// `EMNIST/raw/gzip`.
+const DEEPEST: usize = 3;
 
 /// Where to take pictures from.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +103,9 @@ fn given(
             };
         }
     };
+    if run::is_run(path) {
+        return Err(DataError::folder(path, format!("this is a run of `train` and no data; {EXPECTED}")));
+    }
     if mnist::is_in(path) {
         let mnist = mnist::Source { folder: Some(path.to_owned()), mirror: None };
         return Ok((mnist::load(&mnist, split, &mut |_| {})?, Vec::new()));
@@ -108,7 +116,17 @@ fn given(
             pictures::load(path, split, size, &mut |done, total| progress(Progress::Decode { done, total }))
         }
         [] if names.is_empty() => Err(DataError::folder(path, format!("the folder is empty; {EXPECTED}"))),
-        [] => Err(DataError::folder(path, format!("has no data that are known here; {EXPECTED}"))),
+        [] => match pictures::loose(path) {
+            0 => Err(DataError::folder(path, format!("has no data that are known here; {EXPECTED}"))),
+            loose => Err(DataError::folder(
+                path,
+                format!(
+                    "has no data that are known here, but pictures without labels ({loose}): put them into a \
+                     folder for each class, list them in a labels.csv, or train without labels \
+                     (--unlabelled)"
+                ),
+            )),
+        },
         [set] => Ok((emnist::load(path, set, split)?, Vec::new())),
         [first, ..] => Err(DataError::folder(
             path,
@@ -119,6 +137,25 @@ fn given(
             ),
         )),
     }
+}
+
+/// A folder with IDX files, in this one or below.
+pub(super) fn idx_within(folder: &Path) -> Option<PathBuf> {
+    let mut level = vec![folder.to_owned()];
+    for _ in 0..=DEEPEST {
+        let entries = level.iter().flat_map(|folder| pictures::visible(folder).unwrap_or_default());
+        let entries: Vec<_> = entries.collect();
+        if let Some(found) = level.into_iter().find(|folder| has_idx(folder)) {
+            return Some(found);
+        }
+        level = entries.into_iter().map(|(_, path)| path).filter(|path| path.is_dir()).collect();
+    }
+    None
+}
+
+fn has_idx(folder: &Path) -> bool {
+    let names = pictures::visible(folder).unwrap_or_default().into_iter().map(|(name, _)| name);
+    mnist::is_in(folder) || !emnist::sets(&names.collect::<Vec<_>>()).is_empty()
 }
 
 #[cfg(test)]
@@ -176,6 +213,21 @@ mod tests {
         write_idx(folder.path(), "");
         let data = given(folder.path().to_owned(), Some(Size { width: 5, height: 7 })).unwrap().data;
         assert_eq!((data.images().height(), data.images().width(), data.len()), (7, 5, 3));
+    }
+
+    #[test]
+    fn loose_pictures_and_runs_are_called_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        image::GrayImage::new(3, 2).save(folder.path().join("1.png")).unwrap();
+        fs::create_dir(folder.path().join("lost+found")).unwrap();
+        let error = || given(folder.path().to_owned(), None).unwrap_err().to_string();
+        assert!(
+            error().contains("pictures without labels (1)") && error().contains("--unlabelled"),
+            "{}",
+            error()
+        );
+        fs::write(folder.path().join(".edgegan-run"), "").unwrap();
+        assert!(error().contains("this is a run of `train` and no data"), "{}", error());
     }
 
     #[test]

@@ -7,13 +7,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use contract::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use models::judge::{Judge, Score};
 
 use super::measure::{self, Real};
 use super::report::Report;
-use super::set::{self, Request, Set};
-use super::{interval::Estimate, picture};
+use super::set::{self, Request, Set, TrainedOn};
+use super::{interval::Estimate, known, picture};
 use crate::data::{self, LabelledImages, Size, Source, Split};
 use crate::device;
 use crate::judge::{self, Opinion, shipped};
@@ -205,6 +206,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             );
         }
     }
+    known::check(&judge, &real.training)?;
     if !quiet {
         set.notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
@@ -227,7 +229,9 @@ impl Job {
 
 impl Measuring {
     fn run(self) -> Result<()> {
-        let Measuring { set: Set { data, what, checkpoint, .. }, real, judge, judge_name, .. } = self;
+        let Measuring {
+            set: Set { data, what, checkpoint, trained_on, .. }, real, judge, judge_name, ..
+        } = self;
         let bar = self.bars.bar("{spinner} {msg}")?;
         let mut figures = measure::measure(&data, &real, &judge, &mut |next| bar.set_message(next))?;
         bar.finish_and_clear();
@@ -237,7 +241,8 @@ impl Measuring {
         if let Some(path) = &self.report {
             picture::write(path, &data, real.training.images(), &figures.agreement, &figures.nearest)?;
         }
-        let remarks = figures.remarks(data.class_names());
+        let mut remarks = figures.remarks(data.class_names());
+        remarks.extend(strangers(&judge, &real, trained_on, figures.agreement.overall.value));
         let known = match judge.header.score {
             Some(score) => format!(
                 ", {} on {} real test images",
@@ -261,6 +266,30 @@ impl Measuring {
         }
         Ok(())
     }
+}
+
+/// What is said where a judge may not know the pictures.
+fn strangers(judge: &Judge, real: &Real, trained_on: Option<TrainedOn>, agreement: f64) -> Vec<String> {
+    let own = &judge.header.provenance.dataset;
+    let mut remarks = Vec::new();
+    if let Some(TrainedOn { dataset, sha256 }) = trained_on
+        && !known::is_of(judge, &dataset, sha256.as_deref())
+    {
+        let dataset = printable(&dataset);
+        remarks
+            .push(format!("the images are of a generator of {dataset}, but the judge was trained on {own}"));
+    }
+    if !known::is_of_data(judge, &real.training) {
+        let name = real.training.name();
+        remarks.push(format!("the real data {name} are not those that the judge was trained on ({own})"));
+    }
+    if agreement < known::guessing(judge) {
+        remarks.push(format!(
+            "the judge hardly agrees with the labels: they are wrong, or the images are of another kind than \
+             {own}, which it was trained on"
+        ));
+    }
+    remarks
 }
 
 fn gan_train(data: &LabelledImages, real: &Real, judge: &Judge, bars: Bars) -> Result<Estimate> {

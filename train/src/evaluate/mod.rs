@@ -4,7 +4,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`set`] | the pictures to be measured: data of any layout, `.npz`, or drawn from a generator |
+//! | `npz` | images and labels as NumPy saves them |
 //! | [`interval`] | 95 % intervals |
+//! | [`known`] | does the judge know such pictures? |
 //! | [`agreement`] | is it the digit that was asked for? |
 //! | [`frechet`] | the Fréchet distance of features |
 //! | [`manifold`] | precision, recall, density, coverage |
@@ -23,9 +25,11 @@ pub mod distances;
 pub mod diversity;
 pub mod frechet;
 pub mod interval;
+pub mod known;
 pub mod manifold;
 pub mod measure;
 pub mod nearest;
+mod npz;
 pub mod ongoing;
 pub mod picture;
 pub mod report;

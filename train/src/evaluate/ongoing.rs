@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agreement::Agreement;
 use super::frechet::{Features, Moments};
-use super::{set, shuffled};
+use super::{known, set, shuffled};
 use crate::data::{Images, LabelledImages};
 use crate::judge::Opinion;
 
@@ -64,7 +64,7 @@ impl Ongoing {
     /// Looks at the training pictures; `seed` is the key of the latents.
     ///
     /// # Errors
-    /// If they are not of the judge's size and classes; Candle's.
+    /// If they are not of the judge's size, classes and kind; Candle's.
     pub fn new(judge: Judge, data: &LabelledImages, seed: u64) -> Result<Ongoing> {
         set::check_size(data.images(), &judge, data.name())?;
         let known = &judge.header.provenance.classes;
@@ -77,6 +77,7 @@ impl Ongoing {
                 known.join(", ")
             );
         }
+        known::check(&judge, data)?;
         let images = data.images();
         let chosen = shuffled(data.len());
         let pixels = chosen.iter().take(REFERENCE).flat_map(|&i| images.image(i)).copied().collect();

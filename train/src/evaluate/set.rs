@@ -4,14 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use candle_core::{DType, Device, Tensor};
-use contract::{LatentDistribution, PixelRange};
+use candle_core::{Device, Tensor};
+use contract::{LatentDistribution, PixelRange, files};
 use infer::{Generator, ModelSource};
 use models::checkpoint::Checkpoint;
 use models::dcgan::{self, Latent};
 use models::judge::Judge;
 use models::{Network, Parameters};
 
+use super::npz;
 use super::report::Drawn;
 use crate::data::{self, Images, LabelledImages, Loaded, Size, Source, Split};
 
@@ -49,8 +50,18 @@ pub struct Set {
     pub what: String,
     /// The checkpoint that drew them, if one did.
     pub checkpoint: Option<Drawn>,
+    /// What the generator was trained on that drew them, if one did.
+    pub trained_on: Option<TrainedOn>,
     /// What a user should know.
     pub notes: Vec<String>,
+}
+
+/// The data of a generator.
+pub struct TrainedOn {
+    /// Their name.
+    pub dataset: String,
+    /// Their SHA-256, which ONNX files don't tell.
+    pub sha256: Option<String>,
 }
 
 /// Pictures, labels, the labels' classes, and what they are.
@@ -60,6 +71,7 @@ struct Found {
     classes: Vec<String>,
     what: String,
     checkpoint: Option<Drawn>,
+    trained_on: Option<TrainedOn>,
     notes: Vec<String>,
 }
 
@@ -91,6 +103,7 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
             classes: data.class_names().to_vec(),
             what: format!("{} ({} images)", path.display(), data.len()),
             checkpoint: None,
+            trained_on: None,
             notes,
         }
     };
@@ -99,7 +112,7 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
 
 /// The same pictures under the judge's classes, which they must be of.
 fn fit(found: Found, judge: &Judge, path: &Path) -> Result<Set> {
-    let Found { images, labels, classes, what, checkpoint, notes } = found;
+    let Found { images, labels, classes, what, checkpoint, trained_on, notes } = found;
     check_size(&images, judge, &path.display().to_string())?;
     let known = &judge.header.provenance.classes;
     let place = classes.iter().map(|name| known.iter().position(|other| other == name));
@@ -114,7 +127,7 @@ fn fit(found: Found, judge: &Judge, path: &Path) -> Result<Set> {
     }
     let labels = labels.iter().filter_map(|&label| place[usize::from(label)].map(|class| class as u8));
     let data = LabelledImages::with_class_names(images, labels.collect(), known.clone(), "generated")?;
-    Ok(Set { data, what, checkpoint, notes })
+    Ok(Set { data, what, checkpoint, trained_on, notes })
 }
 
 /// Refuses pictures of another size than the judge's.
@@ -183,16 +196,18 @@ fn draw_onnx(request: &Request) -> Result<Found> {
         labels,
         classes: contract.classes,
         checkpoint: None,
+        trained_on: Some(TrainedOn { dataset: contract.dataset, sha256: None }),
         notes: generator.notes(),
     })
 }
 
 /// As the ONNX model of this checkpoint draws: latents from the same streams.
 fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Found> {
-    if models::judge::is_judge(path) {
+    let bytes = files::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    if models::judge::is_judge(&bytes) {
         bail!("{} is a judge, which draws nothing; name a generator's checkpoint", path.display());
     }
-    let checkpoint = Checkpoint::load(path)?;
+    let checkpoint = Checkpoint::from_bytes(&bytes, path)?;
     let config = checkpoint.header.config;
     if !config.is_labelled() {
         return Err(without_labels(path));
@@ -218,6 +233,7 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Fo
         what: describe(path, &provenance.dataset, request),
         classes: provenance.classes,
         checkpoint: Some(Drawn { sha256: checkpoint.sha256, weights: request.weights }),
+        trained_on: Some(TrainedOn { dataset: provenance.dataset, sha256: Some(provenance.dataset_sha256) }),
         notes: Vec::new(),
     })
 }
@@ -257,55 +273,17 @@ fn describe(path: &Path, dataset: &str, request: &Request) -> String {
     format!("{} (trained on {dataset}), {count} images a class, seed {seed}", path.display())
 }
 
-/// `images` (N, H, W) or (N, C, H, W), of u8 or of numbers in [0, 1]; `labels` (N) of whole numbers.
+/// Labels are the judge's: an archive names no classes.
 fn read_npz(path: &Path, judge: &Judge) -> Result<Found> {
-    let name = path.display();
-    if let Err(error) = std::fs::File::open(path) {
-        bail!("{name}: can't be read: {error}");
-    }
-    let arrays = Tensor::read_npz_by_name(path, &["images", "labels"]);
-    let arrays = arrays.map_err(|error| {
-        let reason = error.to_string();
-        let reason = reason.lines().next().unwrap_or_default().to_string();
-        anyhow::anyhow!("{name}: expected an .npz file with arrays images and labels ({reason})")
-    })?;
-    let (images, labels) = (&arrays[0], &arrays[1]);
-    let (n, channels, height, width) = match *images.dims() {
-        [n, height, width] => (n, 1, height, width),
-        [n, channels, height, width] => (n, channels, height, width),
-        ref other => bail!("{name}: images is of shape {other:?}, (N, H, W) or (N, C, H, W) was expected"),
-    };
-    let pixels: Vec<u8> = match images.dtype() {
-        DType::U8 => images.flatten_all()?.to_vec1()?,
-        DType::F32 | DType::F64 => {
-            let values = images.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-            if let Some(value) = values.iter().find(|value| !(0. ..=1.).contains(*value)) {
-                bail!("{name}: images of floats must be in [0, 1], but one pixel is {value}");
-            }
-            values.into_iter().map(|value| PixelRange::ZeroToOne.to_u8(value)).collect()
-        }
-        other => bail!("{name}: images is of {other:?}; u8, or float32 in [0, 1], was expected"),
-    };
-    if labels.dims() != [n] {
-        bail!("{name}: labels is of shape {:?}, but there are {n} images", labels.dims());
-    }
-    let classes = &judge.header.provenance.classes;
-    let labels = labels.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-    let fits = |label: &f64| label.fract() == 0. && (0. ..classes.len() as f64).contains(label);
-    if let Some(index) = labels.iter().position(|label| !fits(label)) {
-        bail!(
-            "{name}: label {} of image {index} is no whole number from 0 to {}, the judge's last class",
-            labels[index],
-            classes.len() - 1
-        );
-    }
+    let (images, labels) =
+        npz::read(path, &judge.header.config).with_context(|| path.display().to_string())?;
     Ok(Found {
-        images: Images::with_channels(channels, height, width, pixels)
-            .with_context(|| format!("{name} holds no images"))?,
-        labels: labels.into_iter().map(|label| label as u8).collect(),
-        classes: classes.clone(),
-        what: format!("{name} ({n} images)"),
+        what: format!("{} ({} images)", path.display(), images.count()),
+        images,
+        labels,
+        classes: judge.header.provenance.classes.clone(),
         checkpoint: None,
+        trained_on: None,
         notes: Vec::new(),
     })
 }

@@ -174,14 +174,35 @@ fn end(directory: u64, size: u64, entries: u64, position: u64) -> Vec<u8> {
     bytes
 }
 
-/// NumPy's format 1.0 (numpy.lib.format) of uint8 in C's order.
+/// NumPy's format 1.0 (numpy.lib.format) of uint8 in C's order, to the byte as NumPy writes it.
 fn array_header(shape: &[u64]) -> Vec<u8> {
-    let dims: String = shape.iter().map(|dim| format!("{dim}, ")).collect();
-    let dict = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({dims}), }}");
+    let dims: Vec<String> = shape.iter().map(u64::to_string).collect();
+    // A tuple of one, as Python writes it.
+    let comma = if dims.len() == 1 { "," } else { "" };
+    let dict = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({}{comma}), }}", dims.join(", "));
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((ARRAY_HEADER as u16 - 10).to_le_bytes());
     bytes.extend(dict.bytes());
     bytes.resize(ARRAY_HEADER - 1, b' ');
     bytes.push(b'\n');
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::array_header;
+
+    #[test]
+    fn headers_are_those_of_numpy() {
+        // From numpy.lib.format.write_array_header_1_0 of NumPy 2.4.6, whose spaces end at byte 128, too.
+        for (shape, dict) in [
+            (&[10][..], "{'descr': '|u1', 'fortran_order': False, 'shape': (10,), }"),
+            (&[10, 28, 28], "{'descr': '|u1', 'fortran_order': False, 'shape': (10, 28, 28), }"),
+            (&[7, 3, 48, 64], "{'descr': '|u1', 'fortran_order': False, 'shape': (7, 3, 48, 64), }"),
+        ] {
+            let header = array_header(shape);
+            assert_eq!(header[..10], *b"\x93NUMPY\x01\x00\x76\x00");
+            assert_eq!(header[10..], *format!("{dict:<117}\n").as_bytes());
+        }
+    }
 }

@@ -91,6 +91,15 @@ pub enum IdxError {
         expected: u128,
     },
 
+    /// Pictures have neither one channel nor three.
+    #[error("{} holds pictures of {found} channels; 1 (grey) or 3 (red, green, blue) were expected", path.display())]
+    Channels {
+        /// The file.
+        path: PathBuf,
+        /// Channels of a picture.
+        found: u32,
+    },
+
     /// Pixels given in memory do not make up whole pictures.
     #[error(
         "{found} pixels do not make up whole pictures of {height}×{width}; give at least one \
@@ -152,6 +161,15 @@ pub enum IdxError {
         second: String,
         /// Its pictures' height and width.
         second_size: (usize, usize),
+    },
+
+    /// Two sets that should be joined are of grey pictures and of pictures in colour.
+    #[error("the pictures of {grey} are grey but those of {colour} in colour; give files of one kind")]
+    Colours {
+        /// The set of grey pictures.
+        grey: String,
+        /// The set in colour.
+        colour: String,
     },
 
     /// Two sets can't be one, as only one of them has labels.

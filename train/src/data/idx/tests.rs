@@ -92,6 +92,60 @@ fn a_gzip_file_of_several_members_is_read_to_its_end() {
 }
 
 #[test]
+fn a_gzip_file_may_be_filled_up_with_zeros() {
+    let folder = Folder::new();
+    let data = five_images();
+    let [first, second] = [gzip(&data[..30]), gzip(&data[30..])];
+    for zeros in [1, 3, 8192, 20_000] {
+        let zeros = vec![0; zeros];
+        let path = folder.write("images", &[&first[..], &zeros, &second, &zeros].concat());
+        assert_eq!(read_images(&path).unwrap().pixels(), &data[16..]);
+        let path = folder.write("images", &[&first[..], &second, &zeros, b"more"].concat());
+        assert!(read_images(&path).unwrap_err().to_string().contains("damaged gzip file"));
+    }
+}
+
+#[test]
+fn pictures_in_colour_are_in_files_of_four_dimensions() {
+    let folder = Folder::new();
+    // Two pictures of 2×3 pixels, each pixel red, green and blue.
+    let data = idx(&[2052, 2, 2, 3, 3], &(0..36).collect::<Vec<u8>>());
+    for (name, data) in [("a-idx4-ubyte", data.clone()), ("a-idx4-ubyte.gz", gzip(&data))] {
+        let images = read_images(&folder.write(name, &data)).unwrap();
+        assert_eq!((images.count(), images.channels(), images.height(), images.width()), (2, 3, 2, 3));
+        assert_eq!(images.image(1)[..7], [18, 21, 24, 27, 30, 33, 19]);
+    }
+    let grey = folder.write("b-idx4-ubyte", &idx(&[2052, 1, 2, 3, 1], &[7; 6]));
+    assert_eq!(read_images(&grey).unwrap().channels(), 1);
+    for (data, expected) in [
+        (idx(&[2052, 1, 2, 3, 4], &[7; 24]), "holds pictures of 4 channels; 1 (grey) or 3"),
+        (idx(&[2051, 1, 2, 3], &[7; 6]), "magic number 2051, but an IDX images file starts with 2052"),
+        (data[..40].to_vec(), "holds 20 bytes after its header, but 2 images of 2×3 in 3 channels take 36"),
+        (
+            idx(&[2052, u32::MAX, u32::MAX, u32::MAX, u32::MAX], &[]),
+            "take 340282366604025813516997721482669850625",
+        ),
+    ] {
+        let error = read_images(&folder.write("c-idx4-ubyte", &data)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn grey_sets_and_sets_in_colour_are_not_joined() {
+    let set = |channels, name| {
+        let images = Images::with_channels(channels, 2, 3, vec![0; 6 * channels]).unwrap();
+        LabelledImages::new(images, vec![0], 10, name).unwrap()
+    };
+    for (first, second) in [(set(1, "grey"), set(3, "bright")), (set(3, "bright"), set(1, "grey"))] {
+        assert_eq!(
+            first.followed_by(&second).unwrap_err().to_string(),
+            "the pictures of grey are grey but those of bright in colour; give files of one kind"
+        );
+    }
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let folder = Folder::new();
     let path = folder.0.path().join("images");

@@ -1,16 +1,16 @@
 //! Downloads from a mirror, which nobody has to trust: what doesn't match its digest is thrown away.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::http::Uri;
 
 use super::files::MnistFile;
 use super::{MnistError, Progress};
+use crate::data::gzip::{self, Gzip};
 
 /// How long to wait for a connection, an answer or the next bytes. Short, so that a machine without a
 /// network soon says so.
@@ -68,10 +68,10 @@ fn download(
     // A server may also take the compression for the transfer's own, and the client then undoes it.
     let mut start = Vec::new();
     body.by_ref().take(2).read_to_end(&mut start).map_err(|e| failed(&e))?;
-    let is_gzip = start == [0x1f, 0x8b];
+    let is_gzip = start == gzip::MAGIC;
     let whole = io::Cursor::new(start).chain(body);
     let mut plain: Box<dyn Read> =
-        if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        if is_gzip { Box::new(Gzip::new(BufReader::new(whole))) } else { Box::new(whole) };
 
     let mut data = Vec::new();
     loop {

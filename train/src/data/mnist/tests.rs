@@ -326,7 +326,7 @@ fn a_file_that_is_not_genuine_is_refused_in_the_default_folder() {
         error.to_string(),
         format!(
             "{} is not the genuine train-labels-idx1-ubyte: its uncompressed SHA-256 is {:x}, not {}; \
-             delete it to have it fetched again, or give your own data with --data",
+             move it away to have it fetched again, or give your own data with --data",
             path.display(),
             Sha256::digest(&data),
             tiny.files.train[1].sha256

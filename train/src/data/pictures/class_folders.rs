@@ -1,18 +1,34 @@
 //! A folder with one sub-folder per class, which holds its pictures.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Entry, Listing, visible};
+use contract::shown;
+
+use super::aside::Aside;
+use super::{Entry, KINDS, Listing, extension, few, has_folders, note, visible};
 use crate::data::classes::{self, CLASSES_FILE};
 use crate::data::error::DataError;
+use crate::data::source;
 
 /// What is read.
-pub(super) const READ: [&str; 3] = ["png", "jpg", "jpeg"];
+pub(super) const READ: [&str; 7] = ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp"];
 
 /// Pictures that aren't read. They were meant to be learned from, so they are errors; other files are
 /// left out.
-pub(super) const UNREAD: [&str; 13] =
-    ["gif", "webp", "bmp", "tif", "tiff", "avif", "heic", "heif", "jxl", "jp2", "ppm", "pgm", "svg"];
+pub(super) const UNREAD: [&str; 11] =
+    ["gif", "tif", "tiff", "avif", "heic", "heif", "jxl", "jp2", "ppm", "pgm", "svg"];
+
+/// What the parts of data are called elsewhere, and here.
+const PARTS: [(&str, &str); 8] = [
+    ("train", "train"),
+    ("training", "train"),
+    ("test", "test"),
+    ("testing", "test"),
+    ("val", "test"),
+    ("valid", "test"),
+    ("validation", "test"),
+    ("eval", "test"),
+];
 
 /// The pictures of every class, class by class, each in the natural order of names.
 ///
@@ -20,12 +36,15 @@ pub(super) const UNREAD: [&str; 13] =
 /// [`DataError::Folder`] if a class has a name that is none, has no pictures, or has some of a kind that
 /// isn't read.
 pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
-    let mut listing = Listing::default();
+    let (mut entries, mut skipped, mut aside) = (Vec::new(), Vec::new(), Aside::default());
     for (name, path) in visible(folder)? {
         if !path.is_dir() {
             if name != CLASSES_FILE {
-                listing.skipped.push(path);
+                skipped.push(path);
             }
+            continue;
+        }
+        if aside.takes(&path) {
             continue;
         }
         let class = match path.file_name().and_then(|name| name.to_str()) {
@@ -35,26 +54,66 @@ pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
         if let Some(fault) = classes::fault(&class) {
             return Err(DataError::folder(path, format!("the class name {fault}; rename the folder")));
         }
-        let before = listing.entries.len();
+        let (before, runs) = (entries.len(), aside.runs());
         for (_, path) in visible(&path)? {
-            let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+            let extension = extension(&path);
             if path.is_dir() {
-                listing.skipped.push(path);
+                if !aside.takes(&path) {
+                    skipped.push(path);
+                }
             } else if READ.contains(&extension.as_str()) {
-                listing.entries.push(Entry { path, class: class.clone() });
+                entries.push(Entry { path, class: class.clone() });
             } else if UNREAD.contains(&extension.as_str()) {
                 let message = format!(
-                    "is a .{extension} picture, but only PNG and JPEG are read; convert it or take it out"
+                    "is a .{extension} picture, but only {} are read; convert it or take it out",
+                    KINDS.replace(" or ", " and ")
                 );
                 return Err(DataError::folder(path, message));
             } else {
-                listing.skipped.push(path);
+                skipped.push(path);
             }
         }
-        if listing.entries.len() == before {
-            let message = "a class's folder without a PNG or JPEG picture; put some there, or delete it";
-            return Err(DataError::folder(path, message));
+        // Where runs are and no picture, there is no class.
+        if entries.len() == before && aside.runs() == runs {
+            return Err(without_pictures(folder, path));
         }
     }
-    Ok(listing)
+    let mut notes = aside.notes(folder);
+    notes.extend(note(folder, &skipped));
+    Ok(Listing { entries, notes })
+}
+
+/// The parts of data in a folder that are not called as they are here, as their names are and should be.
+pub(super) fn misnamed_parts(folder: &Path) -> Vec<(String, &'static str)> {
+    let found = visible(folder).unwrap_or_default().into_iter().filter(|(_, path)| has_folders(path));
+    let part = |name: &str| PARTS.iter().find(|(part, _)| part.eq_ignore_ascii_case(name));
+    let parts = found.filter_map(|(name, _)| part(&name).map(|(_, proper)| (name, *proper)));
+    parts.filter(|(name, proper)| name != proper).collect()
+}
+
+/// What a sub-folder without a picture most likely is, and what to do.
+fn without_pictures(folder: &Path, class: PathBuf) -> DataError {
+    if let Some(idx) = source::idx_within(folder) {
+        let message =
+            format!("it holds no pictures, but IDX files lie in {0}; name that folder", shown(&idx));
+        return DataError::folder(folder, message);
+    }
+    if let Some((name, proper)) = misnamed_parts(folder).first() {
+        let message = format!(
+            "its folder {name} is no class but a part of the data by its name; the parts are called train \
+             and test, so rename it to {proper}"
+        );
+        return DataError::folder(folder, message);
+    }
+    let inside = visible(&class).unwrap_or_default().into_iter().filter(|(_, path)| path.is_dir());
+    let inside: Vec<_> = inside.map(|(_, path)| path).collect();
+    let advice = match inside.is_empty() {
+        true => "put the class's pictures there, or move the folder to another place".to_string(),
+        false => format!(
+            "its folders ({}) may be classes themselves: then name {}, or else put their pictures there",
+            few(&class, &inside),
+            shown(&class)
+        ),
+    };
+    DataError::folder(class, format!("a class's folder without a {KINDS} picture; {advice}"))
 }

@@ -13,6 +13,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult, Limits, Rgb, RgbImage};
 use rayon::prelude::*;
 
+use super::whole;
 use crate::data::background::Background;
 use crate::data::error::DataError;
 use crate::data::images::Images;
@@ -137,6 +138,13 @@ fn unreadable(path: &Path, error: &ImageError) -> DataError {
             "its header says that it has over {LARGEST_SIDE} rows or columns, or takes over {} MiB",
             MOST_MEMORY >> 20
         ),
+        // Elsewhere in words of the decoder's own.
+        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the file is cut off".to_string()
+        }
+        _ if path.metadata().is_ok_and(|found| found.is_file() && found.len() == 0) => {
+            "it is empty".to_string()
+        }
         ImageError::Unsupported(_) => "it is something else, or of a rare kind".to_string(),
         error => error.to_string(),
     };
@@ -154,6 +162,11 @@ fn decoder(path: &Path) -> ImageResult<(impl ImageDecoder + use<>, Orientation)>
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(MOST_MEMORY);
     let mut reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
+    if let Some(format) = reader.format() {
+        let mut file = reader.into_inner();
+        whole::check(&mut file, format)?;
+        reader = ImageReader::with_format(file, format);
+    }
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder()?;
     limits.reserve(decoder.total_bytes())?;

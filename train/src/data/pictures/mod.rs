@@ -1,4 +1,4 @@
-//! Pictures of one's own: PNG and JPEG files in a folder per class, or listed in a table.
+//! Pictures of one's own: PNG, JPEG, WebP and BMP files in a folder per class, or listed in a table.
 //!
 //! ```text
 //! flowers/            flowers/              flowers/
@@ -9,22 +9,31 @@
 //!
 //! Classes stand in the natural order of their names, or in that of `classes.txt`.
 
+mod aside;
 mod class_folders;
 pub(super) mod decode;
 mod table;
 #[cfg(test)]
 mod tests;
+pub(super) mod walk;
+mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contract::shown;
+
+use self::aside::Aside;
 use super::classes::{self, CLASSES_FILE};
 use super::error::DataError;
 use super::labelled::LabelledImages;
 use super::natural::natural_order;
 use super::size::Size;
 use super::{Split, name};
+
+/// What is read.
+pub(super) const KINDS: &str = "PNG, JPEG, WebP or BMP";
 
 /// A picture's file and its class.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +46,13 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Listing {
     entries: Vec<Entry>,
-    /// Files and folders that are not used.
-    skipped: Vec<PathBuf>,
+    /// A sentence about each kind of thing that is not used.
+    notes: Vec<String>,
 }
 
 /// Whether a folder has pictures in one of the layouts.
 pub(super) fn are_in(folder: &Path) -> bool {
-    table::path(folder).is_file() || has_folders(folder)
+    table::is_in(folder) || has_folders(folder)
 }
 
 /// Reads a part of a folder's pictures, resized if a size is given. Also returns what a user should
@@ -61,7 +70,7 @@ pub(super) fn load(
 ) -> Result<(LabelledImages, Vec<String>), DataError> {
     let mut notes = Vec::new();
     let [train, test] = ["train", "test"].map(|part| folder.join(part));
-    let whole = table::path(folder).is_file() || !are_in(&train);
+    let whole = table::is_in(folder) || !are_in(&train);
     let parts = match whole {
         true => vec![(folder.to_owned(), true)],
         false => {
@@ -72,12 +81,12 @@ pub(super) fn load(
     if split == Split::Test && (whole || !are_in(&test)) {
         let message = "has no test part; leave out --split, or put the test pictures into a folder test \
                        beside a folder train";
-        return Err(DataError::folder(folder, message));
+        return Err(DataError::folder(folder, format!("{message}{}", misnamed(folder))));
     }
     if split == Split::All && !whole && !are_in(&test) {
         let message = "has a train part but no test part; leave out --split all, or put the test pictures \
                        into a folder test";
-        return Err(DataError::folder(folder, message));
+        return Err(DataError::folder(folder, format!("{message}{}", misnamed(folder))));
     }
 
     // The classes are those of all parts, so that they are the same whichever is used.
@@ -86,7 +95,7 @@ pub(super) fn load(
         let listing = list(&part)?;
         names.extend(listing.entries.iter().map(|entry| entry.class.clone()));
         if wanted {
-            notes.extend(note(&part, &listing.skipped));
+            notes.extend(listing.notes);
             entries.extend(listing.entries);
         }
     }
@@ -95,9 +104,13 @@ pub(super) fn load(
             "test" => are_in(&test),
             _ => name == "train" || name == CLASSES_FILE,
         };
-        let other = visible(folder)?.into_iter().filter(|(name, _)| !known(name));
-        notes.extend(note(folder, &other.map(|(_, path)| path).collect::<Vec<_>>()));
+        let mut aside = Aside::default();
+        let other = visible(folder)?.into_iter().filter(|(name, _)| !known(name)).map(|(_, path)| path);
+        let other: Vec<_> = other.filter(|path| !aside.takes(path)).collect();
+        notes.extend(aside.notes(folder));
+        notes.extend(note(folder, &other));
     }
+    notes.extend(alike(&names));
     let names = classes::ordered(names, folder)?;
     let label = |entry: &Entry| names.iter().position(|name| *name == entry.class).unwrap_or_default() as u8;
     let labels = entries.iter().map(label).collect();
@@ -108,13 +121,13 @@ pub(super) fn load(
 }
 
 fn list(folder: &Path) -> Result<Listing, DataError> {
-    match table::path(folder).is_file() {
+    match table::is_in(folder) {
         true => table::list(folder),
         false => class_folders::list(folder),
     }
 }
 
-/// What a folder shows, in natural order: hidden files, and what systems put into folders by
+/// What a folder shows, in natural order: hidden files, and those that systems put into folders by
 /// themselves, are nobody's pictures.
 pub(super) fn visible(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let unreadable = |error: std::io::Error| DataError::folder(folder, format!("can't be read: {error}"));
@@ -122,8 +135,11 @@ pub(super) fn visible(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && !["Thumbs.db", "desktop.ini", "__MACOSX"].contains(&name.as_str()) {
-            found.push((name, entry.path()));
+        let path = entry.path();
+        let is_hidden = name.starts_with('.') || ["Thumbs.db", "desktop.ini"].contains(&name.as_str());
+        // What has an owner is not hidden, but put aside, so that it is said.
+        if !is_hidden || aside::owner(&path).is_some() {
+            found.push((name, path));
         }
     }
     // Names that aren't UTF-8 may read the same.
@@ -131,28 +147,72 @@ pub(super) fn visible(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError
     Ok(found)
 }
 
+/// Whether a folder has folders that may hold data.
 fn has_folders(folder: &Path) -> bool {
-    visible(folder).is_ok_and(|found| found.iter().any(|(_, path)| path.is_dir()))
+    let holds = |path: &Path| path.is_dir() && !Aside::default().takes(path);
+    visible(folder).is_ok_and(|found| found.iter().any(|(_, path)| holds(path)))
+}
+
+/// How many files in the folder itself have a picture's name.
+pub(super) fn loose(folder: &Path) -> usize {
+    let found = visible(folder).unwrap_or_default().into_iter();
+    found.filter(|(_, path)| is_named_so(path) && path.is_file()).count()
 }
 
 /// Whether a file's name is a picture's, read here or not.
-pub(super) fn is_named_so(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+fn is_named_so(path: &Path) -> bool {
+    let extension = extension(path);
     class_folders::READ.contains(&extension.as_str()) || class_folders::UNREAD.contains(&extension.as_str())
+}
+
+/// A file's extension in small letters.
+fn extension(path: &Path) -> String {
+    path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase()
+}
+
+/// What is added where a part is looked for: another that may be meant.
+fn misnamed(folder: &Path) -> String {
+    match class_folders::misnamed_parts(folder).iter().find(|(_, proper)| *proper == "test") {
+        Some((name, proper)) => format!(" (if {name} is that part, rename it to {proper})"),
+        None => String::new(),
+    }
+}
+
+/// A sentence about classes whose names are one name to the eye, or one number: spreadsheets write 1 as
+/// 1.0 or 01.
+fn alike(names: &BTreeSet<String>) -> Option<String> {
+    let mut seen: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        let key = match name.parse::<f64>() {
+            Ok(number) => number.to_string(),
+            // Letters of two sizes may well be two classes.
+            Err(_) if name.chars().count() == 1 => name.clone(),
+            Err(_) => name.to_lowercase(),
+        };
+        seen.entry(key).or_default().push(name);
+    }
+    let groups: Vec<_> =
+        seen.into_values().filter(|group| group.len() > 1).map(|group| group.join(", ")).collect();
+    (!groups.is_empty()).then(|| {
+        format!(
+            "these classes look alike but are told apart: {}; give what is one class one name",
+            groups.join("; ")
+        )
+    })
 }
 
 /// One sentence about files that were left out, if there are any.
 fn note(folder: &Path, skipped: &[PathBuf]) -> Option<String> {
     (!skipped.is_empty()).then(|| {
         let skipped = few(folder, skipped);
-        format!("not used in {}, being no pictures of a class: {skipped}", folder.display())
+        format!("not used in {}, being no pictures of a class: {skipped}", shown(folder))
     })
 }
 
 /// The first few of many files in a folder.
 pub(super) fn few(folder: &Path, files: &[PathBuf]) -> String {
     const SHOWN: usize = 3;
-    let inside = |path: &PathBuf| path.strip_prefix(folder).unwrap_or(path).display().to_string();
+    let inside = |path: &PathBuf| shown(path.strip_prefix(folder).unwrap_or(path));
     let mut shown: Vec<_> = files.iter().take(SHOWN).map(inside).collect();
     if files.len() > SHOWN {
         shown.push(format!("and {} more", files.len() - SHOWN));

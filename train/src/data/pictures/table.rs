@@ -3,26 +3,30 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
+use contract::shown;
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
-use super::{Entry, Listing};
+use super::walk::Walk;
+use super::{Entry, Listing, few};
 use crate::data::classes;
 use crate::data::error::DataError;
 
+const NAME: &str = "labels.csv";
 const HEADER: [&str; 2] = ["file", "label"];
 
-/// The table's path.
-pub(super) fn path(folder: &Path) -> PathBuf {
-    folder.join("labels.csv")
+/// Whether a folder has a table.
+pub(super) fn is_in(folder: &Path) -> bool {
+    folder.join(NAME).exists()
 }
 
 /// The pictures in the table's order. Its header names a column `file`, whose paths start at the folder,
-/// and a column `label`, the class's name. Other columns are not read.
+/// and a column `label`, the class's name. Other columns are not read, and pictures in no line not used.
 ///
 /// # Errors
 /// [`DataError::List`] with the line, if the table isn't such a one or names a file that isn't there.
 pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
-    let table = path(folder);
+    let table = folder.join(NAME);
+    classes::check_is_file(&table)?;
     let wrong = |line: u64, message: &str| {
         let place = if line == 0 { String::new() } else { format!("line {line}: ") };
         DataError::list(&table, format!("{place}{message}"))
@@ -32,11 +36,7 @@ pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
         .from_path(&table)
         .map_err(|error| wrong(0, &format!("can't be read: {error}")))?;
     let header = reader.headers().map_err(|error| unreadable(&table, &error))?;
-    let Some([file, label]) = columns(header) else {
-        let found: Vec<_> = header.iter().collect();
-        let message = format!("the header is {:?}, but must be \"file,label\"", found.join(","));
-        return Err(wrong(1, &message));
-    };
+    let [file, label] = columns(header).map_err(|message| wrong(1, &message))?;
 
     let mut entries = Vec::new();
     let mut lines: HashMap<PathBuf, u64> = HashMap::new();
@@ -67,15 +67,46 @@ pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
     }
     match entries.is_empty() {
         true => Err(wrong(0, "lists no picture; give one line a picture below the header")),
-        false => Ok(Listing { entries, skipped: Vec::new() }),
+        false => Ok(Listing { entries, notes: unlisted(folder, &lines)? }),
     }
 }
 
+/// A sentence about the pictures in the folder that no line names.
+fn unlisted(folder: &Path, lines: &HashMap<PathBuf, u64>) -> Result<Vec<String>, DataError> {
+    let Walk { pictures, aside, .. } = Walk::through(folder)?;
+    let unlisted = pictures.into_iter().map(|file| file.path).filter(|path| {
+        let path: PathBuf = path.components().collect();
+        !lines.contains_key(&path)
+    });
+    let unlisted: Vec<_> = unlisted.collect();
+    let mut notes = aside.notes(folder);
+    if !unlisted.is_empty() {
+        let (files, folder) = (few(folder, &unlisted), shown(folder));
+        notes.push(format!("not used in {folder}, being in no line of {NAME}: {files}"));
+    }
+    Ok(notes)
+}
+
 /// Where the two columns are.
-fn columns(header: &StringRecord) -> Option<[usize; 2]> {
-    let place = |name: &str| header.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let [file, label] = HEADER.map(place);
-    Some([file?, label?])
+///
+/// # Errors
+/// A phrase, if one is missing or there twice.
+fn columns(header: &StringRecord) -> Result<[usize; 2], String> {
+    let found = header.iter().collect::<Vec<_>>().join(",");
+    let mut places = [0; 2];
+    for (place, name) in places.iter_mut().zip(HEADER) {
+        let mut columns = (0..).zip(header).filter(|(_, column)| column.eq_ignore_ascii_case(name));
+        match (columns.next(), columns.next()) {
+            (Some((first, _)), None) => *place = first,
+            (Some(_), Some(_)) => {
+                return Err(format!(
+                    "the header is {found:?}, which has {name} twice; rename one of the two"
+                ));
+            }
+            _ => return Err(format!("the header is {found:?}, but must be \"file,label\"")),
+        }
+    }
+    Ok(places)
 }
 
 /// The `csv` crate's errors in our words.

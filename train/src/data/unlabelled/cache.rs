@@ -1,7 +1,8 @@
 //! Decoded pictures on the disk, so that decoding happens once.
 //!
-//! A file's name is a SHA-256 of what went into it, so it is never out of date. Integers are
-//! little-endian:
+//! A file's name is a SHA-256 of the folder and of what its pictures are made into, so that there is one
+//! file for each, which is written anew when the pictures change. Its key is a SHA-256 of all that went
+//! into it, so that it is never out of date. Integers are little-endian:
 //!
 //! | bytes | what |
 //! |---|---|
@@ -15,17 +16,16 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
 use super::Folder;
-use super::list::File;
 use crate::data::images::Images;
+use crate::data::pictures::walk::File;
 use crate::data::size::Size;
 
 /// To be counted up when pictures are decoded otherwise.
-const MAGIC: &[u8; 16] = b"edgegan pixels 1";
+const MAGIC: &[u8; 16] = b"edgegan pixels 2";
 const HASH: usize = 32;
 /// More bytes than any notes take.
 const LONGEST_NOTES: u64 = 1 << 20;
@@ -45,9 +45,8 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(cache: &Path, folder: &Folder, files: &[File]) -> Self {
-        let key = key(folder, files);
-        let name: String = contract::files::hex(key);
-        Self { path: cache.join(name).with_extension("pixels"), key }
+        let name = contract::files::hex(key(folder, &[]));
+        Self { path: cache.join(name).with_extension("pixels"), key: key(folder, files) }
     }
 
     /// What was written, if it is there and whole: of at most `most` pictures, all of this size.
@@ -126,17 +125,27 @@ fn key(folder: &Folder, files: &[File]) -> [u8; HASH] {
     hash.finalize().into()
 }
 
-/// What changes when a file is written to, or made readable.
+/// What changes when a file is written to, made readable, or another takes its place. Programs set a
+/// file's time as they like, but not that of its last change (ctime), nor its number.
+#[cfg(unix)]
 fn state(metadata: &fs::Metadata) -> String {
-    #[cfg(unix)]
-    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
-    #[cfg(not(unix))]
-    let mode = 0;
-    let time = metadata.modified().ok().map(|time| match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => after.as_nanos() as i128,
-        Err(before) => -(before.duration().as_nanos() as i128),
-    });
-    format!("{} {time:?} {mode:o}", metadata.len())
+    use std::os::unix::fs::MetadataExt;
+    format!(
+        "{} {}.{} {}.{} {} {:o}",
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+        metadata.ino(),
+        metadata.mode()
+    )
+}
+
+/// What changes when a file is written to.
+#[cfg(not(unix))]
+fn state(metadata: &fs::Metadata) -> String {
+    format!("{} {:?} {:?}", metadata.len(), metadata.modified().ok(), metadata.created().ok())
 }
 
 /// A file, and the hash of what was read from it or written to it.

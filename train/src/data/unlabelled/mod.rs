@@ -11,13 +11,13 @@ mod tests;
 use std::path::PathBuf;
 
 use self::cache::{Cache, Content};
-use self::list::File;
 pub use super::background::Background;
 use super::error::DataError;
 use super::labelled::LabelledImages;
 use super::name;
 use super::pictures::decode::{self, Fit};
-use super::pictures::few;
+use super::pictures::walk::{File, Walk};
+use super::pictures::{KINDS, few};
 use super::size::Size;
 use super::source::{Loaded, Progress};
 
@@ -47,7 +47,7 @@ pub struct Folder {
 /// # Errors
 /// If the folder can't be read or has no pictures, or more than a tenth of them can't be read.
 pub fn load(folder: &Folder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded, DataError> {
-    let files = list::pictures(&folder.path)?;
+    let Walk { pictures: files, aside, .. } = list::pictures(&folder.path)?;
     let cache = folder.cache.as_ref().map(|cache| Cache::new(cache, folder, &files));
     let known = cache.as_ref().and_then(|cache| cache.read(files.len(), folder.size));
     let (content, unkept) = match known {
@@ -59,6 +59,7 @@ pub fn load(folder: &Folder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<L
         }
     };
     let Content { images, mut notes } = content;
+    notes.extend(aside.notes(&folder.path));
     notes.extend(unkept.map(|error| format!("the pictures will be decoded again the next time: {error}")));
     let data = LabelledImages::unlabelled(images, name::of_folder(&folder.path));
     Ok(Loaded { data, notes })
@@ -71,25 +72,37 @@ fn decode(
 ) -> Result<Content, DataError> {
     let fit = Fit { size: folder.size, crop: folder.crop, background: folder.background };
     let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
-    let (mut pictures, mut unreadable) = (Vec::with_capacity(paths.len()), Vec::new());
+    let (mut pictures, mut unreadable, mut reason) = (Vec::with_capacity(paths.len()), Vec::new(), None);
     let mut progress = |done, total| progress(Progress::Decode { done, total });
     decode::each(&paths, fit, &mut progress, |path, picture| {
         match picture {
             Ok(picture) => pictures.push(picture),
-            Err(_) => unreadable.push(path.to_owned()),
+            Err(error) => {
+                reason.get_or_insert_with(|| reason_of(error));
+                unreadable.push(path.to_owned());
+            }
         }
         Ok(())
     })?;
     let found = format!("{} of {} pictures can't be read", unreadable.len(), paths.len());
     let names = few(&folder.path, &unreadable);
     if unreadable.len() * MOST_UNREADABLE > paths.len() {
+        let reason = reason.unwrap_or_default();
         let message = format!(
-            "{found}, more than one in {MOST_UNREADABLE}: {names}; convert them to PNG, JPEG, WebP or BMP, or \
-             take them out"
+            "{found}, more than one in {MOST_UNREADABLE}: {names} (the first: {reason}); convert them to \
+             {KINDS}, or take them out"
         );
         return Err(DataError::folder(&folder.path, message));
     }
     let note = (!unreadable.is_empty()).then(|| format!("{found} and are left out: {names}"));
     let notes = note.into_iter().collect();
     Ok(Content { images: decode::together(pictures, folder.size)?, notes })
+}
+
+/// Why a picture can't be read, without its name.
+fn reason_of(error: DataError) -> String {
+    match error {
+        DataError::Picture { message, .. } => message,
+        error => error.to_string(),
+    }
 }

@@ -271,6 +271,41 @@ fn more_than_a_tenth_unreadable_is_an_error() {
 }
 
 #[test]
+fn an_error_says_why_the_first_can_not_be_read() {
+    let place = Place::of_greys(&[7; 9]);
+    let whole = fs::read(place.pictures().join("0.png")).unwrap();
+    place.write("a.png", &whole[..whole.len() / 2]);
+    place.write("b.png", "");
+    let expected = ": a.png, b.png (the first: the file is cut off); convert them to PNG, JPEG, WebP or BMP";
+    assert!(place.error().contains(expected), "{}", place.error());
+    fs::remove_file(place.pictures().join("a.png")).unwrap();
+    place.write("c.png", "");
+    assert!(place.error().contains("(the first: it is empty)"), "{}", place.error());
+}
+
+#[test]
+fn runs_among_the_pictures_are_no_data() {
+    let place = Place::of_greys(&[5; 4]);
+    for run in ["runs/00001-pictures", "mine"] {
+        place.write(&format!("{run}/.edgegan-run"), "");
+        place.draw(&format!("{run}/samples/epoch-001.png"), &colour([1, 2, 3]));
+    }
+    place.draw("@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg", &colour([1, 2, 3]));
+    let check = |Loaded { data, notes }: Loaded| {
+        assert_eq!((data.len(), data.images().channels(), notes.len()), (4, 1, 2), "{notes:?}");
+        let expected = ", being runs of `train` and no data: mine, runs/00001-pictures";
+        assert!(notes[0].ends_with(expected), "{notes:?}");
+        assert!(notes[1].ends_with(", being no data: @eaDir (a Synology's thumbnails)"), "{notes:?}");
+    };
+    check(fresh(&place.cached()));
+    check(from_cache(&place.cached()));
+    // Named itself, a run's grids may be meant; the run as a whole isn't.
+    let run = |name: &str| Folder { path: place.pictures().join("mine").join(name), ..place.folder() };
+    assert_eq!(fresh(&run("samples")).data.len(), 1);
+    assert!(message(load(&run(""), &mut |_| {})).contains("this is a run of `train` and no data"));
+}
+
+#[test]
 fn a_header_that_promises_too_much_is_not_believed() {
     let place = Place::of_greys(&[7; 10]);
     let mut bmp = fs::read({
@@ -411,6 +446,32 @@ fn whatever_changes_the_pictures_is_decoded_anew() {
     assert_eq!(fresh(&place.cached()).data.len(), 21);
     fs::rename(&path, place.pictures().join("zero.png")).unwrap();
     assert_eq!(fresh(&place.cached()).data.images().image(20)[6], 2);
+}
+
+#[test]
+#[cfg(unix)]
+fn another_file_of_one_size_and_time_is_decoded_anew() {
+    let place = Place::new();
+    let write = |levels: [u8; 2]| {
+        for (name, level) in ["a.bmp", "b.bmp"].into_iter().zip(levels) {
+            place.draw(name, &grey(level));
+            let file = fs::File::options().write(true).open(place.pictures().join(name)).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        }
+    };
+    write([1, 2]);
+    assert_eq!(levels(&fresh(&place.cached()).data), [1, 2]);
+    // Written over, and in place of the old ones.
+    write([3, 4]);
+    assert_eq!(levels(&fresh(&place.cached()).data), [3, 4]);
+    let (a, b, c) = ("a.bmp", "b.bmp", "c");
+    for (from, to) in [(a, c), (b, a), (c, b)] {
+        fs::rename(place.pictures().join(from), place.pictures().join(to)).unwrap();
+    }
+    assert_eq!(levels(&fresh(&place.cached()).data), [4, 3]);
+    from_cache(&place.cached());
+    // The files of before are not kept.
+    place.kept();
 }
 
 #[test]
