@@ -1,7 +1,8 @@
 //! What crosses from one program to another: what an ONNX file says of itself, how image `i` of seed `s`
-//! comes out of it, how files are written, locked and named, and how text that anyone may have written is
-//! shown. Every other crate may depend on this one, and it on none of them; it knows no tensor library, no
-//! inference engine, no command line and no terminal.
+//! comes out of it, how files are written, locked and named, how text that anyone may have written is
+//! shown, how one program's messages name another, and how each is asked to stop. Every other crate may
+//! depend on this one, and it on none of them; it knows no tensor library, no inference engine, no command
+//! line and no terminal.
 //!
 //! | module | what it says |
 //! |---|---|
@@ -42,6 +43,7 @@
 //! ```
 
 mod class;
+mod command;
 pub mod files;
 mod golden;
 pub mod latent;
@@ -49,9 +51,14 @@ pub mod metadata;
 pub mod onnx;
 mod pixels;
 pub mod run;
+#[cfg(any(unix, windows))]
+mod stop;
 mod text;
 
+pub use command::command;
 pub use golden::{Comparison, Golden};
 pub use metadata::{Contract, LatentDistribution, Training, tensor};
 pub use pixels::PixelRange;
+#[cfg(any(unix, windows))]
+pub use stop::stop_flag;
 pub use text::{one_line, printable, shown};

@@ -108,15 +108,13 @@ fn checkpoint(bytes: &[u8], path: &Path, which: Which, weights: Weights) -> Resu
     let network =
         network.map_err(|error| wrong(format!("its header describes no network ({error}); train again")))?;
     let (kind, group) = match which {
-        Which::Generator => ("generator", weights.group()),
+        Which::Generator => ("generator", checkpoint.generator_group(weights.group())),
         Which::Discriminator => ("discriminator", "discriminator"),
     };
-    // A checkpoint of training calls G's weights by the network's name.
     let has = |group: &str| {
         let first = network.parameters().into_iter().next();
         first.is_some_and(|(name, _)| checkpoint.tensor(&format!("{group}.{name}")).is_some())
     };
-    let group = if group == "raw" && !has("raw") && has("generator") { "generator" } else { group };
     if which == Which::Discriminator && !has(group) {
         let expected =
             "expected one of a run's checkpoints, such as runs/001-mnist/checkpoints/00000938.safetensors";

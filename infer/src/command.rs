@@ -6,6 +6,7 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
     num::NonZeroUsize,
     path::PathBuf,
+    thread,
 };
 
 use clap::{Args, ValueEnum};
@@ -31,7 +32,7 @@ pub struct Running {
     #[arg(long, default_value_t)]
     pub device: Device,
     /// CPU threads [default: one for one picture, all for more]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, else beside infer, in the checkout's
     /// runtime folder, or the system's]
@@ -127,6 +128,15 @@ pub fn whole<const LEAST: usize, const MOST: usize>(text: &str) -> Result<usize,
     (text.parse().ok())
         .filter(|number| (LEAST..=MOST).contains(number))
         .ok_or_else(|| format!("expected a whole number from {LEAST} to {MOST}"))
+}
+
+/// Parses a number of threads. Far more than there are processors take a minute to start, and wait.
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let most = (8 * processors).max(64);
+    (text.parse().ok()).filter(|threads: &NonZeroUsize| threads.get() <= most).ok_or_else(|| {
+        format!("expected a whole number from 1 to {most}, where {processors} processors serve")
+    })
 }
 
 /// Which model ran, and on what.

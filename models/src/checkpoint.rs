@@ -66,6 +66,45 @@ pub struct Provenance {
     pub device: String,
 }
 
+impl Provenance {
+    /// Passes over the data, for people: whole ones where the last iteration ended one, though the rest of
+    /// its batch began the next.
+    pub fn passes(&self) -> f64 {
+        let whole =
+            |iterations: u64| iterations.saturating_mul(self.batch_size as u64) / self.images.max(1) as u64;
+        match self.iterations > 0 && whole(self.iterations - 1) < whole(self.iterations) {
+            true => whole(self.iterations) as f64,
+            false => self.epochs,
+        }
+    }
+
+    /// Whether these numbers are some that training counts, which a file that anyone wrote may not have:
+    /// what is read of them is multiplied and divided by.
+    ///
+    /// # Errors
+    /// What was found and what was expected.
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
+        // Any product of the two, and of iterations and a recipe's updates, fits 64 bits.
+        const ITERATIONS: u64 = 1 << 47;
+        const BATCH: u64 = 1 << 16;
+        // Batches count them in 32 bits.
+        const IMAGES: u64 = u32::MAX as u64;
+        for (name, found, least, most) in [
+            ("images", self.images as u64, 1, IMAGES),
+            ("batch_size", self.batch_size as u64, 1, BATCH),
+            ("iterations", self.iterations, 0, ITERATIONS),
+        ] {
+            if !(least..=most).contains(&found) {
+                return Err(format!("its header says {name} {found}; expected {least} to {most}"));
+            }
+        }
+        match self.epochs >= 0. {
+            true => Ok(()),
+            false => Err(format!("its header says epochs {}; expected 0 or more", self.epochs)),
+        }
+    }
+}
+
 /// A checkpoint in memory.
 #[derive(Debug)]
 pub struct Checkpoint {
@@ -155,6 +194,8 @@ impl Checkpoint {
             let classes = header.config.classes;
             return Err(wrong(format!("architecture {found:?}, but its sizes are for {classes} classes")));
         }
+        let check = header.provenance.check();
+        check.map_err(|found| wrong(format!("{found}; use another checkpoint or train again")))?;
         // A digest counts whatever the format that the file says it has.
         let claims_none = header.format == UNSEALED && file_sha256.is_none();
         if !claims_none && !file.is_sealed(file_sha256.as_deref()) {
@@ -171,6 +212,16 @@ impl Checkpoint {
         let prefix = format!("{group}.");
         let under = self.tensors.iter().filter_map(|(name, t)| Some((name.strip_prefix(&prefix)?, t)));
         network.with_weights(under.map(|(name, t)| (name.to_string(), t.clone())).collect(), device)
+    }
+
+    /// The group that holds these weights of the generator: a run's checkpoint, from which training goes
+    /// on, calls what others call `raw` by the network's name.
+    pub fn generator_group<'a>(&self, weights: &'a str) -> &'a str {
+        let has = |group: &str| {
+            let begins = |name: &String| name.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'));
+            self.tensors.keys().any(begins)
+        };
+        if weights == "raw" && !has("raw") && has("generator") { "generator" } else { weights }
     }
 
     /// One tensor by its full name, if it is there.
@@ -291,6 +342,52 @@ mod tests {
         assert_eq!(load(&old).unwrap().header.format, 1);
         old[format] = b'3';
         assert!(load(&old).unwrap_err().contains("header format 3, this version reads up to 2"));
+    }
+
+    #[test]
+    fn numbers_that_no_training_counts_are_refused() {
+        let written = |change: fn(&mut Provenance)| {
+            let mut header = header();
+            change(&mut header.provenance);
+            load(&Contents::default().to_bytes(&header, Path::new("file")).unwrap())
+        };
+        assert!(written(|_| {}).is_ok());
+        for (change, part) in [
+            ((|p| p.images = 0) as fn(&mut Provenance), "images 0; expected 1 to"),
+            (|p| p.batch_size = 0, "batch_size 0; expected 1 to 65536"),
+            (|p| p.batch_size = 1 << 40, "batch_size 1099511627776; expected"),
+            (|p| p.iterations = u64::MAX, "iterations 18446744073709551615; expected 0 to"),
+            (|p| p.epochs = -1., "epochs -1; expected 0 or more"),
+        ] {
+            let error = written(change).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_ends_within_a_batch() {
+        // 11 images in batches of 4: the first epoch ends in iteration 3, the second in iteration 6.
+        let passes = |iterations: u64| {
+            let epochs = iterations as f64 * 4. / 11.;
+            Provenance { iterations, batch_size: 4, images: 11, epochs, ..header().provenance }.passes()
+        };
+        assert_eq!([0, 3, 6].map(passes), [0., 1., 2.]);
+        assert_eq!([2, 4].map(passes), [8. / 11., 16. / 11.]);
+    }
+
+    #[test]
+    fn raw_weights_are_found_under_either_name() {
+        let group = |names: &[&str], weights: &'static str| {
+            let mut contents = Contents::default();
+            let tensor = Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).unwrap();
+            names.iter().for_each(|name| contents.tensor(name, &tensor));
+            let bytes = contents.to_bytes(&header(), Path::new("file")).unwrap();
+            load(&bytes).unwrap().generator_group(weights)
+        };
+        assert_eq!(group(&["generator.h0", "average.h0"], "raw"), "generator");
+        assert_eq!(group(&["generator.h0", "average.h0"], "average"), "average");
+        assert_eq!(group(&["raw.h0", "generator.h0"], "raw"), "raw");
+        assert_eq!(group(&["raws.h0", "generators.h0"], "raw"), "raw");
     }
 
     #[test]

@@ -12,28 +12,10 @@ use models::dcgan::{self, Latent};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rand_distr::StandardNormal;
 
 use crate::data::LabelledImages;
-
-/// What a stream of random numbers is for; streams of one seed never meet.
-#[derive(Clone, Copy)]
-enum Purpose {
-    Order = 1,
-    Latent = 2,
-    FixedNoise = 3,
-    Flip = 4,
-}
-
-fn random(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8] = purpose as u8;
-    let mut random = ChaCha8Rng::from_seed(key);
-    random.set_stream(index);
-    random
-}
+use crate::streams::{Purpose, random};
 
 /// `n` latents as the generator takes them.
 fn draw(mut random: ChaCha8Rng, n: usize, networks: &dcgan::Config, device: &Device) -> Result<Tensor> {
@@ -59,7 +41,7 @@ pub fn latents(
     networks: &dcgan::Config,
     device: &Device,
 ) -> Result<Tensor> {
-    draw(random(seed, Purpose::Latent, iteration), n, networks, device)
+    draw(random(seed, Purpose::Latent, 0, iteration), n, networks, device)
 }
 
 /// z of the sample grid, the same all through a run.
@@ -70,7 +52,7 @@ pub fn latents(
 /// # Errors
 /// Candle's.
 pub fn fixed_noise(seed: u64, n: usize, networks: &dcgan::Config, device: &Device) -> Result<Tensor> {
-    draw(random(seed, Purpose::FixedNoise, 0), n, networks, device)
+    draw(random(seed, Purpose::FixedNoise, 0, 0), n, networks, device)
 }
 
 /// How pictures come in batches.
@@ -115,8 +97,8 @@ struct Epoch {
 impl Epoch {
     fn new(number: u64, n: usize, options: &Options) -> Epoch {
         let mut order: Vec<u32> = (0..n as u32).collect();
-        order.shuffle(&mut random(options.seed, Purpose::Order, number));
-        let mut coin = random(options.seed, Purpose::Flip, number);
+        order.shuffle(&mut random(options.seed, Purpose::Order, 0, number));
+        let mut coin = random(options.seed, Purpose::Flip, 0, number);
         let mirrored = order.iter().map(|_| u8::from(options.flip && coin.random())).collect();
         Epoch { number, order, mirrored }
     }

@@ -1,7 +1,9 @@
 //! The command line of `train`, and the loop over iterations.
 
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,12 +11,13 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::Parser;
+use contract::shown;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use models::judge::Judge;
 use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::batches::{self, Batches};
+use crate::console::{print_error_line, print_line};
 use crate::data::{self, LabelledImages, Loaded, Progress};
 use crate::dataset::Dataset;
 use crate::evaluate::ongoing::{Ongoing, Quality};
@@ -28,7 +31,7 @@ use crate::settings::{self, Flags, Settings};
 use crate::tensorboard::Board;
 use crate::trainer::Trainer;
 use crate::watch::{OnCollapse, Watch};
-use crate::{animation, device, failure, networks, samples};
+use crate::{animation, device, failure, networks, room, samples};
 
 /// Iterations between two lines of the metrics.
 const LOG_EVERY: u64 = 50;
@@ -42,16 +45,17 @@ const LOG_EVERY: u64 = 50;
     version,
     after_help = "\
 Examples:
-  train                                 the reference run, into runs/00001-mnist
-  train --epochs 5 --out runs/short     five epochs, into a folder of your choice
-  train --resume                        go on with the newest run
-  train --resume runs/short --epochs 10 go on with that run, to ten epochs in all
-  train --data flowers --size 48x64     your own pictures, resized to 48 columns and 64 rows
-  train --data gzip/emnist-letters      one of the sets in EMNIST's folder
-  train --unlabelled --data photos      pictures without labels, cropped and resized to 64x64
-  train --device cuda:1                 the second CUDA device, or an error
-  train --dry-run > run.toml            what the run would be, as a file for --config
-  train --config run.toml --seed 1      the settings of a file, but for the seed
+  cargo train                                 the reference run, into runs/00001-mnist
+  cargo train --epochs 5 --out runs/short     five epochs, into a folder of your choice
+  cargo train --resume                        go on with the newest run
+  cargo train --resume runs/short --epochs 10 go on with that run, to ten epochs in all
+  cargo train --resume --data photos          go on though its data have moved, if they are the same
+  cargo train --data flowers --size 48x64     your own pictures, resized to 48 columns and 64 rows
+  cargo train --data gzip/emnist-letters      one of the sets in EMNIST's folder
+  cargo train --unlabelled --data photos      pictures without labels, cropped and resized to 64x64
+  cargo train --device cuda:1                 the second CUDA device, or an error
+  cargo train --dry-run > run.toml            what the run would be, as a file for --config
+  cargo train --config run.toml --seed 1      the settings of a file, but for the seed
 
 A file for --config has a line for each setting: the flag's name without its dashes, =, and a
 number, a word in quotes, or true or false:
@@ -70,10 +74,10 @@ Pictures are learned in colour if any of them has colour; what is transparent be
 With --unlabelled, --data takes any folder of PNG, JPEG, WebP and BMP pictures, in sub-folders too. They
 are learned by networks that take no labels. Decoded pictures are kept in data/cache.
 
-Ctrl-C and SIGTERM save and say how to go on; a second one ends the program at once. After that, a
-kill or a power cut, --resume goes on from the last checkpoint and ends, on the CPU, with the files of
-a run that was never stopped. Should that checkpoint be damaged, it says so and takes the one before.
-No two processes train in one folder."
+Ctrl-C, SIGTERM and a terminal that closes (SIGHUP, but not under nohup) save and say how to go on; a
+second Ctrl-C or SIGTERM ends the program at once. After that, a kill or a power cut, --resume goes on
+from the last checkpoint and ends, on the CPU, with the files of a run that was never stopped. Should
+that checkpoint be damaged, it says so and takes the one before. No two processes train in one folder."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -112,9 +116,16 @@ struct Voice {
     json: bool,
     quiet: bool,
     bar: ProgressBar,
+    /// Why standard output couldn't be written, and that it isn't tried again.
+    unsaid: OnceCell<anyhow::Error>,
 }
 
 impl Voice {
+    fn new(cli: &Cli, bar: ProgressBar) -> Voice {
+        let Cli { json, quiet, .. } = *cli;
+        Voice { json, quiet, bar, unsaid: OnceCell::new() }
+    }
+
     /// Of what went wrong and was mended: that is said whatever else isn't.
     fn warn(&self, warning: Option<String>) {
         if let Some(warning) = warning {
@@ -124,14 +135,29 @@ impl Voice {
 
     fn say(&self, text: &str) {
         if !self.quiet && !self.json {
-            self.bar.suspend(|| print_line(text));
+            self.print(text);
         }
     }
-}
 
-/// A line on standard output. A reader that has seen enough may close the pipe: training goes on.
-fn print_line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    /// A result. Training doesn't end because one can't be written: hours may go into it.
+    fn print(&self, text: &str) {
+        if self.unsaid.get().is_some() {
+            return;
+        }
+        if let Err(error) = self.bar.suspend(|| print_line(text)) {
+            self.warn(Some(format!("{}; training goes on", failure::sentence(&error))));
+            let _ = self.unsaid.set(error);
+        }
+    }
+
+    /// Says at the end that something couldn't be written.
+    fn all_said(&self, run: &Path) -> Result<()> {
+        match self.unsaid.get() {
+            // A sentence, as the advice for files that can't be written doesn't fit.
+            Some(error) => bail!("{}, but all of {} is saved", failure::sentence(error), run.display()),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Cli {
@@ -139,22 +165,6 @@ impl Cli {
     pub fn is_dry_run(&self) -> bool {
         self.dry_run
     }
-}
-
-/// A line on standard error, whose terminal may be gone by now.
-pub fn print_error_line(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// A flag that Ctrl-C and SIGTERM raise. The second signal ends the program at once.
-fn stop_signals() -> std::io::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order, so that the first signal finds the flag down.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
-        signal_hook::flag::register(signal, Arc::clone(&flag))?;
-    }
-    Ok(flag)
 }
 
 /// A run that is ready to train.
@@ -183,7 +193,7 @@ struct EpochLine<'a> {
 pub enum Outcome {
     /// All epochs are done.
     Done,
-    /// Ctrl-C or SIGTERM; all is saved.
+    /// Ctrl-C, SIGTERM or SIGHUP; all is saved.
     Stopped,
 }
 
@@ -193,22 +203,14 @@ pub enum Outcome {
 /// One sentence that names the file or option, what was found and what to do.
 pub fn prepare(cli: Cli) -> Result<Job> {
     let device = cli.device.open()?;
-    let voice = Voice { json: cli.json, quiet: cli.quiet, bar: progress_bar(&cli)? };
+    let voice = Voice::new(&cli, progress_bar(&cli)?);
 
     let (run, mut trainer, data, judge) = match &cli.resume {
         Some(folder) => {
             let folder = folder.clone().map_or_else(run::newest, Ok)?;
             let mut run = Run::resume(folder)?;
-            let dataset = Dataset { mirror: cli.mirror.clone(), ..Dataset::of_run(&run.config) };
-            let data = load(dataset, &voice)?;
-            if data.digest() != run.config.dataset_sha256 {
-                bail!(
-                    "the data differ from those that {} was started with (SHA-256 {}, {} expected); put the old ones back or start a new run",
-                    run.folder.display(),
-                    data.digest(),
-                    run.config.dataset_sha256
-                );
-            }
+            let data = load_again(&mut run, &cli, &voice)?;
+            room::check(&run.config, &data, &device)?;
             if device.is_cuda() {
                 run.config.precision.apply(&device)?;
             }
@@ -218,7 +220,10 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             run.config.checkpoint_every = cli.flags.checkpoint_every().or(run.config.checkpoint_every);
             run.config.keep = cli.flags.keep().unwrap_or(run.config.keep);
             run.config.evaluate_every = cli.flags.evaluate_every().or(run.config.evaluate_every);
-            run.config.judge = cli.flags.judge().or(run.config.judge);
+            if let Some(judge) = cli.flags.judge() {
+                run.config.judge_absolute = run::absolute(&judge);
+                run.config.judge = Some(judge);
+            }
             let judge = judge_for(&run.config, &data, &device)?;
             (run, trainer, data, judge)
         }
@@ -228,6 +233,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
             let dataset = Dataset { mirror: cli.mirror.clone(), ..Dataset::of_settings(&settings) };
             let data = load(dataset, &voice)?;
             let config = configure(settings, &data, &device)?;
+            room::check(&config, &data, &device)?;
             let judge = judge_for(&config, &data, &device)?;
             let trainer = Trainer::new(&config.networks, config.recipe, config.seed, &device)?;
             (Run::create(cli.out.clone(), config)?, trainer, data, judge)
@@ -250,11 +256,11 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     }
     trainer.guide = guide_for(&run, &data, &device, &voice)?;
     // Until here a signal ends the program at once: there is nothing to save yet.
-    let interrupted = stop_signals().context("can't catch Ctrl-C")?;
+    let interrupted = contract::stop_flag().context("can't catch Ctrl-C")?;
     voice.say(&format!(
         "{} on {device_name}: {}, {} epochs in batches of {}, seed {}\n\
          generator {} parameters, discriminator {}",
-        run.folder.display(),
+        shown(&run.folder),
         plan::Data::of(&data),
         run.config.epochs,
         run.config.batch_size,
@@ -276,8 +282,8 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
             "evaluate-every asks whether pictures are what their labels say, and these have none; leave it out"
         );
     }
-    let judge = match &config.judge {
-        Some(path) => Judge::load(path, device)?,
+    let judge = match config.judge_path() {
+        Some(path) => Judge::load(&path, device)?,
         None => shipped::shipped(device)?,
     };
     Ongoing::new(judge, data, config.seed).map(Some)
@@ -314,6 +320,9 @@ fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Resu
         epochs: settings.epochs,
         batch_size: settings.batch_size,
         seed: settings.seed,
+        data_absolute: run::absolute(
+            settings.data.as_deref().unwrap_or(data::mnist::DEFAULT_FOLDER.as_ref()),
+        ),
         data: settings.data,
         size: settings.size,
         unlabelled: settings.unlabelled,
@@ -328,17 +337,18 @@ fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Resu
         checkpoint_every: settings.checkpoint_every,
         keep: settings.keep,
         evaluate_every: settings.evaluate_every,
+        judge_absolute: settings.judge.as_deref().and_then(run::absolute),
         judge: settings.judge,
     })
 }
 
-/// Says what a new run would be. Writes no file.
+/// What a new run would be, to be printed. Writes no file.
 ///
 /// # Errors
 /// As [`prepare`]; also if MNIST would have to be fetched.
-pub fn plan(cli: &Cli) -> Result<()> {
+pub fn plan(cli: &Cli) -> Result<String> {
     let device = cli.device.open()?;
-    let voice = Voice { json: cli.json, quiet: cli.quiet, bar: ProgressBar::hidden() };
+    let voice = Voice::new(cli, ProgressBar::hidden());
     let settings = settings::resolve(&cli.flags, cli.config.as_deref())?;
     settings.precision.apply(&device)?;
     let mnist = || PathBuf::from(data::mnist::DEFAULT_FOLDER);
@@ -350,12 +360,12 @@ pub fn plan(cli: &Cli) -> Result<()> {
     };
     let values = settings.values.clone();
     let config = configure(settings, &data, &device)?;
+    room::check(&config, &data, &device)?;
     let plan = Plan::new(values, &config, &data, &device)?;
-    match cli.json {
-        true => print_line(&serde_json::to_string(&plan)?),
-        false => print_line(plan.to_string().trim_end()),
-    }
-    Ok(())
+    Ok(match cli.json {
+        true => serde_json::to_string(&plan)?,
+        false => plan.to_string().trim_end().to_string(),
+    })
 }
 
 /// The loop over iterations.
@@ -424,10 +434,8 @@ fn iterate(job: Job) -> Result<Outcome> {
                 run.save(&trainer, &device_name)?;
                 animation::write(&run.grids(epoch)?, &run.animation())?;
                 if voice.json {
-                    print_line(&serde_json::to_string(&EpochLine {
-                        metrics: &line,
-                        quality: quality.as_ref(),
-                    })?);
+                    let line = EpochLine { metrics: &line, quality: quality.as_ref() };
+                    voice.print(&serde_json::to_string(&line)?);
                 }
                 voice.say(&format!(
                     "epoch {epoch}: loss D {:.3} G {:.3}, D(x) {:.2}, D(G(z)) {:.2}, {:.0} s, {}",
@@ -436,7 +444,7 @@ fn iterate(job: Job) -> Result<Outcome> {
                     line.d_real,
                     line.d_fake,
                     line.elapsed_seconds,
-                    grid.display()
+                    shown(&grid)
                 ));
                 if let Some(quality) = &quality {
                     voice.say(&format!("  {quality}"));
@@ -448,10 +456,10 @@ fn iterate(job: Job) -> Result<Outcome> {
         if interrupted.load(Ordering::SeqCst) && done < total {
             run.save(&trainer, &device_name)?;
             voice.bar.finish_and_clear();
-            let folder = run.folder.display();
             if !voice.quiet {
                 print_error_line(&format!(
-                    "stopped after iteration {done} of {total}, all saved; go on with: train --resume {folder}"
+                    "stopped after iteration {done} of {total}, all saved; go on with: {}",
+                    run::go_on(&run.folder)
                 ));
             }
             return Ok(Outcome::Stopped);
@@ -459,16 +467,54 @@ fn iterate(job: Job) -> Result<Outcome> {
     }
     voice.bar.finish_and_clear();
     if let Some((best, checkpoint)) = run.best() {
-        voice.say(&format!("best: {} after epoch {:.0}, {best}", checkpoint.display(), best.epoch));
+        let epoch = run.config.whole_epochs(best.iteration);
+        voice.say(&format!("best: {} after epoch {epoch}, {best}", shown(&checkpoint)));
     }
     let seconds = started.elapsed().as_secs_f64();
     voice.say(&format!(
-        "done: {} iterations in {seconds:.0} s, {:.0} images/s; next: export --checkpoint {} --out gen.onnx",
+        "done: {} iterations in {seconds:.0} s, {:.0} images/s; next: {}",
         total - first,
         (total - first) as f64 * batch_size as f64 / seconds,
-        run.folder.display()
+        contract::command(
+            "export",
+            ["--checkpoint".as_ref(), run.folder.as_os_str(), "--out".as_ref(), OsStr::new("gen.onnx")]
+        )
     ));
+    voice.all_said(&run.folder)?;
     Ok(Outcome::Done)
+}
+
+/// Loads the data of a run that goes on, from the folder that is named now or where they were, and
+/// records where that is.
+///
+/// # Errors
+/// If they are not those that the run was started with.
+fn load_again(run: &mut Run, cli: &Cli, voice: &Voice) -> Result<LabelledImages> {
+    let named = cli.flags.data();
+    let recorded = Dataset { mirror: cli.mirror.clone(), ..Dataset::of_run(&run.config) };
+    let folder = named.clone().or_else(|| recorded.path.clone());
+    let dataset = Dataset { path: folder.clone(), ..recorded };
+    if let Some(gone) = folder.as_deref().filter(|folder| named.is_none() && !data::is_there(folder)) {
+        bail!(
+            "the data of {} are no longer at {}; say with --data where they are now",
+            run.folder.display(),
+            run.config.data_absolute.as_deref().unwrap_or(gone).display()
+        );
+    }
+    let data = load(dataset, voice)?;
+    if data.digest() != run.config.dataset_sha256 {
+        bail!(
+            "the data differ from those that {} was started with (SHA-256 {}, {} expected); put the old ones \
+             back, say with --data where they are, or start a new run",
+            run.folder.display(),
+            data.digest(),
+            run.config.dataset_sha256
+        );
+    }
+    run.config.data_absolute =
+        run::absolute(folder.as_deref().unwrap_or(data::mnist::DEFAULT_FOLDER.as_ref()));
+    run.config.data = named.or(run.config.data.take());
+    Ok(data)
 }
 
 /// Loads the data, with a bar where that takes time, and says what isn't used of them.

@@ -45,9 +45,9 @@ impl Dataset {
 
     /// The pictures of a run that goes on.
     pub fn of_run(config: &Config) -> Dataset {
-        let Config { data, size, split, unlabelled, .. } = config;
+        let Config { size, split, unlabelled, .. } = config;
         Dataset {
-            path: data.clone(),
+            path: config.data_path(),
             mirror: None,
             size: *size,
             split: *split,

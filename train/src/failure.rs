@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::Error;
 
+use crate::run;
+
 /// An error and its causes, without those that its text tells already.
 pub fn sentence(error: &Error) -> String {
     let mut text = error.to_string();
@@ -20,7 +22,7 @@ pub fn sentence(error: &Error) -> String {
 pub fn with_advice(error: Error, folder: &Path) -> Error {
     let system = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
     let Some(kind) = system.map(io::Error::kind) else { return error };
-    let run = folder.display();
+    let (run, go_on) = (folder.display(), run::go_on(folder));
     let advice = match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "make room there".to_string()
@@ -30,19 +32,19 @@ pub fn with_advice(error: Error, folder: &Path) -> Error {
         }
         ErrorKind::NotFound if !folder.exists() => {
             return error.context(format!(
-                "{run} was removed or renamed while training wrote into it; put it back and go on with: train --resume {run}, or start a new run"
+                "{run} was removed or renamed while training wrote into it; put it back and go on with: {go_on}, or start a new run"
             ));
         }
         // `rm -r` takes the folder itself last.
         ErrorKind::NotFound => {
             return error.context(format!(
-                "a part of {run} was removed while training wrote into it; put it back and go on with: train --resume {run}, or start a new run"
+                "a part of {run} was removed while training wrote into it; put it back and go on with: {go_on}, or start a new run"
             ));
         }
         _ => format!("see to it that {run} can be written"),
     };
     Error::msg(format!(
-        "{}; what was saved before is intact: {advice}, then go on with: train --resume {run}",
+        "{}; what was saved before is intact: {advice}, then go on with: {go_on}",
         sentence(&error)
     ))
 }
@@ -85,7 +87,7 @@ mod tests {
             let text = advised(kind, folder.path());
             assert!(text.starts_with("can't write file: ") && text.contains(expected), "{text}");
             assert!(
-                text.ends_with(&format!("go on with: train --resume {}", folder.path().display())),
+                text.ends_with(&format!("go on with: cargo train --resume {}", folder.path().display())),
                 "{text}"
             );
         }

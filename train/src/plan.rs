@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use candle_core::Device;
+use contract::printable;
 use models::Network;
 use models::layers::{Activation, Layer, Window};
 use serde::Serialize;
@@ -12,14 +13,13 @@ use serde::Serialize;
 use crate::batches::{self, Batches};
 use crate::data::LabelledImages;
 use crate::guide::Guide;
+use crate::room::{self, Memory};
 use crate::run::Config;
 use crate::settings;
 use crate::trainer::Trainer;
 
 /// How long iterations are timed for. The last one that starts within it is finished.
 const TIMED: Duration = Duration::from_secs(3);
-/// Bytes of a float32.
-const FLOAT: usize = 4;
 
 /// What a run would be.
 #[derive(Debug, Serialize)]
@@ -107,42 +107,6 @@ pub struct Row {
     pub parameters: usize,
 }
 
-/// An estimate of what training holds at once, in bytes, and what it was seen to hold.
-///
-/// Activations are counted where most of them are alive. A pass through a network keeps its input,
-/// the output of each layer with weights, and that of each batch norm with its activation. D's two
-/// passes (real and fake) are kept all through an iteration. Beside them are G's pass and D's, or the
-/// guide's, over its pictures while G learns, or, where G learns more than once, its last pass and the
-/// next one; and the gradient of the largest layer. The weights' gradients are D's two and G's.
-///
-/// A checkpoint is made in memory before it is written.
-///
-/// Not counted are the program and the working space of the kernels. Runs of MNIST's networks on a
-/// CPU of two cores held 570 MB at most with batches of 64 and 603 MB with batches of 200, where
-/// this says 423 and 526 MB. On a GPU it was not compared.
-#[derive(Debug, Serialize)]
-pub struct Memory {
-    /// The weights of both networks, and of a guide, running averages included.
-    pub weights: usize,
-    /// Adam's two moments of each.
-    pub moments: usize,
-    /// The averaged generator.
-    pub average: usize,
-    /// Gradients.
-    pub gradients: usize,
-    /// What the layers hold of a batch.
-    pub activations: usize,
-    /// A checkpoint on its way to the disk.
-    pub checkpoint: usize,
-    /// The pictures, one byte a value: once as read, once on the device.
-    pub pictures: usize,
-    /// The sum.
-    pub total: usize,
-    /// The most that this process has held, the program included but no checkpoint, if the system
-    /// says. On a GPU, that isn't the device's memory.
-    pub measured: Option<usize>,
-}
-
 /// How long training takes, from a few real iterations.
 #[derive(Debug, Serialize)]
 pub struct Time {
@@ -174,7 +138,7 @@ impl Plan {
         let (generator, discriminator) = (table(&trainer.generator), table(&trainer.discriminator));
         let time = time(&mut trainer, config, data, device)?;
         Ok(Plan {
-            memory: Memory::new(&trainer, config.recipe.generator_updates, config.batch_size, data),
+            memory: Memory { measured: room::held_at_most(), ..Memory::of(config, data)? },
             settings,
             device: config.device.clone(),
             data: Data::of(data),
@@ -220,60 +184,6 @@ fn operation(layer: &Layer) -> String {
     }
 }
 
-impl Memory {
-    fn new(trainer: &Trainer, updates: usize, batch: usize, data: &LabelledImages) -> Memory {
-        let (g, d) = (&trainer.generator, &trainer.discriminator);
-        let guide = trainer.guide.as_ref().map(Guide::network);
-        let all = |network: &Network| -> usize {
-            network.parameters().iter().map(|(_, spec)| spec.dims.iter().product::<usize>()).sum()
-        };
-        let through = held(d).max(guide.map_or(0, held));
-        let passes = match updates {
-            1 => held(g) + 2 * held(d) + through,
-            _ => (held(g) + 2 * held(d) + through).max(2 * held(g) + 2 * held(d)),
-        };
-        let largest = g.shapes().iter().chain(d.shapes()).map(|shape| shape.elements()).max().unwrap_or(0);
-        let memory = Memory {
-            weights: FLOAT * (all(g) + all(d) + guide.map_or(0, all)),
-            moments: FLOAT * 2 * (g.trainable() + d.trainable()),
-            average: FLOAT * all(g),
-            gradients: FLOAT * (2 * d.trainable() + g.trainable()),
-            activations: FLOAT * batch * (passes + largest),
-            checkpoint: FLOAT * (2 * all(g) + all(d) + 2 * (g.trainable() + d.trainable())),
-            pictures: 2 * data.images().pixels().len(),
-            total: 0,
-            measured: None,
-        };
-        let Memory { weights, moments, average, gradients, activations, checkpoint, pictures, .. } = memory;
-        let total = weights + moments + average + gradients + activations + checkpoint + pictures;
-        Memory { total, measured: peak(), ..memory }
-    }
-}
-
-/// Numbers that a forward pass of one picture keeps for the backward pass.
-fn held(network: &Network) -> usize {
-    let mut held = network.input().elements();
-    let mut norm = false;
-    for (named, shape) in network.layers().iter().zip(network.shapes()) {
-        held += match named.layer {
-            // They change no numbers, or come with the layer after them.
-            Layer::Label(_) | Layer::Reshape(_) | Layer::Flatten => 0,
-            // It comes with the batch norm before it.
-            Layer::Activation(_) if norm => 0,
-            _ => shape.elements(),
-        };
-        norm = matches!(named.layer, Layer::BatchNorm(_));
-    }
-    held
-}
-
-/// The most memory that this process has held.
-fn peak() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? << 10)
-}
-
 fn time(trainer: &mut Trainer, config: &Config, data: &LabelledImages, device: &Device) -> Result<Time> {
     let Config { batch_size, seed, networks, .. } = config;
     let mut batches = Batches::new(data, config.batches(), device)?;
@@ -301,9 +211,12 @@ fn time(trainer: &mut Trainer, config: &Config, data: &LabelledImages, device: &
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Plan { settings, data, device, generator, discriminator, memory, time } = self;
-        writeln!(f, "# The settings of this run. Nothing was written; this is a file for train --config.")?;
+        writeln!(
+            f,
+            "# The settings of this run. Nothing was written; this is a file for cargo train --config."
+        )?;
         write!(f, "{settings}")?;
-        writeln!(f, "\n# Data: {}, {data}", data.name)?;
+        writeln!(f, "\n# Data: {}, {data}", printable(&data.name))?;
         for (title, table) in [("Generator", generator), ("Discriminator", discriminator)] {
             writeln!(f, "#\n# {title}: {} trainable parameters", thousands(table.trainable))?;
             writeln!(f, "# {:<12} {:<48} {:<18} {:>11}", "layer", "operation", "output", "parameters")?;
@@ -313,13 +226,12 @@ impl fmt::Display for Plan {
                 writeln!(f, "{}", row.trim_end())?;
             }
         }
-        let megabytes = |bytes: usize| format!("{:.0} MB", bytes as f64 / 1e6);
         let Memory { weights, moments, average, gradients, activations, .. } = *memory;
         let Memory { checkpoint, pictures, total, measured, .. } = *memory;
         writeln!(
             f,
             "#\n# Memory on {device}, without the program and its kernels' working space: {}",
-            megabytes(total)
+            room::megabytes(total)
         )?;
         let parts = [
             ("weights", weights),
@@ -330,13 +242,13 @@ impl fmt::Display for Plan {
             ("a checkpoint", checkpoint),
             ("pictures, as read and on the device", pictures),
         ];
-        let parts = parts.map(|(what, bytes)| format!("{what} {}", megabytes(bytes)));
+        let parts = parts.map(|(what, bytes)| format!("{what} {}", room::megabytes(bytes)));
         writeln!(f, "#   {}", parts.join(", "))?;
         if let Some(measured) = measured {
             writeln!(
                 f,
                 "#   this process, which ran iterations and made no checkpoint, has held {} at most",
-                megabytes(measured)
+                room::megabytes(measured)
             )?;
         }
         let Time { timed, seconds_per_iteration, iterations, seconds } = time;
@@ -375,7 +287,7 @@ fn duration(seconds: f64) -> String {
 mod tests {
     use models::dcgan::Config;
 
-    use super::{duration, held, table, thousands};
+    use super::{duration, table, thousands};
 
     #[test]
     fn the_tables_are_the_design_s() {
@@ -390,14 +302,6 @@ mod tests {
         assert_eq!((row.output.as_str(), row.parameters), ("N, 128, 14, 14", 138 * 128 * 25 + 128));
         let label = d.layers.iter().find(|row| row.layer == "h1.label").unwrap();
         assert_eq!((label.output.as_str(), label.parameters), ("N, 21, 14, 14", 0));
-    }
-
-    #[test]
-    fn what_a_pass_keeps_is_counted_once() {
-        let discriminator = Config::default().discriminator().unwrap();
-        // The picture, two for h0 (conv, LeakyReLU), h1 (conv, norm), h2 (linear, norm), the logit.
-        let expected = 784 + 2 * 11 * 196 + 2 * 74 * 49 + 2 * 1024 + 1;
-        assert_eq!(held(&discriminator), expected);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //!   guide.safetensors       the classifier that the generator learns from, where the recipe has one
 //!   checkpoints/00000938.safetensors   everything that `--resume` needs, after 938 iterations
 //!   .lock                   held by the process that trains here
+//!   .edgegan-run            marks the folder: its pictures are no data
 //! ```
 //!
 //! A checkpoint is the moment that counts: what else tells of its iterations is on the disk before
@@ -25,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use contract::files::{self, Lock};
-use contract::run::{ANIMATION, CONFIG, GENERATOR, GUIDE, LOCK, METRICS, QUALITY, SAMPLES};
+use contract::run::{ANIMATION, CONFIG, GENERATOR, GUIDE, LOCK, MARKER, METRICS, QUALITY, SAMPLES};
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, Provenance};
 use models::dcgan;
 use serde::de::DeserializeOwned;
@@ -34,17 +35,20 @@ use serde::{Deserialize, Serialize};
 use crate::animation;
 use crate::batches;
 use crate::checkpoints::{self, Usable};
-use crate::data::{Size, Split};
+use crate::data::mnist::DEFAULT_FOLDER;
+use crate::data::{self, Size, Split};
 use crate::device::Precision;
 use crate::evaluate::ongoing::Quality;
 use crate::metrics::Metrics;
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
-use crate::settings::Unlabelled;
+use crate::settings::{self, Unlabelled, Value};
 use crate::trainer::Trainer;
 
 /// Where runs go unless `--out` says otherwise.
 pub const RUNS: &str = "runs";
+/// Batches count pictures in 32 bits.
+const MOST_IMAGES: usize = u32::MAX as usize;
 
 /// What a run is started with, and rebuilt from when it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,8 +67,11 @@ pub struct Config {
     pub batch_size: usize,
     /// Key of every random number.
     pub seed: u64,
-    /// The data's folder, if one was given.
+    /// The data's folder, if one was given, as it was given.
     pub data: Option<PathBuf>,
+    /// Where they were, from the root.
+    #[serde(default)]
+    pub data_absolute: Option<PathBuf>,
     /// What the pictures were resized to, if they were.
     #[serde(default)]
     pub size: Option<Size>,
@@ -101,9 +108,22 @@ pub struct Config {
     /// Epochs between two measurements of the generator, if there are to be such.
     #[serde(default)]
     pub evaluate_every: Option<u64>,
-    /// The judge's file, if it isn't the shipped one.
+    /// The judge's file, if it isn't the shipped one, as it was given.
     #[serde(default)]
     pub judge: Option<PathBuf>,
+    /// Where that was, from the root.
+    #[serde(default)]
+    pub judge_absolute: Option<PathBuf>,
+}
+
+/// A path from the root, if it can stand in a file of JSON.
+pub fn absolute(path: &Path) -> Option<PathBuf> {
+    std::path::absolute(path).ok().filter(|path| path.to_str().is_some())
+}
+
+/// The command that goes on with a run.
+pub fn go_on(run: &Path) -> String {
+    contract::command("train", ["--resume".as_ref(), run.as_os_str()])
 }
 
 /// What runs of an older version keep from now on.
@@ -112,6 +132,65 @@ fn keep() -> usize {
 }
 
 impl Config {
+    /// Where the data are, seen from here: where they were, if something is still there, else what was
+    /// given. `None` is MNIST, in its usual folder or to be fetched.
+    pub fn data_path(&self) -> Option<PathBuf> {
+        let is_mnist_here = self.data.is_none() && Path::new(DEFAULT_FOLDER).is_dir();
+        let there = self.data_absolute.as_ref().filter(|path| !is_mnist_here && data::is_there(path));
+        there.or(self.data.as_ref()).cloned()
+    }
+
+    /// Where the judge's file is, if it isn't the shipped one: as [`Config::data_path`].
+    pub fn judge_path(&self) -> Option<PathBuf> {
+        let there = self.judge_absolute.as_ref().filter(|path| path.exists());
+        there.or(self.judge.as_ref()).cloned()
+    }
+
+    /// Whether every number is one that a run can have, which a file that anyone wrote may not be.
+    ///
+    /// # Errors
+    /// The number's name, what was found and what was expected.
+    fn check(&self) -> Result<()> {
+        let Config { epochs, batch_size, images, keep, checkpoint_every, evaluate_every, .. } = *self;
+        let Recipe { adam, learning_rate_d, decay_from, generator_updates, .. } = self.recipe;
+        let whole = |number: usize| Value::Whole(number as u64);
+        let numbers = [
+            ("epochs", Some(Value::Whole(epochs))),
+            ("batch-size", Some(whole(batch_size))),
+            ("keep", Some(whole(keep))),
+            ("checkpoint-every", checkpoint_every.map(Value::Whole)),
+            ("evaluate-every", evaluate_every.map(Value::Whole)),
+            ("generator-updates", Some(whole(generator_updates))),
+            ("decay-from", Some(Value::Whole(decay_from))),
+            ("learning-rate", Some(Value::Number(adam.learning_rate))),
+            ("learning-rate-d", learning_rate_d.map(Value::Number)),
+            ("beta1", Some(Value::Number(adam.beta1))),
+            ("beta2", Some(Value::Number(adam.beta2))),
+            ("smoothing", Some(Value::Number(self.recipe.smoothing))),
+            ("mismatch", Some(Value::Number(self.recipe.mismatch))),
+            ("contrast", Some(Value::Number(self.recipe.contrast))),
+            ("guide", Some(Value::Number(self.recipe.guide))),
+            ("average-keep", Some(Value::Number(self.recipe.average_keep))),
+            ("size", self.size.map(|size| Value::Text(size.to_string()))),
+        ];
+        for (key, value) in numbers {
+            value.map_or(Ok(()), |value| settings::check(key, value))?;
+        }
+        if !(1..=MOST_IMAGES).contains(&images) {
+            bail!("images is {images}; expected a whole number from 1 to {MOST_IMAGES}");
+        }
+        if adam.epsilon <= 0. {
+            bail!("epsilon is {}; expected a number above 0", adam.epsilon);
+        }
+        self.networks.generator()?;
+        self.networks.discriminator()?;
+        let (names, classes) = (self.classes.len(), self.networks.classes);
+        if names != classes && names > 0 {
+            bail!("it names {names} classes, but its networks have {classes}");
+        }
+        Ok(())
+    }
+
     /// Iterations that show every image `epochs` times.
     pub fn iterations(&self) -> u64 {
         (self.epochs * self.images as u64).div_ceil(self.batch_size as u64)
@@ -143,9 +222,10 @@ impl Config {
         (iterations * self.batch_size as u64) as f64 / self.images as f64
     }
 
-    /// Epochs that `iterations` iterations have completed, without a fraction.
+    /// Epochs that `iterations` iterations have completed, without a fraction, of those that the run has:
+    /// a batch of more pictures than there are may pass over them many times.
     pub fn whole_epochs(&self, iterations: u64) -> u64 {
-        iterations * self.batch_size as u64 / self.images as u64
+        (iterations * self.batch_size as u64 / self.images as u64).min(self.epochs)
     }
 
     /// Whether an epoch ends with the last of `iterations` iterations, as the last epoch does with the
@@ -205,7 +285,7 @@ impl Run {
                 folder.display()
             );
         }
-        let created = create_folders(&folder).and_then(|()| files::sync_folder(files::folder_of(&folder)));
+        let created = create_inside(&folder).and_then(|()| files::sync_folder(files::folder_of(&folder)));
         created.with_context(|| unwritable(&folder))?;
         write_config(&folder, &config)?;
         Run::open(folder, config, lock)
@@ -222,8 +302,11 @@ impl Run {
         })?;
         let config: Config = serde_json::from_str(&json)
             .with_context(|| format!("{} is not a run's configuration", path.display()))?;
+        config.check().with_context(|| {
+            format!("{} describes no run that can be trained; put it back as it was", path.display())
+        })?;
         let lock = lock(&folder)?;
-        create_folders(&folder).with_context(|| format!("can't write {}", folder.display()))?;
+        create_inside(&folder).with_context(|| format!("can't write {}", folder.display()))?;
         Run::open(folder, config, lock)
     }
 
@@ -504,7 +587,9 @@ fn write_config(folder: &Path, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn create_folders(run: &Path) -> std::io::Result<()> {
+/// What is in a run's folder from the start. Runs of an older version get the marker when they go on.
+fn create_inside(run: &Path) -> std::io::Result<()> {
+    File::options().create(true).append(true).open(run.join(MARKER))?;
     [SAMPLES, checkpoints::FOLDER].iter().try_for_each(|folder| fs::create_dir_all(run.join(folder)))
 }
 

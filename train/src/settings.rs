@@ -6,6 +6,7 @@
 
 mod unlabelled;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -15,10 +16,11 @@ use anyhow::{Result, anyhow, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use contract::files;
+use contract::{files, one_line, printable};
 use models::dcgan;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use toml::de::{DeTable, DeValue};
 
 use crate::adam;
 use crate::data::unlabelled::Background;
@@ -257,7 +259,7 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Settings that a resumed run may be given anew.
-const RESUMABLE: [&str; 5] = ["epochs", "checkpoint-every", "keep", "evaluate-every", "judge"];
+const RESUMABLE: [&str; 6] = ["epochs", "checkpoint-every", "keep", "evaluate-every", "judge", "data"];
 
 fn recipes() -> Vec<&'static str> {
     RECIPES.iter().map(|recipe| recipe.name).collect()
@@ -293,7 +295,10 @@ impl fmt::Display for Kind {
 
 impl Kind {
     /// A value as a flag has it.
-    fn parse(self, text: &str) -> Result<Value, String> {
+    ///
+    /// # Errors
+    /// What is expected.
+    pub fn parse(self, text: &str) -> Result<Value, String> {
         let value = match self {
             Kind::Whole { .. } => text.parse().ok().map(Value::Whole),
             Kind::Number { .. } => text.parse().ok().map(Value::Number),
@@ -304,20 +309,27 @@ impl Kind {
     }
 
     /// A value as a file has it.
-    fn read(self, value: &toml::Value) -> Option<Value> {
+    fn read(self, value: &DeValue<'_>) -> Option<Value> {
         let value = match (self, value) {
-            (Kind::Whole { .. }, toml::Value::Integer(number)) => Value::Whole(u64::try_from(*number).ok()?),
-            // TOML's integers end at 2⁶³ − 1. A seed beyond stands in quotes.
-            (Kind::Whole { .. }, toml::Value::String(text)) => {
+            // As many digits as there are: a seed may be beyond the 2⁶³ − 1 that every reader of TOML takes.
+            (Kind::Whole { .. }, DeValue::Integer(number)) => {
+                Value::Whole(u64::from_str_radix(number.as_str(), number.radix()).ok()?)
+            }
+            // Such a one is printed in quotes, for other readers.
+            (Kind::Whole { .. }, DeValue::String(text)) => {
                 Value::Whole(text.parse().ok().filter(|&number| i64::try_from(number).is_err())?)
             }
-            (Kind::Number { .. }, toml::Value::Float(number)) => Value::Number(*number),
-            (Kind::Number { .. }, toml::Value::Integer(number)) => Value::Number(*number as f64),
-            (Kind::Choice(_) | Kind::Size | Kind::Colour | Kind::Path, toml::Value::String(text)) => {
-                Value::Text(text.clone())
+            (Kind::Number { .. }, DeValue::Float(number)) => Value::Number(number.as_str().parse().ok()?),
+            (Kind::Number { .. }, DeValue::Integer(number)) => {
+                Value::Number(i64::from_str_radix(number.as_str(), number.radix()).ok()? as f64)
             }
-            (Kind::Size, toml::Value::Integer(side)) => Value::Text(side.to_string()),
-            (Kind::Switch, toml::Value::Boolean(value)) => Value::Switch(*value),
+            (Kind::Choice(_) | Kind::Size | Kind::Colour | Kind::Path, DeValue::String(text)) => {
+                Value::Text(text.to_string())
+            }
+            (Kind::Size, DeValue::Integer(side)) => {
+                Value::Text(u64::from_str_radix(side.as_str(), side.radix()).ok()?.to_string())
+            }
+            (Kind::Switch, DeValue::Boolean(value)) => Value::Switch(*value),
             _ => return None,
         };
         self.within(value)
@@ -345,10 +357,34 @@ impl fmt::Display for Value {
             Value::Whole(number) if i64::try_from(*number).is_err() => write!(f, "\"{number}\""),
             Value::Whole(number) => write!(f, "{number}"),
             Value::Number(number) => write!(f, "{number:?}"),
-            // JSON's quoting is TOML's, but for the character DEL.
-            Value::Text(text) => f.write_str(&json!(text).to_string().replace('\x7f', "\\u007f")),
+            Value::Text(text) => f.write_str(&quoted(text)),
             Value::Switch(value) => write!(f, "{value}"),
         }
+    }
+}
+
+/// A text as TOML and JSON have it, without characters that could steer a terminal.
+fn quoted(text: &str) -> String {
+    let escaped = |c: char| match printable(c.encode_utf8(&mut [0; 4])) {
+        Cow::Borrowed(_) => c.to_string(),
+        // All of them are among Unicode's first 65,536.
+        Cow::Owned(_) => format!("\\u{:04x}", u32::from(c)),
+    };
+    json!(text).to_string().chars().map(escaped).collect()
+}
+
+/// Refuses a setting's value that no run can have.
+///
+/// # Errors
+/// One sentence with the key, what was found and what was expected.
+pub fn check(key: &str, value: Value) -> Result<()> {
+    let Some(Setting { kind, .. }) = SETTINGS.iter().find(|setting| setting.key == key) else {
+        bail!("there is no setting {key:?}");
+    };
+    let found = value.to_string();
+    match kind.within(value) {
+        Some(_) => Ok(()),
+        None => bail!("{key} is {found}; expected {kind}"),
     }
 }
 
@@ -370,7 +406,7 @@ impl Layer {
     }
 
     fn parse(text: &str, name: &str) -> Result<Layer> {
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let table = DeTable::parse(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
             anyhow!(
@@ -379,7 +415,8 @@ impl Layer {
             )
         })?;
         let mut layer = BTreeMap::new();
-        for (key, value) in &table {
+        for (key, value) in table.get_ref() {
+            let (key, value) = (key.get_ref().as_ref(), value.get_ref());
             let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
                 bail!("{name}: there is no setting {key:?}{}", suggestion(key));
             };
@@ -479,26 +516,25 @@ fn suggestion(key: &str) -> String {
     let near = |setting: &Setting| strsim::normalized_damerau_levenshtein(&key, setting.key);
     let best = SETTINGS.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
     match best.filter(|setting| near(setting) > 0.5) {
-        Some(setting) => format!("; expected one of those in train --help, such as {}", setting.key),
-        None => "; expected one of those in train --help".to_string(),
+        Some(setting) => format!("; expected one of those in cargo train --help, such as {}", setting.key),
+        None => "; expected one of those in cargo train --help".to_string(),
     }
 }
 
 /// What a file has in place of a value, in words.
-fn describe(value: &toml::Value) -> String {
+fn describe(value: &DeValue<'_>) -> String {
     match value {
-        toml::Value::String(text) => format!("{text:?}"),
-        toml::Value::Integer(number) => number.to_string(),
-        toml::Value::Float(number) => format!("{number:?}"),
-        toml::Value::Boolean(value) => value.to_string(),
-        toml::Value::Datetime(date) => format!("the date {date}"),
-        toml::Value::Array(_) => "a list".to_string(),
-        toml::Value::Table(_) => "a table".to_string(),
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => match number.as_str().parse::<f64>() {
+            Ok(number) => format!("{number:?}"),
+            Err(_) => number.to_string(),
+        },
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(date) => format!("the date {date}"),
+        DeValue::Array(_) => "a list".to_string(),
+        DeValue::Table(_) => "a table".to_string(),
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The settings that stand on the command line.
@@ -506,7 +542,7 @@ fn one_line(text: &str) -> String {
 pub struct Flags(Layer);
 
 impl Flags {
-    /// The passes over the data. This setting and the next four, `RESUMABLE`, may be given to a
+    /// The passes over the data. This setting and the next five, `RESUMABLE`, may be given to a
     /// resumed run.
     pub fn epochs(&self) -> Option<u64> {
         self.0.whole("epochs").ok()
@@ -531,6 +567,11 @@ impl Flags {
     pub fn judge(&self) -> Option<PathBuf> {
         self.0.text("judge").map(PathBuf::from)
     }
+
+    /// The data's folder.
+    pub fn data(&self) -> Option<PathBuf> {
+        self.0.text("data").map(PathBuf::from)
+    }
 }
 
 impl Setting {
@@ -538,7 +579,7 @@ impl Setting {
         let kind = self.kind;
         let default = match self.key {
             "recipe" => RECIPES.first().map(|recipe| recipe.name.to_string()),
-            "data" => Some("data/mnist, fetched when missing".to_string()),
+            "data" => Some("data/mnist, fetched when missing, or the resumed run's".to_string()),
             "size" => Some(format!("their own, which must be one; {} of unlabelled ones", unlabelled::SIZE)),
             "crop" => Some("true".to_string()),
             "background" => Some(unlabelled::BACKGROUND.to_string()),

@@ -191,8 +191,45 @@ fn a_stopped_run_says_how_to_go_on() {
         assert_eq!(status.code(), Some(130), "{stderr}");
         let expected = format!("stopped after iteration {} of ", saved(&shell.path(run)));
         assert!(stderr.starts_with(&expected), "{stderr}");
-        assert!(stderr.ends_with(&format!("all saved; go on with: train --resume {run}\n")), "{stderr}");
+        let go_on = format!("all saved; go on with: {} --resume {run}\n", shell.program.display());
+        assert!(stderr.ends_with(&go_on), "{stderr}");
     }
+}
+
+/// A closed terminal: the system and the shell in it send SIGHUP, and neither waits for the other.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_whose_terminal_closes_saves_and_one_under_nohup_goes_on() {
+    let shell = shell();
+    let start = |disposition: &str, run| {
+        // Whatever the tests' own process ignores.
+        let mut command = shell.command(&new_run(run, ENDLESS));
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.to_os_string()).collect();
+        command = Command::new("env");
+        command.arg(disposition).arg(&shell.program).args(arguments).current_dir(shell.folder());
+        Training::start(command)
+    };
+    if !Command::new("env").args(["--default-signal=HUP", "true"]).status().is_ok_and(|s| s.success()) {
+        println!("skipped: this machine's env doesn't set what a signal does");
+        return;
+    }
+    let folder = shell.path("closed");
+    let mut training = start("--default-signal=HUP", "closed");
+    training.wait_until(|| saved(&folder) >= 11);
+    training.signal("-HUP");
+    training.signal("-HUP");
+    let (status, stderr) = training.end();
+    assert_eq!(status.code(), Some(130), "{stderr}");
+    assert!(stderr.starts_with(&format!("stopped after iteration {} of ", saved(&folder))), "{stderr}");
+
+    let folder = shell.path("nohup");
+    let mut training = start("--ignore-signal=HUP", "nohup");
+    training.wait_until(|| saved(&folder) >= 11);
+    training.signal("-HUP");
+    let then = saved(&folder);
+    training.wait_until(|| saved(&folder) > then + 30);
+    training.signal("-TERM");
+    assert_eq!(training.end().0.code(), Some(130));
 }
 
 /// A guide of all of MNIST takes minutes, and until it is trained there is nothing to save.
@@ -385,7 +422,7 @@ fn a_checkpoint_without_room() {
     let script = r#"trap '' 25; ulimit -f 20000; exec "$0" --resume run --epochs 3"#;
     limited.args(["-c", script]).arg(&shell.program).current_dir(shell.folder());
     let name = "can't write run/checkpoints/00000022.safetensors: File too large";
-    Training::start(limited).fails(&[name, "make room there", "go on with: train --resume run"]);
+    Training::start(limited).fails(&[name, "make room there", "go on with: ", "train --resume run"]);
     assert_eq!(temporaries(&shell), [""; 0]);
     assert_eq!(saved(&shell.path("run")), 11);
     assert!(fs::read(checkpoint(&shell, "run", 11)).unwrap() == before);
@@ -428,7 +465,7 @@ fn a_full_disk() {
     let read = |name: &str| fs::read_to_string(shell.path(name)).unwrap();
     let said = read("said");
     assert!(said.starts_with("error: can't write disk/run/") && said.lines().count() == 1, "{said}");
-    for part in ["No space left on device", "make room there", "go on with: train --resume disk/run"] {
+    for part in ["No space left on device", "make room there, then go on with: ", "train --resume disk/run"] {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!((read("status").as_str(), read("temporaries").as_str()), ("1\n", ""));

@@ -2,10 +2,12 @@
 #![cfg(test)]
 
 mod bad_data;
+mod bounds;
 mod evaluate;
 mod export;
 mod infer;
 mod interrupted;
+mod moved;
 mod own_pictures;
 mod privacy;
 mod quality;
@@ -13,3 +15,4 @@ mod settings;
 mod tensorboard;
 mod train;
 mod unlabelled;
+mod unwritable;

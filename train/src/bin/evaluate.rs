@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use train::evaluate::cli::{self, Cli};
-use train::{failure, memory};
+use train::{console, failure, memory};
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -12,11 +11,15 @@ static ALLOCATOR: memory::Allocator = memory::Allocator;
 fn main() -> ExitCode {
     memory::keep_freed();
     // 2 for a request that can't be served, as for wrong arguments; 1 for a failure on the way.
-    let done = cli::prepare(Cli::parse()).map_err(|error| (cli::status(&error), error));
+    let cli: Cli = match console::parsed() {
+        Ok(cli) => cli,
+        Err(status) => return status,
+    };
+    let done = cli::prepare(cli).map_err(|error| (cli::status(&error), error));
     match done.and_then(|job| job.run().map_err(|error| (1, error))) {
         Ok(()) => ExitCode::SUCCESS,
         Err((status, error)) => {
-            eprintln!("error: {}", failure::sentence(&error));
+            console::print_error_line(&format!("error: {}", failure::sentence(&error)));
             ExitCode::from(status)
         }
     }

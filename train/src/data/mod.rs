@@ -36,4 +36,4 @@ pub use images::Images;
 pub use labelled::LabelledImages;
 pub use mnist::{MnistError, Split};
 pub use size::Size;
-pub use source::{Loaded, Progress, Source, load};
+pub use source::{Loaded, Progress, Source, is_there, load};

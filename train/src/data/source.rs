@@ -84,6 +84,11 @@ pub fn load(
     Ok(Loaded { data, notes })
 }
 
+/// Whether something is at a path that names data.
+pub fn is_there(path: &Path) -> bool {
+    path.exists() || emnist::named_set(path).is_some()
+}
+
 /// What a path of the user's holds.
 fn given(
     path: &Path,

@@ -1,23 +1,27 @@
 //! The command line of `evaluate`.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use contract::printable;
+use contract::files::{Destination, folder_of, is_same};
+use contract::{printable, run, shown};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::judge::{Judge, Score};
+use serde::Serialize;
 
 use super::measure::{self, Real};
 use super::report::Report;
 use super::set::{self, Request, Set, TrainedOn};
 use super::{interval::Estimate, known, picture};
+use crate::console::{print_error_line, print_line};
 use crate::data::{self, LabelledImages, Size, Source, Split};
-use crate::device;
 use crate::judge::{self, Opinion, shipped};
+use crate::settings::{Kind, Value};
+use crate::{device, room};
 
 /// Measures how good generated digits are: whether they are what was asked for, how their
 /// distribution differs from that of real ones, whether they are remembered.
@@ -29,15 +33,16 @@ use crate::judge::{self, Opinion, shipped};
     subcommand_negates_reqs = true,
     after_help = "\
 Examples:
-  evaluate gen.onnx                             1,000 digits of each class, drawn by an ONNX model
-  evaluate runs/00001-mnist --count 2000        by a run's averaged generator
-  evaluate data/mnist --split test              real digits: what the figures are at best
-  evaluate digits --report digits.png           a folder for each class, and the figures as a picture
-  evaluate digits.npz --gan-train               arrays images and labels; trains on them, in minutes
-  evaluate train-judge --out judge.safetensors  another judge, from the 60,000 training images
+  cargo evaluate gen.onnx                             1,000 digits of each class, drawn by an ONNX model
+  cargo evaluate runs/00001-mnist --count 2000        by a run's averaged generator
+  cargo evaluate data/mnist --split test              real digits: what the figures are at best
+  cargo evaluate digits --report digits.png           a folder for each class, and the figures as a picture
+  cargo evaluate digits.npz --gan-train               arrays images and labels; trains on them, in minutes
+  cargo evaluate train-judge --out judge.safetensors  another judge, from the 60,000 training images
 
-IMAGES is an ONNX model that `export` wrote, a run's folder or its .safetensors file, an .npz file with
-the arrays images (N, 28, 28) and labels (N), or a folder with data as `train` takes them.
+IMAGES is an ONNX model that `cargo export` wrote, a run's folder or one of its .safetensors files, an
+.npz file with the arrays images (N, 28, 28) and labels (N), or a folder with data as `cargo train` takes
+them.
 The judge is a classifier trained on real images; distances are between its features.
 The report's picture: confusion table (labels down), images of each class, the closest to training
 images beside these."
@@ -61,10 +66,10 @@ struct Measure {
     #[arg(value_name = "IMAGES", required = true)]
     images: Option<PathBuf>,
     /// Images to draw of each class
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = infer::command::whole::<1, { set::MOST }>)]
     count: usize,
     /// Key of the latents to draw from
-    #[arg(long, value_name = "S", default_value_t = 0)]
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = whole::<0, { u64::MAX }>)]
     seed: u64,
     /// Which of a checkpoint's weights
     #[arg(long, value_enum, default_value_t = Weights::Average)]
@@ -97,7 +102,7 @@ struct Measure {
     #[arg(long)]
     json: bool,
     /// No progress and no notes, only the figures
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     quiet: bool,
 }
 
@@ -107,13 +112,13 @@ struct TrainJudge {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Passes over the data
-    #[arg(long, value_name = "E", default_value_t = judge::Options::default().epochs, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "E", default_value_t = judge::Options::default().epochs, value_parser = whole::<1, EPOCHS>)]
     epochs: u64,
     /// Images of one iteration
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=65536))]
-    batch_size: u32,
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = infer::command::whole::<2, 65536>)]
+    batch_size: usize,
     /// Key of every random number
-    #[arg(long, value_name = "S", default_value_t = 0)]
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = whole::<0, { u64::MAX }>)]
     seed: u64,
     /// Folder of the data, with a train and a test part [default: data/mnist, fetched when missing]
     #[arg(long, value_name = "FOLDER")]
@@ -121,8 +126,11 @@ struct TrainJudge {
     /// auto, cpu, cuda or cuda:INDEX
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: device::Choice,
-    /// No progress, only the result
+    /// One JSON object on standard output, and nothing else there
     #[arg(long)]
+    json: bool,
+    /// No progress, only the result
+    #[arg(long, conflicts_with = "json")]
     quiet: bool,
 }
 
@@ -160,7 +168,54 @@ pub struct Training {
     options: judge::Options,
     device: Device,
     out: PathBuf,
+    json: bool,
     bars: Bars,
+}
+
+/// What is said of a judge that was trained.
+#[derive(Serialize)]
+struct Trained {
+    /// Its file.
+    judge: String,
+    /// SHA-256 of that.
+    sha256: String,
+    /// Passes over the training images.
+    epochs: u64,
+    /// How long they took.
+    seconds: f64,
+    /// Real test images that it was tried on.
+    images: usize,
+    /// How many of them it took for another class.
+    errors: usize,
+    /// The part that it did not.
+    accuracy: Estimate,
+}
+
+impl std::fmt::Display for Trained {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Trained { judge, sha256, epochs, seconds, images, errors, accuracy } = self;
+        writeln!(
+            f,
+            "{}: {epochs} epochs in {seconds:.0} s, {errors} errors on {images} test images, {} right",
+            printable(judge),
+            accuracy.percent()
+        )?;
+        write!(f, "SHA-256 {sha256}")
+    }
+}
+
+/// Passes over the data that can be asked for.
+const EPOCHS: u64 = 1_000_000_000;
+
+/// Parses a whole number of a range.
+///
+/// # Errors
+/// What is expected.
+fn whole<const LEAST: u64, const MOST: u64>(text: &str) -> Result<u64, String> {
+    match (Kind::Whole { least: LEAST, most: MOST }).parse(text)? {
+        Value::Whole(number) => Ok(number),
+        _ => Err("expected a whole number".to_string()),
+    }
 }
 
 /// Opens what the command line asks for, and draws what is to be drawn.
@@ -169,23 +224,26 @@ pub struct Training {
 /// One sentence that names the file or option, what was found and what to do.
 pub fn prepare(cli: Cli) -> Result<Job> {
     if let Some(Command::TrainJudge(arguments)) = cli.command {
-        let TrainJudge { out, epochs, batch_size, seed, data, device, quiet } = arguments;
-        check_output(&out)?;
+        let TrainJudge { out, epochs, batch_size, seed, data, device, json, quiet } = arguments;
+        check_output(&out, &[data.as_deref().unwrap_or(data::mnist::DEFAULT_FOLDER.as_ref())])?;
         let device = device.open()?;
         let bars = Bars { shown: !quiet };
-        let options = judge::Options { epochs, batch_size: batch_size as usize, seed };
+        let options = judge::Options { epochs, batch_size, seed };
         let real = real(data.as_deref())?;
-        return Ok(Job::TrainJudge(Box::new(Training { real, options, device, out, bars })));
+        room::check_judge(options, &real.training, &device)?;
+        return Ok(Job::TrainJudge(Box::new(Training { real, options, device, out, json, bars })));
     }
     let Measure { images, count, seed, weights, split, size, real: folder, judge, .. } = cli.measure;
     let Measure { gan_train, report, runtime, device, json, quiet, .. } = cli.measure;
     let path = images.unwrap_or_default();
     if let Some(report) = &report {
-        check_output(report)?;
+        let real = folder.as_deref().unwrap_or(data::mnist::DEFAULT_FOLDER.as_ref());
+        let others = [judge.as_deref(), runtime.as_deref()].into_iter().flatten();
+        check_output(report, &[path.as_path(), real].into_iter().chain(others).collect::<Vec<_>>())?;
     }
     let device = device.open()?;
     let (judge, judge_name) = match judge {
-        Some(path) => (Judge::load(&path, &device)?, path.display().to_string()),
+        Some(path) => (Judge::load(&path, &device)?, shown(&path)),
         None => (shipped::shipped(&device)?, shipped::NAME.to_string()),
     };
     let weights = match weights {
@@ -208,7 +266,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     }
     known::check(&judge, &real.training)?;
     if !quiet {
-        set.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        set.notes.iter().for_each(|note| print_error_line(&format!("note: {note}")));
     }
     let bars = Bars { shown: !quiet };
     Ok(Job::Measure(Box::new(Measuring { set, real, judge, judge_name, gan_train, report, json, bars })))
@@ -264,7 +322,6 @@ impl Measuring {
             true => print_line(&serde_json::to_string(&report)?),
             false => print_line(&report.to_string()),
         }
-        Ok(())
     }
 }
 
@@ -305,7 +362,7 @@ fn gan_train(data: &LabelledImages, real: &Real, judge: &Judge, bars: Bars) -> R
 
 impl Training {
     fn run(self) -> Result<()> {
-        let Training { real: Real { training, test }, options, device, out, bars } = self;
+        let Training { real: Real { training, test }, options, device, out, json, bars } = self;
         let bar = bars.bar("[{bar:30}] {percent} %, {eta} left, loss {msg}")?;
         bar.set_length(options.iterations(training.len()));
         let started = Instant::now();
@@ -319,14 +376,19 @@ impl Training {
         let errors = test.len() - opinion.agreeing(test.labels());
         judge.header.score = Some(Score { images: test.len(), errors });
         let sha256 = judge.save(&out)?;
-        print_line(&format!(
-            "{}: {} epochs in {seconds:.0} s, {errors} errors on {} test images, {} right\nSHA-256 {sha256}",
-            out.display(),
-            options.epochs,
-            test.len(),
-            Estimate::proportion(test.len() - errors, test.len()).percent(),
-        ));
-        Ok(())
+        let trained = Trained {
+            judge: out.display().to_string(),
+            sha256,
+            epochs: options.epochs,
+            seconds,
+            images: test.len(),
+            errors,
+            accuracy: Estimate::proportion(test.len() - errors, test.len()),
+        };
+        match json {
+            true => print_line(&serde_json::to_string(&trained)?),
+            false => print_line(&trained.to_string()),
+        }
     }
 }
 
@@ -339,17 +401,36 @@ fn real(folder: Option<&Path>) -> Result<Real> {
     Ok(Real { training: load(Split::Train)?, test: load(Split::Test)? })
 }
 
-/// Refuses, before any work, a path that can't become a file.
-fn check_output(path: &Path) -> Result<()> {
+/// Refuses, before any work, a path that can't become a file, or whose file would be missed: a run's, or
+/// one of what is read.
+fn check_output(path: &Path, read: &[&Path]) -> Result<()> {
+    let name = path.display();
     if path.is_dir() {
-        bail!("{} is a folder; name a file in it", path.display());
+        bail!("{name} is a folder; name a file in it");
     }
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            bail!("{}: there is no folder {}; create it first", path.display(), folder.display())
-        }
-        _ => Ok(()),
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        bail!("{name}: there is no folder {}; create it first", folder.display());
     }
+    Destination::of(path).with_context(|| format!("{name} can't be written"))?;
+    if run::owns(path) {
+        bail!("{name} is a file of a run, which needs it; name another");
+    }
+    if let Some(input) = read.iter().find(|input| is_of(path, input)) {
+        bail!("{name} is a file of {}, which is read; name another", input.display());
+    }
+    Ok(())
+}
+
+/// Whether a file is an input, or in an input's folder.
+fn is_of(path: &Path, input: &Path) -> bool {
+    // One of EMNIST's sets is a folder's, named without the ends of its files' names.
+    let folder = match data::is_there(input) && !input.exists() {
+        true => folder_of(input).canonicalize(),
+        false => input.canonicalize(),
+    };
+    is_same(path, input)
+        || matches!((path.canonicalize(), folder), (Ok(path), Ok(folder)) if path.starts_with(&folder) && !run::is_run(&folder))
 }
 
 /// Progress on standard error, where that is a terminal.
@@ -365,11 +446,6 @@ impl Bars {
         }
         Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template).context("progress bar")?))
     }
-}
-
-/// A line on standard output; a reader that has seen enough may close the pipe.
-fn print_line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// 2 for a request that can't be served, 1 where this machine fails.

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use anyhow::{Result, bail};
+use contract::printable;
 use models::dcgan;
 use models::judge::{FEATURES, Judge};
 use models::{Network, Parameters};
@@ -46,8 +47,9 @@ impl fmt::Display for Quality {
         let Quality { images, agreement, worst_class, worst, frechet, .. } = self;
         write!(
             f,
-            "agreement {:.2} % of {images} images ({worst}: {:.1} %), Fréchet distance {frechet:.3}",
+            "agreement {:.2} % of {images} images ({}: {:.1} %), Fréchet distance {frechet:.3}",
             agreement * 100.,
+            printable(worst),
             worst_class * 100.
         )
     }

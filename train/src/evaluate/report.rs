@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use contract::printable;
 use serde::Serialize;
 
 use super::agreement::Agreement;
@@ -129,13 +130,15 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Figures { reference, agreement, manifold, manifold_ceiling: ceiling, nearest, .. } =
             &self.figures;
-        writeln!(f, "{}", self.what)?;
-        writeln!(f, "judge: {}", self.judge)?;
+        // Paths, and what files say, are anyone's text.
+        let classes: Vec<_> = self.classes.iter().map(|name| printable(name)).collect();
+        writeln!(f, "{}", printable(&self.what))?;
+        writeln!(f, "judge: {}", printable(&self.judge))?;
         writeln!(f, "95 % intervals in brackets")?;
 
         writeln!(f, "\nagreement with the labels (GAN-test), {} images", self.figures.images)?;
         writeln!(f, "  all    {}", agreement.overall.percent())?;
-        for (name, class) in self.classes.iter().zip(&agreement.classes) {
+        for (name, class) in classes.iter().zip(&agreement.classes) {
             match class {
                 Some(class) => writeln!(f, "  {name:<6} {}  of {}", class.percent(), class.n)?,
                 None => writeln!(f, "  {name:<6} no images")?,
@@ -143,11 +146,11 @@ impl fmt::Display for Report {
         }
         writeln!(f, "\nlabel (row), judge's class (column)")?;
         write!(f, "      ")?;
-        for name in &self.classes {
+        for name in &classes {
             write!(f, " {name:>6}")?;
         }
         writeln!(f)?;
-        for (name, row) in self.classes.iter().zip(&agreement.confusion) {
+        for (name, row) in classes.iter().zip(&agreement.confusion) {
             write!(f, "{name:>6}")?;
             for count in row {
                 match count {
@@ -174,7 +177,7 @@ impl fmt::Display for Report {
         }
 
         writeln!(f, "\ndiversity inside a class: mean distance of two images, over that of real ones")?;
-        for (name, diversity) in self.classes.iter().zip(&self.figures.diversity) {
+        for (name, diversity) in classes.iter().zip(&self.figures.diversity) {
             match diversity {
                 Some(diversity) => writeln!(f, "  {name:<6} {}", diversity.ratio.text(3))?,
                 None => writeln!(f, "  {name:<6} too few images")?,
@@ -195,7 +198,7 @@ impl fmt::Display for Report {
             write!(f, "\n\nGAN-train, {} real test images: {}", accuracy.n, accuracy.percent())?;
         }
         for remark in &self.remarks {
-            write!(f, "\n\n{remark}")?;
+            write!(f, "\n\n{}", printable(remark))?;
         }
         Ok(())
     }

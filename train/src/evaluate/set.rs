@@ -21,7 +21,7 @@ const GENERATOR: &str = "generator.safetensors";
 /// Pictures drawn at a time.
 const BATCH: usize = 64;
 /// Pictures that may be drawn in all.
-const MOST: usize = 1_000_000;
+pub(super) const MOST: usize = 1_000_000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -167,7 +167,7 @@ pub fn labels(count: usize, classes: usize) -> Result<Vec<u8>> {
 fn without_labels(path: &Path) -> anyhow::Error {
     anyhow!(
         "{} draws without labels, so there is nothing to agree with; name a generator that takes labels, or \
-         look at its pictures with `infer --count 64 --out grid.png`",
+         look at its pictures with `cargo infer --count 64 --out grid.png`",
         path.display()
     )
 }
@@ -214,7 +214,7 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Fo
     }
     let network = config.generator()?;
     let parameters = checkpoint
-        .parameters(request.weights, &network, device)
+        .parameters(checkpoint.generator_group(request.weights), &network, device)
         .with_context(|| format!("{} has no such generator", path.display()))?;
     let provenance = checkpoint.header.provenance;
     if provenance.classes.len() != config.classes {

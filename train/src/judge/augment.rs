@@ -6,9 +6,9 @@
 use std::f32::consts::PI;
 
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
+
+use crate::streams::{self, Purpose};
 
 /// Either way, in radians: 12 degrees.
 const TURN: f32 = 12. * PI / 180.;
@@ -18,8 +18,6 @@ const STRETCH: f32 = 0.12;
 const SLANT: f32 = 0.15;
 /// Either way, as a part of the size: two pixels of 28.
 const SHIFT: f32 = 2. / 28.;
-/// Sets these random numbers apart from all others of the seed.
-const PURPOSE: u8 = 4;
 
 /// An affine map from a place in the new picture to one in the old, both measured from the centre.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,12 +29,7 @@ struct Map {
 
 impl Map {
     fn random(seed: u64, iteration: u64, image: u64, (height, width): (usize, usize)) -> Map {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8] = PURPOSE;
-        key[16..24].copy_from_slice(&iteration.to_le_bytes());
-        let mut random = ChaCha8Rng::from_seed(key);
-        random.set_stream(image);
+        let mut random = streams::random(seed, Purpose::Augment, iteration, image);
         let mut within = |most: f32| random.random_range(-most..most);
         let (sin, cos) = within(TURN).sin_cos();
         let (across, down) = (1. + within(STRETCH), 1. + within(STRETCH));

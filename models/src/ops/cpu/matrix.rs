@@ -26,9 +26,12 @@ impl<'a> Matrix<'a> {
     }
 
     /// As [`Matrix::new`], with rows `row_stride` numbers apart.
+    ///
+    /// # Panics
+    /// If these are more numbers than there are.
     pub fn strided(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Matrix<'a> {
-        let needed = if rows * columns == 0 { 0 } else { (rows - 1) * row_stride + columns };
-        assert!(data.len() >= needed, "a {rows}×{columns} matrix in {} numbers", data.len());
+        let fits = extent(rows, columns, row_stride).is_some_and(|needed| needed <= data.len());
+        assert!(fits, "a {rows}×{columns} matrix in {} numbers", data.len());
         Matrix { data, rows, columns, row_stride, column_stride: 1 }
     }
 
@@ -44,6 +47,14 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// Numbers from the first of a matrix to its last, if so many can be counted.
+fn extent(rows: usize, columns: usize, row_stride: usize) -> Option<usize> {
+    if rows == 0 || columns == 0 {
+        return Some(0);
+    }
+    (rows - 1).checked_mul(row_stride)?.checked_add(columns)
+}
+
 /// What becomes of the numbers already in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Into {
@@ -56,6 +67,9 @@ pub enum Into {
 /// out (a.rows × b.columns, rows `out_stride` apart) = a·b, or += a·b.
 ///
 /// The result doesn't depend on `threads`: `gemm` never splits the inner dimension among them.
+///
+/// # Panics
+/// If the inner dimensions differ, or the output is too small.
 pub fn product(
     out: &mut [f32],
     out_stride: usize,
@@ -66,17 +80,19 @@ pub fn product(
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(a.columns, b.rows, "inner dimensions of a product");
-    if m * n == 0 {
+    if m == 0 || n == 0 {
         return;
     }
-    assert!(out_stride >= n && out.len() >= (m - 1) * out_stride + n, "a {m}×{n} product in {}", out.len());
+    let fits = extent(m, n, out_stride).is_some_and(|needed| needed <= out.len());
+    assert!(out_stride >= n && fits, "a {m}×{n} product in {}", out.len());
     let parallelism = match threads {
         Threads::One => gemm::Parallelism::None,
         Threads::All => gemm::Parallelism::Rayon(rayon::current_num_threads()),
     };
     // SAFETY: every element of the three matrices lies inside its slice: `Matrix` checked the
     // operands when it was made, the assertion above checks the output, and `out` is borrowed
-    // mutably, so it overlaps neither operand.
+    // mutably, so it overlaps neither operand. A stride that is no `isize` is that of a matrix of one
+    // row, or of no numbers: it is multiplied by 0 alone.
     unsafe {
         gemm::gemm(
             m,
@@ -124,5 +140,45 @@ pub fn transpose(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    /// Sizes whose product or extent is beyond `usize` hold no matrix, however they wrap.
+    #[test]
+    fn sizes_that_wrap_are_refused() {
+        for (rows, columns, stride) in [
+            (1 << 32, 1 << 32, 0),
+            (1 << 32, 1, 1 << 32),
+            ((1 << 63) + 1, 2, 2),
+            (2, usize::MAX, 1),
+            (usize::MAX, usize::MAX, usize::MAX),
+        ] {
+            assert!(catch_unwind(|| Matrix::strided(&[], rows, columns, stride)).is_err());
+            assert!(catch_unwind(|| Matrix::strided(&[0.; 4], rows, columns, stride)).is_err());
+        }
+        let empty = Matrix::new(&[], 1 << 32, 0);
+        let written = catch_unwind(|| {
+            let mut out = [0.; 4];
+            product(&mut out, 1 << 32, empty, empty.t(), Into::Replace, Threads::One);
+        });
+        assert!(written.is_err(), "2⁶⁴ numbers were written into 4");
+    }
+
+    #[test]
+    fn a_row_or_nothing_has_any_stride() {
+        let row = Matrix::strided(&[1., 2.], 1, 2, usize::MAX);
+        let mut out = [0.; 1];
+        product(&mut out, 1, row, row.t(), Into::Replace, Threads::One);
+        assert_eq!(out, [5.]);
+        let none = Matrix::strided(&[], 3, 0, usize::MAX);
+        let mut out = [7.; 9];
+        product(&mut out, 3, none, none.t(), Into::Replace, Threads::One);
+        assert_eq!(out, [0.; 9]);
     }
 }

@@ -52,17 +52,21 @@ fn pack(addresses: &[u64], integers: &[usize], floats: &[f32]) -> Result<Packed>
     Ok(packed)
 }
 
+/// A tensor for a kernel, and how many numbers of it the kernel takes for granted.
+pub type Given<'a> = (&'a Tensor, usize);
+
 /// Runs a kernel that fills a new tensor from `inputs`.
 pub fn fill(
     kernel: &'static str,
     shape: impl Into<Shape>,
-    inputs: &[&Tensor],
+    inputs: &[Given<'_>],
     integers: &[usize],
     floats: &[f32],
     blocks: Blocks,
 ) -> Result<Tensor> {
-    let out = unfilled(shape.into(), inputs[0].device())?;
-    let tensors: Vec<&Tensor> = std::iter::once(&out).chain(inputs.iter().copied()).collect();
+    let out = unfilled(shape.into(), inputs[0].0.device())?;
+    let tensors: Vec<Given<'_>> =
+        std::iter::once((&out, out.elem_count())).chain(inputs.iter().copied()).collect();
     change(kernel, &tensors, integers, floats, blocks)?;
     Ok(out)
 }
@@ -71,18 +75,23 @@ pub fn fill(
 /// shares it changes too.
 pub fn change(
     kernel: &'static str,
-    tensors: &[&Tensor],
+    tensors: &[Given<'_>],
     integers: &[usize],
     floats: &[f32],
     blocks: Blocks,
 ) -> Result<()> {
-    // The kernels count in 32 bits.
-    if let Some(large) = tensors.iter().find(|t| t.elem_count() > i32::MAX as usize) {
-        bail!("{kernel}: a tensor of {:?} is too large; take a smaller batch", large.dims())
+    for (tensor, numbers) in tensors {
+        if tensor.elem_count() != *numbers {
+            bail!("{kernel}: a tensor of {:?}, where {numbers} numbers were expected", tensor.dims())
+        }
+        // The kernels count in 32 bits.
+        if *numbers > i32::MAX as usize {
+            bail!("{kernel}: a tensor of {:?} is too large; take a smaller batch", tensor.dims())
+        }
     }
-    let addresses = tensors.iter().map(|t| address(t)).collect::<Result<Vec<u64>>>()?;
+    let addresses = tensors.iter().map(|(tensor, _)| address(tensor)).collect::<Result<Vec<u64>>>()?;
     let packed = pack(&addresses, integers, floats)?;
-    match tensors[0].device() {
+    match tensors[0].0.device() {
         #[cfg(feature = "cuda")]
         Device::Cuda(device) => on_gpu(device, kernel, packed, blocks.count()),
         #[cfg(test)]
@@ -104,8 +113,8 @@ fn on_gpu(device: &candle_core::CudaDevice, kernel: &str, packed: Packed, blocks
     let config =
         LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 };
     // SAFETY: `pack` lays the arguments out as the kernel's struct has them, which the tests hold it
-    // to; the kernel stays inside the tensors, whose sizes are among the arguments. The tensors
-    // outlive the launch: freeing them is queued on the same stream, behind it.
+    // to; the kernel stays inside the tensors, of which `change` checked that they have the sizes
+    // that are among the arguments. The tensors outlive the launch: freeing them is queued on the same stream, behind it.
     unsafe { launch.launch(config) }.w()?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::layers::{Window, batch_norm::EPSILON};
 use crate::{Activation, Wanted};
-use launch::{Blocks, change, fill};
+use launch::{Blocks, Given, change, fill};
 
 /// The kernels of NVIDIA GPUs.
 #[derive(Clone, Copy, Debug)]
@@ -44,49 +44,74 @@ fn window_numbers(g: &Geometry) -> [usize; 8] {
     [g.picture.0, g.picture.1, kernel, stride, rows.0, columns.0, g.grid.0, g.grid.1]
 }
 
+/// A tensor that says its own size.
+fn all(tensor: &Tensor) -> Given<'_> {
+    (tensor, tensor.elem_count())
+}
+
+/// The labels of N items, and how many classes they have; without them, a tensor that isn't read.
+fn label<'a>(x: &'a Tensor, n: usize, labels: Option<Labels<'a>>) -> (Given<'a>, usize) {
+    labels.map_or((all(x), 0), |labels| ((labels.of, n), labels.classes))
+}
+
+/// The bias of so many channels; without it, a tensor that isn't read.
+fn bias_of<'a>(rows: &'a Tensor, channels: usize, bias: Option<&'a Tensor>) -> Given<'a> {
+    bias.map_or(all(rows), |bias| (bias, channels))
+}
+
 /// Channels last, the label behind them: (N, C, …) → (N·P, C + classes).
 fn rows(x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
     let (n, c, p) = batch_dims(x)?;
     if p == 1 && labels.is_none() {
         return x.reshape((n, c));
     }
-    let (label, classes) = labels.map_or((x, 0), |l| (l.of, l.classes));
+    let (label, classes) = label(x, n, labels);
     let columns = c + classes;
     let blocks = Blocks::Each(n * p * columns);
-    fill("rows", (n * p, columns), &[x, label], &[n, c, p, classes], &[], blocks)
+    fill("rows", (n * p, columns), &[all(x), label], &[n, c, p, classes], &[], blocks)
 }
 
 /// Channels first, a bias added: (N·P, columns) → `shape` (N, C, …); columns beyond C are dropped.
 fn planes(rows: &Tensor, bias: Option<&Tensor>, shape: &[usize]) -> Result<Tensor> {
-    let (n, c, p) = (shape[0], shape[1], shape[2..].iter().product());
-    let integers = [n, c, p, rows.dim(1)?, usize::from(bias.is_some())];
-    fill("planes", shape, &[rows, bias.unwrap_or(rows)], &integers, &[], Blocks::Each(n * c * p))
+    let (n, c, p) = (shape[0], shape[1], shape[2..].iter().product::<usize>());
+    let columns = rows.dim(1)?;
+    if columns < c {
+        candle_core::bail!("planes: rows of {columns} numbers, where {c} channels were expected")
+    }
+    let inputs = [(rows, n * p * columns), bias_of(rows, c, bias)];
+    let integers = [n, c, p, columns, usize::from(bias.is_some())];
+    fill("planes", shape, &inputs, &integers, &[], Blocks::Each(n * c * p))
 }
 
 /// im2col of `x` and the label's planes: (N, C, H, W) → (N·grid, (C + classes)·k·k).
 fn unfold(g: &Geometry, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
     let n = x.dim(0)?;
-    let (label, classes) = labels.map_or((x, 0), |l| (l.of, l.classes));
+    let (label, classes) = label(x, n, labels);
     let shape = (n * g.points(), (g.channels + classes) * g.taps());
     let integers = [&[n, g.channels, classes][..], &window_numbers(g)].concat();
-    fill("unfold", shape, &[x, label], &integers, &[], Blocks::Each(shape.0 * shape.1))
+    let inputs = [(x, n * g.picture_len()), label];
+    fill("unfold", shape, &inputs, &integers, &[], Blocks::Each(shape.0 * shape.1))
 }
 
 /// col2im, a bias added: (N·grid, row) → (N, C, H, W); columns beyond C·k·k are dropped.
 fn fold(g: &Geometry, rows: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let n = rows.dim(0)? / g.points();
+    let (points, row) = rows.dims2()?;
+    let n = points / g.points();
+    if row < g.row() {
+        candle_core::bail!("fold: rows of {row} numbers, where {} were expected", g.row())
+    }
     let shape = (n, g.channels, g.picture.0, g.picture.1);
-    let integers = [n, g.channels, rows.dim(1)?, usize::from(bias.is_some())];
+    let inputs = [(rows, n * g.points() * row), bias_of(rows, g.channels, bias)];
+    let integers = [n, g.channels, row, usize::from(bias.is_some())];
     let integers = [&integers[..], &window_numbers(g)].concat();
-    let blocks = Blocks::Each(n * g.picture_len());
-    fill("fold", shape, &[rows, bias.unwrap_or(rows)], &integers, &[], blocks)
+    fill("fold", shape, &inputs, &integers, &[], Blocks::Each(n * g.picture_len()))
 }
 
 /// Σ over N and pixels: (N, C, …) → (C)
 fn channel_sums(x: &Tensor) -> Result<Tensor> {
     let (n, c, p) = batch_dims(x)?;
     let width = width(p);
-    fill("channel_sums", c, &[x], &[n, c, p, width], &[], Blocks::Channels { channels: c, width })
+    fill("channel_sums", c, &[all(x)], &[n, c, p, width], &[], Blocks::Channels { channels: c, width })
 }
 
 impl Kernels for Cuda {
@@ -177,14 +202,14 @@ impl Kernels for Cuda {
         let (n, c, p) = batch_dims(x)?;
         let width = width(p);
         let blocks = Blocks::Channels { channels: c, width };
-        let all = fill("statistics", (3, c), &[x], &[n, c, p, width], &[], blocks)?;
-        Ok(Statistics { mean: all.get(0)?, variance: all.get(1)?, unbiased: all.get(2)? })
+        let found = fill("statistics", (3, c), &[all(x)], &[n, c, p, width], &[], blocks)?;
+        Ok(Statistics { mean: found.get(0)?, variance: found.get(1)?, unbiased: found.get(2)? })
     }
 
     fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor> {
         let (n, c, p) = batch_dims(x)?;
         let (function, slope) = code(norm.after);
-        let inputs = [x, mean, variance, norm.weight, norm.bias];
+        let inputs = [all(x), (mean, c), (variance, c), (norm.weight, c), (norm.bias, c)];
         let floats = [slope, EPSILON as f32];
         fill("norm_forward", x.dims(), &inputs, &[n, c, p, function], &floats, Blocks::Each(n * c * p))
     }
@@ -200,29 +225,30 @@ impl Kernels for Cuda {
         let (n, c, p) = batch_dims(x)?;
         let (function, slope) = code(norm.after);
         let floats = [slope, EPSILON as f32];
-        let inputs = [x, y, dy, mean, variance];
+        let count = x.elem_count();
+        let inputs = [(x, count), (y, count), (dy, count), (mean, c), (variance, c)];
         let width = width(p);
         let blocks = Blocks::Channels { channels: c, width };
         let sums = fill("norm_back_sums", (2, c), &inputs, &[n, c, p, width, function], &floats, blocks)?;
-        let inputs = [x, y, dy, mean, variance, norm.weight, &sums];
-        let dx =
-            fill("norm_back", x.dims(), &inputs, &[n, c, p, function], &floats, Blocks::Each(n * c * p))?;
+        let inputs = [&inputs[..], &[(norm.weight, c), (&sums, 2 * c)]].concat();
+        let dx = fill("norm_back", x.dims(), &inputs, &[n, c, p, function], &floats, Blocks::Each(count))?;
         Ok(NormGradients { x: dx, bias: sums.get(0)?, weight: sums.get(1)? })
     }
 
     fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor> {
         let ((function, slope), count) = (code(Some(f)), x.elem_count());
-        fill("activation", x.dims(), &[x], &[count, function], &[slope], Blocks::Each(count))
+        fill("activation", x.dims(), &[all(x)], &[count, function], &[slope], Blocks::Each(count))
     }
 
     fn activation_backward(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let ((function, slope), count) = (code(Some(f)), y.elem_count());
-        fill("activation_back", y.dims(), &[y, dy], &[count, function], &[slope], Blocks::Each(count))
+        let inputs = [(y, count), (dy, count)];
+        fill("activation_back", y.dims(), &inputs, &[count, function], &[slope], Blocks::Each(count))
     }
 
     fn blend(&self, old: &Tensor, new: &Tensor, take: f64) -> Result<()> {
         let count = old.elem_count();
-        change("blend", &[old, new], &[count], &[take as f32], Blocks::Each(count))
+        change("blend", &[(old, count), (new, count)], &[count], &[take as f32], Blocks::Each(count))
     }
 
     fn adam(
@@ -234,8 +260,40 @@ impl Kernels for Cuda {
     ) -> Result<()> {
         let count = moved.parameter.elem_count();
         let tensors = [moved.parameter, moved.first, moved.second, gradient, second.unwrap_or(gradient)];
+        let tensors = tensors.map(|tensor| (tensor, count));
         let integers = [count, usize::from(second.is_some())];
         let floats = [step.step, step.root, step.beta1, step.beta2, step.epsilon].map(|number| number as f32);
         change("adam", &tensors, &integers, &floats, Blocks::Each(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    /// A kernel counts on what its arguments say: a tensor of another size is refused before it starts.
+    #[test]
+    fn a_tensor_of_another_size_is_refused() {
+        let zeros = |dims: &[usize]| Tensor::zeros(dims, DType::F32, &Device::Cpu).unwrap();
+        let (x, four, five) = (zeros(&[3, 4]), zeros(&[4]), zeros(&[5]));
+        let is_refused = |error: candle_core::Error| {
+            let error = error.to_string();
+            assert!(error.contains("expected"), "{error}");
+        };
+        is_refused(Cuda.activation_backward(Activation::Relu, &x, &zeros(&[3, 3])).unwrap_err());
+        is_refused(Cuda.blend(&five, &four, 0.5).unwrap_err());
+        let norm = |weight, bias| Norm { weight, bias, after: None };
+        assert!(Cuda.norm(norm(&four, &four), &x, &four, &four).is_ok());
+        is_refused(Cuda.norm(norm(&four, &five), &x, &four, &four).unwrap_err());
+        is_refused(Cuda.norm(norm(&four, &four), &x, &four, &zeros(&[3])).unwrap_err());
+        let moved = Moved { parameter: &five, first: &five, second: &four };
+        let step = AdamStep { step: 1., root: 1., beta1: 0.5, beta2: 0.5, epsilon: 1e-8 };
+        is_refused(Cuda.adam(moved, &five, None, step).unwrap_err());
+        let weights = Weights { weight: &zeros(&[2, 7]), bias: &zeros(&[2]) };
+        let [three, two] = [3, 2].map(|n| Tensor::zeros(n, DType::U32, &Device::Cpu).unwrap());
+        assert!(Cuda.linear(weights, &x, Some(Labels { of: &three, classes: 3 })).is_ok());
+        is_refused(Cuda.linear(weights, &x, Some(Labels { of: &two, classes: 3 })).unwrap_err());
     }
 }
