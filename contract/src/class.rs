@@ -20,10 +20,10 @@ impl Contract {
             .map(|(_, class)| class.as_str())
     }
 
-    /// What a class of this model is: a digit, if all are numbers.
+    /// What a class of this model is: a digit, if it has classes and all are numbers.
     pub fn noun(&self) -> &'static str {
-        let number = |class: &String| class.bytes().all(|byte| byte.is_ascii_digit());
-        if self.classes.iter().all(number) { "digit" } else { "class" }
+        let number = |class: &String| !class.is_empty() && class.bytes().all(|byte| byte.is_ascii_digit());
+        if self.is_labelled() && self.classes.iter().all(number) { "digit" } else { "class" }
     }
 }
 
@@ -77,5 +77,11 @@ pub(crate) mod tests {
         let contract = contract(&["0", "1", "10"]);
         assert_eq!(contract.nearest_class("12"), None);
         assert_eq!(contract.noun(), "digit");
+    }
+
+    #[test]
+    fn no_class_and_a_class_without_a_name_are_no_digits() {
+        assert_eq!([&[][..], &[""], &["", "1"]].map(|classes| contract(classes).noun()), ["class"; 3]);
+        assert_eq!(contract(&["", "1"]).describe_classes(), "the classes \"\" and 1");
     }
 }

@@ -61,4 +61,4 @@ pub use metadata::{Contract, LatentDistribution, Training, tensor};
 pub use pixels::PixelRange;
 #[cfg(any(unix, windows))]
 pub use stop::stop_flag;
-pub use text::{one_line, printable, shown};
+pub use text::{one_line, printable, shown, visible};

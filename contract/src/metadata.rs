@@ -41,7 +41,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Golden, PixelRange};
+use crate::{Golden, PixelRange, visible};
 
 /// The format that this crate reads and writes.
 pub const FORMAT: u32 = 1;
@@ -203,8 +203,11 @@ impl Contract {
 pub fn describe_classes(classes: &[String]) -> String {
     match classes {
         [] => "pictures without a class".into(),
-        [only] => format!("the class {only}"),
-        [first @ .., last] => format!("the classes {} and {last}", first.join(", ")),
+        [only] => format!("the class {}", visible(only)),
+        [first @ .., last] => {
+            let first: Vec<_> = first.iter().map(|class| visible(class)).collect();
+            format!("the classes {} and {}", first.join(", "), visible(last))
+        }
     }
 }
 

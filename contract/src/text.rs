@@ -23,6 +23,14 @@ pub fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
 
+/// A name as [`printable`] text, in quotes if there would be nothing to see.
+pub fn visible(name: &str) -> Cow<'_, str> {
+    match name.trim().is_empty() {
+        true => format!("\"{}\"", printable(name)).into(),
+        false => printable(name),
+    }
+}
+
 /// A message as one [`printable`] line: libraries' own words may have several.
 pub fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -49,6 +57,7 @@ mod tests {
             assert_eq!(printable(text), expected);
         }
         assert_eq!(shown(Path::new("a\nb\x1b[1m.onnx")), "a\\nb\\u{1b}[1m.onnx");
+        assert_eq!(["", " ", "\t", "rose"].map(visible), ["\"\"", "\" \"", "\"\\t\"", "rose"]);
         assert_eq!(one_line("it failed:\n  at node 5\x1b\n\n"), "it failed: at node 5\\u{1b}");
     }
 }

@@ -34,7 +34,8 @@ impl Picture {
     }
 }
 
-fn encode(
+/// Encodes a GIF, see [`Picture::write_gif`].
+pub(crate) fn encode(
     mut sink: impl Write,
     frames: impl IntoIterator<Item = Picture>,
     texts: &[(&str, String)],

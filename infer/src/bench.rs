@@ -11,7 +11,10 @@ use std::{
 use anyhow::Result;
 use clap::Args;
 use contract::latent::latent_batch;
-use infer::{Engine, Generator, ModelSource, Options, Runtime, Sample, command::Source};
+use infer::{
+    Engine, Generator, ModelSource, Options, Runtime, Sample,
+    command::{MOST_AT_ONCE, Source, from_one},
+};
 use serde::Serialize;
 
 use crate::cli::Common;
@@ -35,7 +38,7 @@ const FEWEST_RUNS: usize = 10;
 #[derive(Debug, Args)]
 pub struct Request {
     /// Images that go through the network at once, one case each
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values = ["1", "16", "64"])]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values = ["1", "16", "64"], value_parser = from_one::<MOST_AT_ONCE>)]
     batch_sizes: Vec<NonZeroUsize>,
     /// How long to measure each case, in seconds
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]

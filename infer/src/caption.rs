@@ -1,6 +1,8 @@
 //! Words in pictures: a grid whose every image has its class beneath.
 
+use contract::printable;
 use ndarray::{Array3, Array4, Axis, s};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::Picture;
 
@@ -8,9 +10,12 @@ use crate::Picture;
 const WIDTH: usize = 4;
 const HEIGHT: usize = 7;
 
-/// The rows of a character, three pixels each as an octal digit, the top one first. There is one
+/// What stands for a character that has no form here.
+const BOX: u32 = 0o77777;
+
+/// The rows of an ASCII character, three pixels each as an octal digit, the top one first. There is one
 /// form for both cases of a letter.
-fn glyph(character: char) -> u32 {
+fn glyph(character: char) -> Option<u32> {
     const DIGITS: [u32; 10] =
         [0o75557, 0o26227, 0o71747, 0o71717, 0o55711, 0o74717, 0o74757, 0o71111, 0o75757, 0o75717];
     const LETTERS: [u32; 26] = [
@@ -18,7 +23,7 @@ fn glyph(character: char) -> u32 {
         0o44447, 0o57755, 0o65555, 0o25552, 0o65644, 0o25563, 0o65655, 0o34216, 0o72222, 0o55557, 0o55552,
         0o55775, 0o55255, 0o55222, 0o71247,
     ];
-    match character.to_ascii_uppercase() {
+    Some(match character.to_ascii_uppercase() {
         digit @ '0'..='9' => DIGITS[digit as usize - '0' as usize],
         letter @ 'A'..='Z' => LETTERS[letter as usize - 'A' as usize],
         ' ' => 0,
@@ -26,12 +31,93 @@ fn glyph(character: char) -> u32 {
         '_' => 0o00007,
         '.' => 0o00002,
         '/' => 0o11244,
-        _ => 0o71202,
+        '!' => 0o22202,
+        '"' => 0o55000,
+        '#' => 0o57575,
+        '$' => 0o36736,
+        '%' => 0o51245,
+        '&' => 0o25253,
+        '\'' => 0o22000,
+        '(' => 0o12221,
+        ')' => 0o42224,
+        '*' => 0o05250,
+        '+' => 0o02720,
+        ',' => 0o00024,
+        ':' => 0o02020,
+        ';' => 0o02024,
+        '<' => 0o12421,
+        '=' => 0o07070,
+        '>' => 0o42124,
+        '?' => 0o71202,
+        '@' => 0o75547,
+        '[' => 0o64446,
+        '\\' => 0o44211,
+        ']' => 0o31113,
+        '^' => 0o25000,
+        '`' => 0o42000,
+        '{' => 0o32423,
+        '|' => 0o22222,
+        '}' => 0o62126,
+        '~' => 0o01740,
+        _ => return None,
+    })
+}
+
+/// Letters and marks that Unicode doesn't take apart, as those of ASCII, in the way that they are written
+/// where they can't be had.
+fn plain(character: char) -> &'static str {
+    match character {
+        'ß' | 'ẞ' => "ss",
+        'æ' | 'Æ' => "ae",
+        'œ' | 'Œ' => "oe",
+        'ø' | 'Ø' => "o",
+        'ł' | 'Ł' => "l",
+        'đ' | 'Đ' | 'ð' | 'Ð' => "d",
+        'þ' | 'Þ' => "th",
+        'ħ' | 'Ħ' => "h",
+        'ŧ' | 'Ŧ' => "t",
+        'ı' => "i",
+        '–' | '—' | '−' | '‐' => "-",
+        '‘' | '’' => "'",
+        '“' | '”' | '„' => "\"",
+        '×' => "x",
+        '·' => ".",
+        _ => "",
+    }
+}
+
+/// The forms of a character: an é is an e. None if one of its parts has no form.
+fn forms(character: char) -> Option<Vec<u32>> {
+    let mut forms = Vec::new();
+    for part in character.nfkd().filter(|part| !is_combining_mark(*part)) {
+        match (glyph(part), plain(part)) {
+            (Some(form), _) => forms.push(form),
+            (None, "") => return None,
+            (None, letters) => forms.extend(letters.chars().filter_map(glyph)),
+        }
+    }
+    Some(forms)
+}
+
+/// What to say of captions with characters that have no form; nothing if all have one.
+fn note(captions: &[String]) -> Option<String> {
+    let mut without: Vec<char> =
+        captions.iter().flat_map(|caption| caption.chars()).filter(|c| forms(*c).is_none()).collect();
+    without.sort_unstable();
+    without.dedup();
+    let names: Vec<String> = without.iter().map(|c| printable(&c.to_string()).into_owned()).collect();
+    match names.as_slice() {
+        [] => None,
+        [only] => Some(format!("captions have no small form of {only}: a box stands for it")),
+        several => {
+            Some(format!("captions have no small form of {}: boxes stand for them", several.join(" ")))
+        }
     }
 }
 
 impl Picture {
-    /// As [`grid`](Self::grid), with a caption in white beneath each image, cut to its width.
+    /// As [`grid`](Self::grid), with a caption in white beneath each image, cut to its width. Letters have
+    /// no accents; a filled box stands for what has no form, see [`captions_note`](Self::captions_note).
     ///
     /// # Shapes
     ///
@@ -57,12 +143,23 @@ impl Picture {
         }
         Self::grid(&captioned, columns)
     }
+
+    /// A sentence about the characters of captions that have no form; `None` if all have one.
+    ///
+    /// ```
+    /// assert_eq!(infer::Picture::captions_note(&["Rosé".into()]), None);
+    /// assert!(infer::Picture::captions_note(&["花".into()]).is_some());
+    /// ```
+    pub fn captions_note(captions: &[String]) -> Option<String> {
+        note(captions)
+    }
 }
 
 /// A line of text in the middle of so many columns: `(1, 7, width)`.
 fn write(text: &str, width: usize) -> Array3<u8> {
     let mut line = Array3::zeros((1, HEIGHT, width));
-    let shown: Vec<u32> = text.chars().take((width + 1) / WIDTH).map(glyph).collect();
+    let forms = text.chars().flat_map(|c| forms(c).unwrap_or_else(|| vec![BOX]));
+    let shown: Vec<u32> = forms.take((width + 1) / WIDTH).collect();
     let left = (width + 1).saturating_sub(shown.len() * WIDTH) / 2;
     for (i, glyph) in shown.iter().enumerate() {
         for (row, column) in (0..5).flat_map(|row| (0..3).map(move |column| (row, column))) {
@@ -105,5 +202,39 @@ mod tests {
     fn a_letter_looks_alike_in_both_cases() {
         assert_eq!(shown("Rose", 20), shown("rOSE", 20));
         assert_ne!(shown("rose", 20), shown("ros", 20));
+    }
+
+    #[test]
+    fn accents_are_left_out_and_what_has_no_form_is_a_box() {
+        for (name, plain) in [
+            ("Rosé", "rose"),
+            ("cafe\u{301}", "cafe"),
+            ("Größe", "grosse"),
+            ("smørrebrød", "smorrebrod"),
+            ("Łódź", "lodz"),
+            ("Ångström’s", "angstrom's"),
+            ("ﬁn…", "fin..."),
+            ("T‑shirt", "t-shirt"),
+        ] {
+            assert_eq!(shown(name, 60), shown(plain, 60), "{name}");
+            assert_eq!(note(&[name.into()]), None, "{name}");
+        }
+        let expected = ["...", "###", "###", "###", "###", "###", "..."];
+        assert_eq!(
+            (shown("花", 3), shown("한", 3), shown("\t", 3)),
+            (expected.map(String::from).to_vec(), shown("花", 3), shown("花", 3))
+        );
+        assert_eq!(note(&["a花".into()]).unwrap(), "captions have no small form of 花: a box stands for it");
+        let note = note(&["花".into(), "b\t花".into()]).unwrap();
+        assert_eq!(note, "captions have no small form of \\t 花: boxes stand for them");
+    }
+
+    #[test]
+    fn all_that_ascii_can_write_has_a_form_of_its_own() {
+        let forms: Vec<u32> = (' '..='`').chain('{'..='~').filter_map(glyph).collect();
+        assert_eq!(forms.len(), 69);
+        let different: std::collections::BTreeSet<u32> = forms.iter().copied().collect();
+        assert_eq!(different.len(), forms.len());
+        assert!(!different.contains(&BOX) && glyph('\u{7f}').is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! Classes as a command line names them.
 
-use contract::Contract;
+use contract::{Contract, visible};
 
 use crate::Error;
 
@@ -11,7 +11,7 @@ use crate::Error;
 /// [`Error::UnknownClass`].
 pub fn find_class(contract: &Contract, option: &str, name: &str, model: &str) -> Result<i64, Error> {
     contract.label(name).ok_or_else(|| Error::UnknownClass {
-        asked: format!("{option} {name}"),
+        asked: format!("{option} {}", visible(name)),
         model: model.into(),
         classes: contract.describe_classes(),
         nearest: contract.nearest_class(name).map(Into::into),

@@ -21,6 +21,9 @@ use crate::{
 /// Columns of a terminal that doesn't tell its width.
 const USUAL_COLUMNS: usize = 80;
 
+/// Images that go through a network at once, at most: as many as `export --batch` takes.
+pub const MOST_AT_ONCE: usize = 65_536;
+
 /// What runs the model, and what is said of it.
 #[derive(Debug, Clone, Args)]
 pub struct Running {
@@ -80,13 +83,20 @@ impl Running {
 ///
 /// # Errors
 ///
-/// If it can't be written.
+/// If it can't be written, with a sentence that says so.
 pub fn print(bytes: &[u8]) -> io::Result<()> {
-    match io::stdout().write_all(bytes) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+    let mut stdout = io::stdout().lock();
+    // What is still in its buffer when the program ends would be lost in silence.
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(io::Error::new(error.kind(), format!("standard output can't be written ({error})")))
+        }
+        _ => Ok(()),
     }
 }
+
+/// Why not both.
+pub const JSON_OR_PICTURE: &str = "--json and the picture can't both go to standard output; name a file";
 
 /// How to show a picture beside the text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -137,6 +147,28 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     (text.parse().ok()).filter(|threads: &NonZeroUsize| threads.get() <= most).ok_or_else(|| {
         format!("expected a whole number from 1 to {most}, where {processors} processors serve")
     })
+}
+
+/// Parses how many there are of something that there has to be one of at least.
+///
+/// # Errors
+///
+/// A sentence that says the range.
+pub fn from_one<const MOST: usize>(text: &str) -> Result<NonZeroUsize, String> {
+    (text.parse().ok())
+        .filter(|number: &NonZeroUsize| number.get() <= MOST)
+        .ok_or_else(|| format!("expected a whole number from 1 to {MOST}"))
+}
+
+/// Parses a seed, an index or a number of images, which may be as large as 64 bits allow.
+///
+/// # Errors
+///
+/// A sentence that says the range.
+pub fn large<const LEAST: u64>(text: &str) -> Result<u64, String> {
+    (text.parse().ok())
+        .filter(|number| (LEAST..).contains(number))
+        .ok_or_else(|| format!("expected a whole number from {LEAST} to {}", u64::MAX))
 }
 
 /// Which model ran, and on what.
@@ -242,6 +274,15 @@ mod tests {
         assert_eq!(["2", "9"].map(whole::<2, 9>), [Ok(2), Ok(9)]);
         for text in ["1", "10", "-3", "2.5", "", "many"] {
             assert_eq!(whole::<2, 9>(text), Err("expected a whole number from 2 to 9".into()), "{text}");
+        }
+        assert_eq!(from_one::<9>("9").map(NonZeroUsize::get), Ok(9));
+        assert_eq!(large::<1>("18446744073709551615"), Ok(u64::MAX));
+        for text in ["0", "10", "-3", "many"] {
+            assert_eq!(from_one::<9>(text), Err("expected a whole number from 1 to 9".into()), "{text}");
+        }
+        for text in ["0", "18446744073709551616", "-3", "1.5"] {
+            let expected = "expected a whole number from 1 to 18446744073709551615";
+            assert_eq!(large::<1>(text), Err(expected.into()), "{text}");
         }
     }
 }

@@ -1,49 +1,55 @@
 //! `infer dataset`: any number of images, written while they are drawn.
 
+mod format;
 mod manifest;
 mod pipeline;
+mod place;
 mod plan;
 mod progress;
 mod sink;
+mod writer;
 
 use std::{
-    fmt, fs, io, mem,
+    fmt, io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::Ordering,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
-use contract::Contract;
+use clap::Args;
+use contract::{Contract, files};
 use infer::{
-    Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options, command::Source, find_class, verify::Kept,
+    Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options, check_inputs,
+    command::{MOST_AT_ONCE, Source, from_one, large},
+    find_class,
 };
-use serde::{Deserialize, Serialize};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use serde::Serialize;
 
-use crate::{cli::Common, draw::STDOUT, verification::Verify};
+use crate::{cli::Common, verification::Verify};
+use format::Format;
 use manifest::Manifest;
-use pipeline::{Batch, Runner, Stopped, Work};
+use pipeline::{Runner, Stopped, Work};
+use place::{Claim, NotClaimed};
 use plan::{Labels, Shard};
 use progress::Progress;
 use sink::Sink;
+use writer::{Place, Writer};
 
-/// How often what is written is made safe.
-const CHECKPOINT: Duration = Duration::from_secs(5);
+/// What a data set has that isn't begun.
+const NOTHING: &str = "; no image is complete";
 
 pub const EXAMPLES: &str = "\
 Examples:
   infer dataset --count 60000 --out fake           train-images-idx3-ubyte and train-labels-idx1-ubyte
                                                    in fake/, as MNIST's readers take them
+  infer dataset --count 60000 --test 10000 --out mnist/MNIST/raw
+                                                   t10k-… too, as torchvision.datasets.MNIST(\"mnist\") wants
   infer dataset --count 1000 --out fake.npz        arrays images and labels, for NumPy
-  infer dataset --count 1000 --format folder --out fake
-                                                   fake/0/….png to fake/9/….png, and fake/labels.csv
+  infer dataset --count 1000 --format folder --out pictures
+                                                   pictures/0/….png to pictures/9/….png, and labels.csv
   infer dataset --count 1000 --format folder --out sure --verify 0.9
                                                    each drawn anew until a judge is so sure of it
   infer dataset --count 10 --format jsonl --out - | jq .class
@@ -54,60 +60,19 @@ Examples:
                                                    part 3 of 1000, in many/3-of-1000/
 
 Image i has label i mod the number of classes, and depends on model, seed, i and label alone. A data set
-is complete up to the image that its manifest.json says, at any time. Exit status: 0 done; 1 running the
-model or writing failed; 2 the request can't be served; 130 stopped by Ctrl-C or SIGTERM, all safe.";
-
-/// The form of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// MNIST's two files, in a folder
-    Idx,
-    /// NumPy's archive of two arrays
-    Npz,
-    /// A folder for each class, and labels.csv
-    Folder,
-    /// The pixels, a byte each
-    Raw,
-    /// A JSON object a line
-    Jsonl,
-}
-
-impl Format {
-    /// Whether the output is a folder.
-    pub fn is_folder(self) -> bool {
-        matches!(self, Self::Idx | Self::Folder)
-    }
-
-    /// Labels are bytes.
-    fn most_classes(self) -> usize {
-        match self {
-            Self::Idx | Self::Npz => 256,
-            Self::Folder | Self::Raw | Self::Jsonl => usize::MAX,
-        }
-    }
-
-    /// IDX counts images in 32 bits.
-    fn most_images(self) -> u64 {
-        if self == Self::Idx { u32::MAX.into() } else { u64::MAX }
-    }
-
-    /// The form that a name suggests.
-    fn of(output: &Path) -> Self {
-        match output.extension().and_then(|extension| extension.to_str()) {
-            Some("npz") => Self::Npz,
-            Some("jsonl") => Self::Jsonl,
-            Some("raw") => Self::Raw,
-            _ => Self::Idx,
-        }
-    }
-}
+is complete up to the image that its manifest.json says, at any time; --resume checks these images by the
+SHA-256 that it keeps, and goes on with the same engine. One process at a time writes it. Exit status: 0 done;
+1 running the model or writing failed; 2 the request can't be served; 130 stopped by Ctrl-C, SIGTERM or a
+closed terminal, all safe.";
 
 #[derive(Debug, Args)]
 pub struct Request {
     /// How many images
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = large::<1>)]
     count: u64,
+    /// Write so many more, in MNIST's second pair of files, t10k-…; with --format idx
+    #[arg(long, value_name = "N", value_parser = large::<1>)]
+    test: Option<u64>,
     /// The folder or file to write, or - for standard output
     #[arg(short, long, value_name = "PATH")]
     out: PathBuf,
@@ -118,7 +83,7 @@ pub struct Request {
     #[arg(short, long, visible_alias = "digit", value_name = "NAME", allow_hyphen_values = true)]
     label: Option<String>,
     /// Seed of the images; without it another one each time, which the manifest tells
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = large::<0>)]
     seed: Option<u64>,
     /// Write part I of N only, into a folder or file of its own
     #[arg(long, value_name = "I/N", requires = "seed")]
@@ -127,7 +92,7 @@ pub struct Request {
     #[arg(long)]
     resume: bool,
     /// Images that go through the network at once
-    #[arg(long, value_name = "N", default_value = "32")]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = from_one::<MOST_AT_ONCE>)]
     batch_size: NonZeroUsize,
     #[command(flatten)]
     verify: Verify,
@@ -136,7 +101,7 @@ pub struct Request {
 }
 
 /// A request that can't be served; exit status 2.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(pub String);
 
@@ -177,30 +142,40 @@ pub fn write(request: &Request) -> Result<()> {
     let common = &request.common;
     let source = common.source();
     let contract = source.contract()?;
-    let to_stdout = request.out == Path::new(STDOUT);
-    let format = request.format.unwrap_or(if to_stdout { Format::Raw } else { Format::of(&request.out) });
+    let is_stream = place::is_stream(&request.out)?;
+    let format = match request.format {
+        Some(format) => format,
+        None => Format::of(&request.out, is_stream)?,
+    };
     let output = match request.shard {
-        Some(shard) if !to_stdout => part(&request.out, format, shard),
+        Some(shard) if !is_stream => place::part(&request.out, format, shard),
         _ => request.out.clone(),
     };
     let mut manifest = request.manifest(format, &contract)?;
     let manifest_path = Manifest::path(format, &output);
-    if to_stdout {
-        refuse_on_stdout(request, format)?;
-    } else {
-        manifest.model_sha256 = source.sha256()?;
-        begin(request, &mut manifest, &output, &manifest_path)?;
-    }
+    // Until the end.
+    let (_claim, sink) = match is_stream {
+        true => {
+            refuse_on_stream(request, format)?;
+            (None, None)
+        }
+        false => {
+            place::check(format, &output)?;
+            let inputs = [("model", source.path()), ("judge", request.verify.path())];
+            check_inputs(&output, inputs)?;
+            let claim = claim(format, &output, &manifest_path)?;
+            manifest.model_sha256 = source.sha256()?;
+            (Some(claim), begin(request, &mut manifest, &output, &manifest_path)?)
+        }
+    };
     let rest = manifest.images - manifest.complete;
-    let mut runners = load(request, &source, rest)?;
-    manifest.engine = runners[0].generator.engine_name();
+    let mut runners = load(request, &source, &manifest, rest).with_context(|| match manifest.complete {
+        complete if complete == 0 || rest == 0 => "nothing was drawn".into(),
+        _ => format!("{} was begun on {}", output.display(), manifest.engine),
+    })?;
+    manifest.draw_with(&runners[0].generator, &manifest_path)?;
 
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The second one ends the program at once.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
+    let stop = contract::stop_flag()?;
     let started = Instant::now();
     let work = Work {
         seed: manifest.seed,
@@ -208,13 +183,12 @@ pub fn write(request: &Request) -> Result<()> {
         images: manifest.first + manifest.complete..manifest.first + manifest.images,
         batch_size: request.batch_size.get(),
     };
-    let place = match to_stdout {
-        true => Place::Stdout,
+    let place = match is_stream {
+        true => Place::Stream(&output),
         false => Place::Path { output: &output, manifest: &manifest_path },
     };
     let progress = Progress::new(rest, common.running.quiet || common.running.json);
-    let saved = Instant::now();
-    let mut writer = Writer { manifest, place, sink: None, pending: Pending::default(), saved, progress };
+    let mut writer = Writer::new(manifest, place, sink, progress);
     let ran = pipeline::run(&mut runners, &work, &stop, |batch| writer.append(batch));
     let ended = match ran {
         // What couldn't be written stays as it was when it was last safe.
@@ -223,8 +197,8 @@ pub fn write(request: &Request) -> Result<()> {
     };
     let manifest = writer.manifest;
     let so_far = || match manifest.complete {
-        _ if to_stdout => String::new(),
-        0 => "; no image is complete".into(),
+        _ if is_stream => String::new(),
+        0 => NOTHING.into(),
         complete => {
             let last = manifest.first + complete - 1;
             format!("; {} is complete up to image {last}, go on with --resume", output.display())
@@ -237,14 +211,14 @@ pub fn write(request: &Request) -> Result<()> {
     };
     match written {
         // The reader of a pipe has seen enough.
-        Err(error) if to_stdout && error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+        Err(error) if is_stream && error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
         Err(error) => bail!("output {} can't be written ({error}){}", output.display(), so_far()),
         Ok(()) => {}
     }
     if stop.load(Ordering::Relaxed) && manifest.complete < manifest.images {
         bail!(Interrupted(format!("stopped{}", so_far())));
     }
-    if to_stdout {
+    if files::is_stdout(&output) {
         if let Some(verified) = manifest.verified.as_ref().filter(|_| !common.running.quiet) {
             eprintln!("{}", verified.of(manifest.complete));
         }
@@ -266,13 +240,20 @@ pub fn write(request: &Request) -> Result<()> {
 /// How the CPU's are loaded can decide the last bit of a sum. That follows from the size of the whole
 /// data set, so it is the same for each part of it, for what is left of one, and for any number of
 /// threads: a copy has [`LOADING_WEIGHTS_PAYS`] images or more, or is the only one.
-fn load(request: &Request, source: &ModelSource<'_>, rest: u64) -> Result<Vec<Runner>> {
+fn load(
+    request: &Request,
+    source: &ModelSource<'_>,
+    manifest: &Manifest,
+    rest: u64,
+) -> Result<Vec<Runner>, infer::Error> {
     let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = request.common.running.threads.unwrap_or_else(all).get() as u64;
     let copies = |images: u64| threads.min(images / LOADING_WEIGHTS_PAYS as u64).max(1);
-    let each = usize::try_from(request.count / copies(request.count)).unwrap_or(usize::MAX);
-    let options = Options { threads: Some(NonZeroUsize::MIN), ..request.common.options(each) };
-    let load = |options: &Options| -> Result<Runner> {
+    let whole = manifest.count + manifest.test;
+    let each = usize::try_from(whole / copies(whole)).unwrap_or(usize::MAX);
+    let options = manifest.options(request.common.options(each));
+    let options = Options { threads: Some(NonZeroUsize::MIN), ..options };
+    let load = |options: &Options| -> Result<Runner, infer::Error> {
         let generator = Generator::load(source, options)?;
         Ok(Runner { verifier: request.verify.load(&generator, options)?, generator })
     };
@@ -302,29 +283,43 @@ impl Request {
                 "model {model} has {classes} classes, and this form holds 256; use --format folder"
             ));
         }
+        if self.test.is_some() && format != Format::Idx {
+            return refuse(format!(
+                "--test makes MNIST's second pair of files, and --format {format} has none; use --format idx, or \
+                 write another data set with another --seed"
+            ));
+        }
+        let test = self.test.unwrap_or_default();
+        let Some(all) = self.count.checked_add(test) else {
+            return refuse(format!(
+                "--count {} and --test {test} are more than {} in all",
+                self.count,
+                u64::MAX
+            ));
+        };
         let shard = self.shard.unwrap_or(Shard::WHOLE);
-        let range = shard.range(self.count);
+        let range = shard.range(all);
         let images = range.end - range.start;
-        if images > format.most_images() {
+        let trained = range.end.min(self.count).saturating_sub(range.start);
+        if trained.max(images - trained) > format.most_images() {
             return refuse(format!(
                 "an IDX file holds at most {} images; use --shard or --format npz",
                 u32::MAX
             ));
         }
         if images == 0 {
-            return refuse(format!(
-                "--shard {shard}: {} images have no such part; use fewer parts",
-                self.count
-            ));
+            return refuse(format!("--shard {shard}: {all} images have no such part; use fewer parts"));
         }
         Ok(Manifest {
             format,
             model,
             model_sha256: String::new(),
             engine: String::new(),
+            device: None,
             // 32 bits are enough to differ, and short enough to type.
             seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
             count: self.count,
+            test,
             shard,
             first: range.start,
             images,
@@ -338,172 +333,70 @@ impl Request {
     }
 }
 
-/// Where a part of a data set goes: a folder in its folder, or a file beside its file.
-fn part(output: &Path, format: Format, shard: Shard) -> PathBuf {
-    if format.is_folder() {
-        return output.join(shard.to_string());
-    }
-    let stem = output.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = output.extension().map(|extension| format!(".{}", extension.to_string_lossy()));
-    output.with_file_name(format!("{stem}-{shard}{}", extension.unwrap_or_default()))
-}
-
-fn refuse_on_stdout(request: &Request, format: Format) -> Result<()> {
+fn refuse_on_stream(request: &Request, format: Format) -> Result<()> {
+    let out = request.out.display();
     let why = match format {
-        Format::Idx | Format::Npz | Format::Folder => {
-            "--out - takes --format raw or jsonl; name a folder or file"
+        _ if !format.is_stream() => format!("--out {out} takes --format raw or jsonl; name a folder or file"),
+        _ if request.resume => {
+            format!("--out {out}: what went down a pipe can't be resumed; leave --resume out")
         }
-        _ if request.resume => "--out -: what went down a pipe can't be resumed; leave --resume out",
-        _ if request.common.running.json => {
-            "--json and the images can't both go to standard output; name a file"
+        _ if request.common.running.json && files::is_stdout(&request.out) => {
+            "--json and the images can't both go to standard output; name a file".into()
         }
         _ => return Ok(()),
     };
-    bail!(Refused(why.into()))
+    bail!(Refused(why))
 }
 
-/// Takes up what was begun, or makes sure that nothing is written over.
-fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path) -> Result<()> {
-    let begun = Manifest::read(path).map_err(|error| Refused(format!("{error:#}; name another --out")))?;
-    if let Some(begun) = begun {
-        if request.seed.is_none() {
-            manifest.seed = begun.seed;
+/// Keeps other processes away.
+fn claim(format: Format, output: &Path, manifest: &Path) -> Result<Claim> {
+    match Claim::take(format, output) {
+        Err(taken @ NotClaimed::Taken(_)) => bail!(Refused(taken.to_string())),
+        Err(NotClaimed::Io(error)) => {
+            let so_far = if manifest.exists() { "; what is there stays as it is" } else { NOTHING };
+            bail!("output {} can't be written ({error}){so_far}", output.display())
         }
-        if !request.resume {
-            let Manifest { complete, images, .. } = begun;
-            let what = format!("{} is there already, {complete} of {images} images", output.display());
-            bail!(Refused(format!("{what}; go on with --resume, or name another --out")));
-        }
-        begun.check_same(manifest, path)?;
-        *manifest = begun;
-        return Ok(());
+        Ok(claim) => Ok(claim),
     }
-    let files: &[&str] = match manifest.format {
-        Format::Idx => &["train-images-idx3-ubyte", "train-images-idx4-ubyte", "train-labels-idx1-ubyte"],
-        Format::Folder => &["labels.csv"],
-        Format::Npz | Format::Raw | Format::Jsonl => &[""],
-    };
-    let in_the_way = |name: &&str| match name.is_empty() {
-        true => output.to_path_buf(),
-        false => output.join(name),
-    };
-    if let Some(there) = files.iter().map(in_the_way).find(|path| path.exists()) {
-        bail!(Refused(format!("{} is there already; name another --out", there.display())));
-    }
-    if manifest.format.is_folder() && output.exists() && !output.is_dir() {
-        bail!(Refused(format!("{} is a file; name a folder with --out", output.display())));
-    }
-    Ok(())
 }
 
-enum Place<'a> {
-    Stdout,
-    Path { output: &'a Path, manifest: &'a Path },
-}
-
-/// Writes batches, and brings the manifest up to date every few seconds.
-struct Writer<'a> {
-    manifest: Manifest,
-    place: Place<'a>,
-    sink: Option<Box<dyn Sink + Send>>,
-    /// What was appended since the manifest was brought up to date.
-    pending: Pending,
-    saved: Instant,
-    progress: Progress,
-}
-
-#[derive(Default)]
-struct Pending {
-    images: u64,
-    /// Of the judge's, the counts alone.
-    kept: Kept,
-}
-
-impl Writer<'_> {
-    fn append(&mut self, batch: &Batch) -> io::Result<()> {
-        let sink = match &mut self.sink {
-            Some(sink) => sink,
-            None => {
-                let sink = self.open(batch.shape)?;
-                self.sink.insert(sink)
+/// Takes up what was begun, checked and open at its end, or makes sure that nothing is written over.
+fn begin(
+    request: &Request,
+    manifest: &mut Manifest,
+    output: &Path,
+    path: &Path,
+) -> Result<Option<Box<dyn Sink + Send>>> {
+    let begun = Manifest::read(path)
+        .map_err(|error| Refused(format!("{error:#}; restore it, or begin anew with another --out")))?;
+    let Some(begun) = begun else {
+        return match sink::in_the_way(manifest.format, output, &manifest.classes) {
+            Some(there) => {
+                bail!(Refused(format!("{} is there already; name another --out", there.display())))
             }
+            None => Ok(None),
         };
-        sink.append(batch)?;
-        let count = (batch.pixels.len() / batch.shape.iter().product::<usize>().max(1)) as u64;
-        self.pending.images += count;
-        self.pending.kept.redrawn += batch.kept.redrawn;
-        self.pending.kept.redraws += batch.kept.redraws;
-        self.progress.advance(count);
-        match self.saved.elapsed() >= CHECKPOINT {
-            true => self.save(),
-            false => Ok(()),
+    };
+    if request.seed.is_none() {
+        manifest.seed = begun.seed;
+    }
+    if !request.resume {
+        let Manifest { complete, images, .. } = begun;
+        let what = format!("{} is there already, {complete} of {images} images", output.display());
+        bail!(Refused(format!("{what}; go on with --resume, or name another --out")));
+    }
+    begun.check_same(manifest, path)?;
+    *manifest = Manifest { classes: manifest.classes.clone(), ..begun };
+    let Some(shape) = manifest.shape.filter(|_| manifest.complete > 0) else { return Ok(None) };
+    let sink = match sink::open(manifest, output, shape) {
+        Err(sink::Error::Changed(what)) => {
+            bail!(Refused(format!("{what}; restore it, or begin anew with another --out")))
         }
-    }
-
-    fn open(&mut self, shape: [usize; 3]) -> io::Result<Box<dyn Sink + Send>> {
-        self.manifest.shape = Some(shape);
-        match self.place {
-            Place::Stdout => sink::stream(self.manifest.format, &self.manifest.classes)
-                .ok_or_else(|| io::Error::other("this form needs a file")),
-            Place::Path { output, manifest } => {
-                let folder = if self.manifest.format.is_folder() { Some(output) } else { output.parent() };
-                if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
-                    fs::create_dir_all(folder)?;
-                }
-                // Before there is anything that only a manifest allows to go on with.
-                self.manifest.write(manifest)?;
-                sink::open(&self.manifest, output, shape)
-            }
+        Err(sink::Error::Io(error)) => {
+            bail!("output {} can't be opened ({error}); what is there stays as it is", output.display())
         }
-    }
-
-    /// Makes what was appended safe, and then says so.
-    fn save(&mut self) -> io::Result<()> {
-        self.checkpoint()?;
-        self.record()
-    }
-
-    fn checkpoint(&mut self) -> io::Result<()> {
-        if let Some(sink) = &mut self.sink {
-            let complete = self.manifest.complete + self.pending.images;
-            self.manifest.tail = sink.checkpoint(complete)?;
-            self.manifest.complete = complete;
-            let Pending { kept, .. } = mem::take(&mut self.pending);
-            if let Some(verified) = &mut self.manifest.verified {
-                verified.add(&kept);
-            }
-        }
-        Ok(())
-    }
-
-    fn record(&mut self) -> io::Result<()> {
-        self.saved = Instant::now();
-        match self.place {
-            Place::Path { manifest, .. } if self.sink.is_some() => self.manifest.write(manifest),
-            _ => Ok(()),
-        }
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        self.progress.end();
-        self.checkpoint()?;
-        if let Some(sink) = &mut self.sink {
-            // Before the manifest says that all is done: who is stopped in between does it once more.
-            sink.finish(self.manifest.complete)?;
-        }
-        self.record()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_have_names_of_their_own() {
-        let shard = Shard { index: 3, of: 40 };
-        assert_eq!(part(Path::new("a/fake"), Format::Idx, shard), Path::new("a/fake/3-of-40"));
-        assert_eq!(part(Path::new("a/fake.npz"), Format::Npz, shard), Path::new("a/fake-3-of-40.npz"));
-        assert_eq!(part(Path::new("fives"), Format::Raw, shard), Path::new("fives-3-of-40"));
-    }
+        Ok(sink) => sink,
+    };
+    // One that is complete is done with, unless an older version left no digests: then it gets them.
+    Ok(Some(sink).filter(|_| !manifest.is_complete() || manifest.tail.files.is_empty()))
 }

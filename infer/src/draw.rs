@@ -1,13 +1,13 @@
 //! One picture: which images are on it, and where it goes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use contract::Contract;
+use contract::{Contract, files, visible};
 use infer::{
-    Error, Generator, ModelSource, Picture, Sample,
-    command::{Preview, Source, print, whole},
+    Error, Generator, ModelSource, Picture, Sample, check_inputs,
+    command::{JSON_OR_PICTURE, Preview, Source, large, print, whole},
     find_class,
 };
 
@@ -17,14 +17,8 @@ use crate::{
     verification::Verify,
 };
 
-/// Characters of a file's name, before its extension.
-pub const LONGEST_NAME: usize = 60;
-
 /// A grid of more would be a picture that few programs open.
 const MOST_PICTURES: usize = 10_000;
-
-/// The name of standard output.
-pub const STDOUT: &str = "-";
 
 #[derive(Debug, Args)]
 pub struct Draw {
@@ -44,7 +38,7 @@ pub struct Draw {
     #[arg(short = 'n', long, value_name = "K", default_value = "1", value_parser = whole::<1, MOST_PICTURES>)]
     count: usize,
     /// Seed of the pictures; without it another one each time, which is printed
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = large::<0>)]
     seed: Option<u64>,
     /// The PNG file to write, or - for standard output [default: digit-<DIGIT>.png, <NAME>.png or
     /// <NUMBER>.png; for --all digits.png or classes.png]
@@ -65,9 +59,9 @@ pub struct Draw {
 /// Draws what was asked for into one picture.
 pub fn draw(request: &Draw) -> Result<()> {
     let common = &request.common;
-    let to_stdout = request.out.as_deref() == Some(Path::new(STDOUT));
+    let to_stdout = request.out.as_deref().is_some_and(files::is_stdout);
     if to_stdout && common.running.json {
-        bail!(Error::BadInput("--json and the picture can't both go to standard output; name a file".into()));
+        bail!(Error::BadInput(JSON_OR_PICTURE.into()));
     }
     if let Some(out) = request.out.as_ref().filter(|_| !to_stdout) {
         Picture::check_output(out)?;
@@ -81,6 +75,11 @@ pub fn draw(request: &Draw) -> Result<()> {
     };
     if !to_stdout {
         Picture::check_output(&out)?;
+        let library = common.running.runtime.as_deref();
+        check_inputs(
+            &out,
+            [("model", source.path()), ("judge", request.verify.path()), ("library", library)],
+        )?;
     }
     // 32 bits are enough to differ, and short enough to type.
     let seed = (request.seed).unwrap_or_else(|| rand::random::<u32>().into());
@@ -119,6 +118,10 @@ pub fn draw(request: &Draw) -> Result<()> {
     }
     picture.write_png(&out, &texts)?;
 
+    let mut said = Source::new(&source, &generator, &common.running);
+    if request.captions {
+        said.notes.extend(Picture::captions_note(&layout.captions(&contract)));
+    }
     let drawing = Drawing {
         noun: contract.noun(),
         file: out.display().to_string(),
@@ -130,7 +133,7 @@ pub fn draw(request: &Draw) -> Result<()> {
         width: picture.width(),
         height: picture.height(),
         verified,
-        source: Source::new(&source, &generator, &common.running),
+        source: said,
     };
     common.print(&drawing, || format!("{}{drawing}", request.preview.of(&picture)))
 }
@@ -209,7 +212,7 @@ impl Layout {
         }
         let label = |name: &String| {
             contract.label(name).ok_or_else(|| Error::UnknownClass {
-                asked: format!("{name} of --digits {number}"),
+                asked: format!("{} of --digits {number}", visible(name)),
                 model: source.name(),
                 classes: contract.describe_classes(),
                 nearest: None,
@@ -229,15 +232,20 @@ impl Layout {
     }
 
     fn default_file(&self, contract: &Contract) -> PathBuf {
-        // A class may have any name; a file may not.
-        let safe = |name: &str| -> String {
-            let kept = |c: char| if c.is_alphanumeric() { c } else { '-' };
-            name.chars().map(kept).take(LONGEST_NAME).collect()
+        // A class may have any name; a file may not, and no two classes share one.
+        let safe = |name: &str| files::file_name(name, char::is_alphanumeric);
+        let of_class = |name: &str| {
+            let names = files::distinct_names(&contract.classes, char::is_alphanumeric);
+            contract.label(name).and_then(|label| names.into_iter().nth(label as usize))
         };
         match (self.classes.as_slice(), contract.noun()) {
-            ([number], "digit") if contract.label(number).is_none() => format!("{}.png", safe(number)).into(),
-            ([class], "digit") => format!("digit-{}.png", safe(class)).into(),
-            ([class], _) => format!("{}.png", safe(class)).into(),
+            ([class], noun) => match (of_class(class), noun) {
+                (Some(name), "digit") => format!("digit-{name}.png").into(),
+                (Some(name), _) => format!("{name}.png").into(),
+                // A strip.
+                (None, _) => format!("{}.png", safe(class)).into(),
+            },
+            ([], _) if contract.dataset.is_empty() => "pictures.png".into(),
             ([], _) => format!("{}.png", safe(&contract.dataset)).into(),
             (_, "digit") => "digits.png".into(),
             _ => "classes.png".into(),

@@ -1,19 +1,30 @@
 //! Files of pictures: which paths may be one, and writing them whole or not at all.
 
-use std::{io, path::Path};
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+use contract::{files::Destination, run};
 
 use crate::Error;
 
-/// Checks, before any work, that a file with one of these extensions can have this path.
+/// Checks, before any work, that a file with one of these extensions can have this path. A pipe or a device
+/// may have any name.
 ///
 /// # Errors
 ///
-/// [`Error::BadOutput`] for another extension, a folder that isn't there, or a folder's own name.
+/// [`Error::BadOutput`] for another extension, a folder that isn't there, a folder's own name, a disk, or
+/// a file of a training run.
 pub(crate) fn check(path: &Path, extensions: &[&str]) -> Result<(), Error> {
     let bad = |found: String| Err(Error::BadOutput { path: path.into(), found });
     let names = extensions.iter().map(|extension| format!(".{extension}")).collect::<Vec<_>>().join(" or ");
     if path.is_dir() {
         return bad(format!("this is a folder; name a {names} file in it"));
+    }
+    let destination = Destination::of(path);
+    if matches!(destination, Ok(Destination::Stream(_))) {
+        return Ok(());
     }
     if !extensions.iter().any(|extension| has_extension(path, extension)) {
         let kinds =
@@ -24,6 +35,31 @@ pub(crate) fn check(path: &Path, extensions: &[&str]) -> Result<(), Error> {
     if !folder.is_dir() {
         return bad(format!("the folder {} does not exist; create it first", folder.display()));
     }
+    if run::owns(path) {
+        return bad("this belongs to a training run; name a file of your own".into());
+    }
+    match destination {
+        // Where it leads to isn't there either, or can't be seen: writing says why.
+        Err(error) if error.kind() == ErrorKind::Other => bad(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to write over a file that is read, such as the model.
+///
+/// # Errors
+///
+/// [`Error::BadOutput`].
+pub fn check_inputs<'a>(
+    output: &Path,
+    inputs: impl IntoIterator<Item = (&'static str, Option<&'a Path>)>,
+) -> Result<(), Error> {
+    for (what, input) in inputs {
+        if input.is_some_and(|input| contract::files::is_same(output, input)) {
+            let found = format!("this is the {what} that is read; name another file");
+            return Err(Error::BadOutput { path: output.into(), found });
+        }
+    }
     Ok(())
 }
 
@@ -32,7 +68,8 @@ pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// Writes a file, all of it or nothing, see [`contract::files::write`].
+/// Writes a file, all of it or nothing, or into a pipe or a device, see [`contract::files::write`]. A
+/// reader of a pipe that has seen enough is no failure.
 ///
 /// # Errors
 ///
@@ -41,8 +78,12 @@ pub(crate) fn write(
     path: &Path,
     encode: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    contract::files::write(path, encode)
-        .map_err(|error| Error::WriteFailed { path: path.into(), reason: error.source.to_string() })
+    match contract::files::write(path, encode) {
+        Err(error) if error.source.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::WriteFailed { path: path.into(), reason: error.source.to_string() })
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +111,22 @@ mod tests {
         let expected = "only PNG and GIF files are written; give it a name that ends in .png or .gif";
         assert_eq!(either("five.jpg"), expected);
         assert_eq!(either("five.gif"), "");
+        Ok(())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn pipes_and_devices_have_any_name_and_runs_are_left_alone() -> io::Result<()> {
+        assert!(check(Path::new("/dev/null"), &["png"]).is_ok());
+        assert!(check(Path::new("/dev/stdout"), &["png"]).is_ok());
+        let run = tempfile::tempdir()?;
+        fs::create_dir(run.path().join("samples"))?;
+        fs::write(run.path().join(run::MARKER), "")?;
+        for name in ["samples.gif", "samples/epoch-1.png"] {
+            let refused = check(&run.path().join(name), &["png", "gif"]);
+            assert!(matches!(refused, Err(Error::BadOutput { found, .. }) if found.contains("training run")));
+        }
+        assert!(check(&run.path().join("five.png"), &["png"]).is_ok());
         Ok(())
     }
 

@@ -45,6 +45,7 @@ pub use device::Device;
 pub use engine::onnx_runtime::library::{self as runtime, Runtime};
 pub use engine::{Engine, LOADING_WEIGHTS_PAYS, Placement, Skipped};
 pub use error::{Error, OLDEST_RUNTIME, Refusal};
+pub use file::check_inputs;
 pub use generator::{Generator, Options, Sample};
 pub use judge::{Judge, Reading};
 pub use picture::Picture;

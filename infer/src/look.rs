@@ -13,12 +13,17 @@ mod view;
 
 use std::{fmt, io, path::PathBuf};
 
+use contract::files;
 use ndarray::s;
 use serde::Serialize;
 
 pub use view::{Between, Class, Classes, Dimensions, Grid, Output, Sweep, View, Walk};
 
-use crate::{Error, Generator, ModelSource, Picture, command::Source, file};
+use crate::{
+    Error, Generator, ModelSource, Picture, animation,
+    command::{JSON_OR_PICTURE, Source, print},
+    file,
+};
 use plan::Frame;
 
 /// A picture of more images is one that few programs open.
@@ -50,6 +55,9 @@ pub struct Drawn {
     /// The picture, or the first frame.
     #[serde(skip)]
     picture: Picture,
+    /// Whether standard output has it, and so nothing else.
+    #[serde(skip)]
+    to_stdout: bool,
 }
 
 impl View {
@@ -62,8 +70,17 @@ impl View {
     pub fn draw(&self, source: &ModelSource<'_>) -> Result<Drawn, Error> {
         let output = self.output();
         let file: PathBuf = output.out.clone().unwrap_or_else(|| self.default_file().into());
-        file::check(&file, self.extensions())?;
-        let animated = file::has_extension(&file, "gif");
+        let to_stdout = files::is_stdout(&file);
+        match to_stdout {
+            true if output.running.json => return Err(Error::BadInput(JSON_OR_PICTURE.into())),
+            true => {}
+            false => file::check(&file, self.extensions())?,
+        }
+        file::check_inputs(
+            &file,
+            [("model", source.path()), ("library", output.running.runtime.as_deref())],
+        )?;
+        let animated = self.is_animated(&file);
         let contract = source.contract()?;
         // 32 bits are enough to differ, and short enough to type.
         let seed = output.seed.unwrap_or_else(|| rand::random::<u32>().into());
@@ -92,9 +109,22 @@ impl View {
             ("View", plan.shows.clone()),
         ];
         let first = picture(&frames[0]);
-        match animated {
-            true => Picture::write_gif(&file, frames.iter().map(picture), &texts)?,
-            false => first.write_png(&file, &texts)?,
+        let encode = |mut sink: &mut dyn io::Write| match animated {
+            true => animation::encode(&mut sink, frames.iter().map(picture), &texts),
+            false => first.encode(&mut sink, &texts),
+        };
+        match to_stdout {
+            true => {
+                let mut bytes = Vec::new();
+                let written = encode(&mut bytes).and_then(|()| print(&bytes));
+                written
+                    .map_err(|error| Error::WriteFailed { path: file.clone(), reason: error.to_string() })?;
+            }
+            false => file::write(&file, encode)?,
+        }
+        let mut said = Source::new(source, &generator, &output.running);
+        if output.captions {
+            said.notes.extend(Picture::captions_note(plan.captions()));
         }
         Ok(Drawn {
             file: file.display().to_string(),
@@ -104,18 +134,22 @@ impl View {
             frames: frames.len(),
             width: first.width(),
             height: first.height(),
-            source: Source::new(source, &generator, &output.running),
+            source: said,
             picture: first,
+            to_stdout,
         })
     }
 
-    /// Says what was drawn, in the form that was asked for.
+    /// Says what was drawn, in the form that was asked for; nothing where the picture itself went.
     ///
     /// # Errors
     ///
     /// If standard output can't be written.
     pub fn print(&self, drawn: &Drawn) -> io::Result<()> {
         let Output { running, preview, .. } = self.output();
+        if drawn.to_stdout {
+            return Ok(());
+        }
         running.print(drawn, || format!("{}{drawn}", preview.of(&drawn.picture)))
     }
 }

@@ -116,8 +116,8 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`Error::BadOutput`] for another extension, a folder that isn't there, or a folder's own
-    /// name.
+    /// [`Error::BadOutput`] for another extension, a folder that isn't there, a folder's own name, or a
+    /// file of a training run.
     pub fn check_output(path: &Path) -> Result<(), Error> {
         file::check(path, &["png"])
     }
@@ -130,7 +130,7 @@ impl Picture {
         }
     }
 
-    fn encode(&self, mut sink: impl Write, texts: &[(&str, String)]) -> io::Result<()> {
+    pub(crate) fn encode(&self, mut sink: impl Write, texts: &[(&str, String)]) -> io::Result<()> {
         let side = |pixels: usize| u32::try_from(pixels).map_err(io::Error::other);
         let mut encoder = png::Encoder::new(&mut sink, side(self.width())?, side(self.height())?);
         encoder.set_depth(png::BitDepth::Eight);

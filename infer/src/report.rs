@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use contract::{Comparison, printable};
+use contract::{Comparison, printable, visible};
 use infer::command::Source;
 use serde::Serialize;
 
@@ -55,7 +55,7 @@ impl fmt::Display for Drawing<'_> {
         let what = match (self.classes, self.count) {
             ([], 1) => "1 picture".into(),
             ([], count) => format!("{count} pictures"),
-            ([class], 1) => format!("{noun} {}", printable(class)),
+            ([class], 1) => format!("{noun} {}", visible(class)),
             // A strip, or several.
             ([number], _)
                 if number.chars().count() == self.columns && self.rows * self.columns == self.count =>
@@ -65,7 +65,7 @@ impl fmt::Display for Drawing<'_> {
                     rows => format!("{}, {rows} times", printable(number)),
                 }
             }
-            ([class], count) => format!("{noun} {}, {count} times", printable(class)),
+            ([class], count) => format!("{noun} {}, {count} times", visible(class)),
             (classes, _) => {
                 let plural = if *noun == "digit" { "digits" } else { "classes" };
                 format!("{plural} {}", list(classes))
@@ -98,5 +98,6 @@ impl fmt::Display for SelfTest {
 
 /// Classes in one line; names may have blanks.
 pub fn list(noun: &str, classes: &[String]) -> String {
+    let classes: Vec<_> = classes.iter().map(|class| visible(class)).collect();
     classes.join(if noun == "digit" { " " } else { ", " })
 }

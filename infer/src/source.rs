@@ -88,6 +88,14 @@ impl ModelSource<'_> {
         }
     }
 
+    /// Its file, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Bytes { .. } | Self::Embedded { .. } => None,
+        }
+    }
+
     /// Reads what the model says about itself, and checks that its graph takes and gives what the
     /// contract says; no engine is needed for it.
     ///

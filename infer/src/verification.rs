@@ -1,5 +1,7 @@
 //! `--verify`: the judge that is asked for, and what became of it.
 
+use std::path::Path;
+
 use clap::Args;
 use infer::{
     Error, Generator, Judge, ModelFile, ModelSource, Options,
@@ -46,6 +48,11 @@ impl Verify {
             Some(file) => file.source(),
             None => shipped_judge(),
         }
+    }
+
+    /// The judge's file, if one is named.
+    pub fn path(&self) -> Option<&Path> {
+        self.judge.as_ref().map(ModelFile::path)
     }
 
     /// What is asked for, if it is, with nothing verified yet.

@@ -6,7 +6,9 @@
 //! [SHA-256](sha256) kept.
 
 mod digest;
+mod folder;
 mod lock;
+mod names;
 mod read;
 mod write;
 
@@ -17,9 +19,11 @@ use std::{
 };
 
 pub use digest::{from_hex, hex, sha256, sha256_of};
+pub use folder::{create_folders, folder_of, sync_all, sync_folder};
 pub use lock::Lock;
+pub use names::{distinct_names, file_name};
 pub use read::{is_pipe, read};
-pub use write::{Destination, is_same, write};
+pub use write::{Destination, STDOUT, is_same, is_stdout, write};
 
 /// Temporary files are called so until they are renamed.
 const PREFIX: &str = ".edgegan-";
@@ -62,31 +66,6 @@ pub fn remove_temporaries(folder: &Path) {
     for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
         // One that stays does no harm.
         let _ = fs::remove_file(entry.path());
-    }
-}
-
-/// Has the names of a folder's files on the disk, renamed and new ones: only then does a file survive
-/// a power cut.
-///
-/// # Errors
-/// The system's.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    if !cfg!(unix) {
-        // Elsewhere a folder can't be opened as a file, and a rename is as durable as it gets.
-        return Ok(());
-    }
-    match File::open(folder)?.sync_all() {
-        // Some network file systems can't.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        result => result,
-    }
-}
-
-/// The folder that a path's file is in; a bare name is in the current one.
-pub fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

@@ -11,6 +11,9 @@ use super::{Error, PREFIX, SUFFIX, folder_of, lock::is_one, read::is_stream, syn
 /// Links that lead to links are followed so often; Linux follows as many.
 const MOST_LINKS: usize = 40;
 
+/// What names standard output where a file is asked for.
+pub const STDOUT: &str = "-";
+
 /// What a path leads to, once its links are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
@@ -77,6 +80,13 @@ pub fn is_same(a: &Path, b: &Path) -> bool {
         return is_one(&found_a, &found_b);
     }
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Whether a path leads to standard output: `-`, or a name of the stream that it is.
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new(STDOUT)
+        || (matches!(Destination::of(path), Ok(Destination::Stream(_)))
+            && is_same(path, Path::new("/dev/stdout")))
 }
 
 fn replace<F>(target: &Path, fill: F) -> io::Result<()>
@@ -234,6 +244,16 @@ mod tests {
         write(&pipe, |file| file.write_all(b"through")).unwrap();
         assert_eq!(reader.join().unwrap(), b"through");
         assert_eq!(names(folder.path()), ["pipe", "redirected"]);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn standard_output_by_its_names() {
+        assert!(
+            ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].map(Path::new).into_iter().all(is_stdout)
+        );
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_stdout(&folder.path().join("-")) && !is_stdout(Path::new("/dev/zero")));
     }
 
     #[test]

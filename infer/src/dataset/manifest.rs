@@ -7,13 +7,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use contract::files;
+use contract::{files, visible};
+use infer::{Device, Engine, Generator, Options};
 use serde::{Deserialize, Serialize};
 
 use crate::verification::Verification;
 
 use super::{
-    Format,
+    Format, Refused,
     plan::{Labels, Shard},
     sink::Tail,
 };
@@ -28,10 +29,17 @@ pub struct Manifest {
     pub model: String,
     /// SHA-256 of the model's file.
     pub model_sha256: String,
+    /// Name and version of what draws.
     pub engine: String,
+    /// On what; null in a manifest of before this was kept.
+    #[serde(default)]
+    pub device: Option<String>,
     pub seed: u64,
-    /// Images of the whole data set.
+    /// Training images of the whole data set, which come first.
     pub count: u64,
+    /// Test images of the whole data set, which follow them.
+    #[serde(default)]
+    pub test: u64,
     pub shard: Shard,
     /// Index of the first image of this part.
     pub first: u64,
@@ -76,8 +84,42 @@ impl Manifest {
             }
             Err(error) => return Err(error).with_context(|| format!("{} can't be read", path.display())),
         };
-        let read = serde_json::from_str(&text);
-        read.map(Some).with_context(|| format!("{} is no manifest of infer's", path.display()))
+        let none = || format!("{} is no manifest of infer's", path.display());
+        let read: Self = serde_json::from_str(&text).with_context(none)?;
+        match read.contradiction() {
+            Some(what) => bail!("{}: {what}", none()),
+            None => Ok(Some(read)),
+        }
+    }
+
+    /// The first thing in it that can't be.
+    fn contradiction(&self) -> Option<String> {
+        let Self { count, test, shard, first, images, complete, .. } = *self;
+        let Some(all) = count.checked_add(test) else {
+            return Some(format!("{count} and {test} images are too many"));
+        };
+        if !(1..=shard.of).contains(&shard.index) {
+            return Some(format!("there is no part {} of {}", shard.index, shard.of));
+        }
+        let part = shard.range(all);
+        if (first, images) != (part.start, part.end - part.start) {
+            return Some(format!("part {shard} of {all} images is not {images} images from {first} on"));
+        }
+        if complete > images {
+            return Some(format!("it says that {complete} of {images} images are complete"));
+        }
+        let is_side = |side: &usize| (1..=0xffff).contains(side);
+        match self.shape {
+            Some([1 | 3, sides @ ..]) if sides.iter().all(is_side) => None,
+            Some(shape) => Some(format!("no picture has the shape {shape:?}")),
+            None if complete > 0 => Some(format!("{complete} images are complete, and it has no shape")),
+            None => None,
+        }
+    }
+
+    /// Whether all images of this part are complete.
+    pub fn is_complete(&self) -> bool {
+        self.complete == self.images
     }
 
     /// Replaces the file at once.
@@ -99,28 +141,185 @@ impl Manifest {
 
     /// Refuses to go on with another data set than the one that was begun.
     pub fn check_same(&self, asked: &Self, path: &Path) -> Result<()> {
-        let differs = |what: &str, begun: &dyn std::fmt::Debug, asked: &dyn std::fmt::Debug| {
-            format!("{}: begun with {what} {begun:?}, and now it is {asked:?}", path.display())
-        };
-        let difference = if self.format != asked.format {
-            differs("--format", &self.format, &asked.format)
-        } else if self.model_sha256 != asked.model_sha256 {
-            differs("a model of SHA-256", &self.model_sha256, &asked.model_sha256)
-        } else if self.seed != asked.seed {
-            differs("--seed", &self.seed, &asked.seed)
-        } else if self.count != asked.count {
-            differs("--count", &self.count, &asked.count)
-        } else if self.shard != asked.shard {
-            differs("--shard", &self.shard.to_string(), &asked.shard.to_string())
-        } else if self.labels != asked.labels {
-            differs("labels", &self.labels, &asked.labels)
-        } else if self.threshold() != asked.threshold() {
-            differs("--verify", &self.threshold(), &asked.threshold())
-        } else if self.judge_sha256() != asked.judge_sha256() {
-            differs("a judge of SHA-256", &self.judge_sha256(), &asked.judge_sha256())
-        } else {
+        let format = |manifest: &Self| format!("--format {}", manifest.format);
+        let model = |manifest: &Self| format!("a model of SHA-256 {}", manifest.model_sha256);
+        let seed = |manifest: &Self| format!("--seed {}", manifest.seed);
+        let count = |manifest: &Self| format!("--count {}", manifest.count);
+        let test = |manifest: &Self| format!("--test {}", manifest.test);
+        let shard = |manifest: &Self| format!("--shard {}/{}", manifest.shard.index, manifest.shard.of);
+        // The model is the same, and so are its classes.
+        let labels = |manifest: &Self| manifest.labels.words(&asked.classes);
+        let verify = |manifest: &Self| format!("--verify {:?}", manifest.threshold());
+        let judge = |manifest: &Self| format!("a judge of SHA-256 {}", manifest.judge_sha256());
+        let all: [&dyn Fn(&Self) -> String; 9] =
+            [&format, &model, &seed, &count, &test, &shard, &labels, &verify, &judge];
+        let sides = all.into_iter().map(|say| (say(self), say(asked)));
+        let Some((begun, asked)) = sides.into_iter().find(|(begun, asked)| begun != asked) else {
             return Ok(());
         };
-        bail!(super::Refused(format!("{difference}; resume with the same, or name another --out")))
+        let path = path.display();
+        // An option need not be named twice.
+        let now = match begun.split_once(' ') {
+            Some((option, _)) if option.starts_with("--") => {
+                asked.strip_prefix(option).map_or(asked.as_str(), str::trim_start)
+            }
+            _ => &asked,
+        };
+        bail!(Refused(format!(
+            "{path}: begun with {begun}, and now it is {now}; resume with the same, or name another --out"
+        )))
+    }
+
+    /// The engine and the device that go on as the complete images were begun, where `asked` leaves them
+    /// open.
+    pub fn options(&self, asked: Options) -> Options {
+        if self.complete == 0 || self.is_complete() {
+            return asked;
+        }
+        let engine = match asked.engine {
+            // A library that is named is ONNX Runtime.
+            Engine::Auto if asked.runtime.is_none() && self.engine.starts_with("rten ") => Engine::Rten,
+            Engine::Auto => Engine::OnnxRuntime,
+            named => named,
+        };
+        let begun = self.device.as_ref().and_then(|device| device.parse().ok());
+        let device = match asked.device {
+            Device::Auto => begun.unwrap_or_default(),
+            named => named,
+        };
+        Options { engine, device, ..asked }
+    }
+
+    /// Notes what draws, or refuses to go on with something else than what drew the complete images: each
+    /// rounds in its own way.
+    pub fn draw_with(&mut self, generator: &Generator, path: &Path) -> Result<()> {
+        let (engine, device) = (generator.engine_name(), generator.device());
+        if self.complete == 0 {
+            (self.engine, self.device) = (engine, Some(device.to_string()));
+            return Ok(());
+        }
+        if self.is_complete() {
+            return Ok(());
+        }
+        // Which of several GPUs it was makes no difference.
+        let kind = |device: &str| device.split(':').next().map(String::from);
+        let device = device.to_string();
+        let (begun, now, advice) = if self.engine != engine {
+            let advice = match self.engine.split_once(' ') {
+                Some(("rten", _)) if engine.starts_with("rten ") => "resume with the infer that began it",
+                Some(("rten", _)) => "resume with --engine rten",
+                _ if engine.starts_with("rten ") => "resume with --engine onnxruntime",
+                _ => "name the library of that version with --runtime",
+            };
+            (&self.engine, &engine, advice.to_string())
+        } else {
+            match &self.device {
+                Some(begun) if kind(begun) != kind(&device) => {
+                    (begun, &device, format!("resume with --device {begun}"))
+                }
+                _ => return Ok(()),
+            }
+        };
+        bail!(Refused(format!(
+            "{}: begun on {begun}, and now it is {now}, which rounds otherwise; {advice}, or name another --out",
+            path.display()
+        )))
+    }
+}
+
+impl Labels {
+    /// What an option says of them.
+    fn words(self, classes: &[String]) -> String {
+        match self {
+            Self::InTurn { .. } => "all classes in turn".into(),
+            Self::All(label) => {
+                let name = usize::try_from(label).ok().and_then(|label| classes.get(label));
+                format!(
+                    "--label {}",
+                    name.map_or_else(|| label.to_string(), |name| visible(name).into_owned())
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(change: &str) -> Manifest {
+        let text = r#"{"format":"raw","model":"m","model_sha256":"","engine":"rten 0.27","seed":1,"count":10,
+            "shard":{"index":2,"of":3},"first":3,"images":3,"complete":1,"labels":{"all":1},
+            "classes":["a","b"],"verified":null,"shape":[1,2,3],"tail":{"offset":6,"crc32":0}}"#;
+        let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
+        let change: serde_json::Value = serde_json::from_str(change).unwrap();
+        for (key, changed) in change.as_object().unwrap() {
+            value[key] = changed.clone();
+        }
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn one_of_before_there_were_digests_is_read() {
+        let old = manifest("{}");
+        assert_eq!((old.contradiction(), old.test, &old.device), (None, 0, &None));
+        assert!(old.tail.files.is_empty());
+    }
+
+    #[test]
+    fn what_can_not_be_is_told() {
+        for (change, part) in [
+            (r#"{"complete":18446744073709551615}"#, "18446744073709551615 of 3 images are complete"),
+            (r#"{"complete":4}"#, "4 of 3 images"),
+            (r#"{"images":4}"#, "part 2-of-3 of 10 images is not 4 images from 3 on"),
+            (r#"{"first":0}"#, "is not 3 images from 0 on"),
+            (r#"{"shard":{"index":0,"of":0}}"#, "no part 0 of 0"),
+            (r#"{"shard":{"index":4,"of":3}}"#, "no part 4 of 3"),
+            (r#"{"count":18446744073709551615,"test":1}"#, "too many"),
+            (r#"{"shape":[2,3,4]}"#, "no picture has the shape [2, 3, 4]"),
+            (r#"{"shape":[1,0,4]}"#, "no picture has the shape"),
+            (r#"{"shape":[1,4294967296,4294967296]}"#, "no picture has the shape"),
+            (r#"{"shape":null}"#, "it has no shape"),
+        ] {
+            let found = manifest(change).contradiction().unwrap_or_default();
+            assert!(found.contains(part), "{change}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_difference_is_told_in_words() {
+        let begun = manifest("{}");
+        for (change, sentence) in [
+            (r#"{"format":"npz"}"#, "begun with --format raw, and now it is npz;"),
+            (r#"{"seed":2}"#, "begun with --seed 1, and now it is 2;"),
+            (r#"{"shard":{"index":1,"of":3}}"#, "begun with --shard 2/3, and now it is 1/3;"),
+            (
+                r#"{"labels":{"in_turn":{"classes":2}}}"#,
+                "begun with --label b, and now it is all classes in turn;",
+            ),
+            (r#"{"labels":{"all":0}}"#, "begun with --label b, and now it is a;"),
+            (r#"{"test":3}"#, "begun with --test 0, and now it is 3;"),
+        ] {
+            let said = begun.check_same(&manifest(change), Path::new("m.json")).unwrap_err().to_string();
+            assert!(said.starts_with("m.json: begun") && said.contains(sentence), "{said}");
+        }
+        assert!(begun.check_same(&begun, Path::new("m.json")).is_ok());
+    }
+
+    #[test]
+    fn what_is_left_open_is_as_it_was_begun() {
+        let asked = Options::default;
+        let chosen = |manifest: &Manifest, asked| {
+            let Options { engine, device, .. } = manifest.options(asked);
+            (engine, device)
+        };
+        assert_eq!(chosen(&manifest("{}"), asked()), (Engine::Rten, Device::Auto));
+        let cuda = manifest(r#"{"engine":"ONNX Runtime 1.32.0","device":"cuda:1"}"#);
+        assert_eq!(chosen(&cuda, asked()), (Engine::OnnxRuntime, Device::Cuda(1)));
+        let named = Options { engine: Engine::Rten, device: Device::Cpu, ..asked() };
+        assert_eq!(chosen(&cuda, named), (Engine::Rten, Device::Cpu));
+        for done in [r#"{"complete":0}"#, r#"{"complete":3}"#] {
+            assert_eq!(chosen(&manifest(done), asked()), (Engine::Auto, Device::Auto), "{done}");
+        }
     }
 }

@@ -135,6 +135,11 @@ fn sample_all(
 }
 
 impl Batch {
+    /// How many images it has.
+    pub fn len(&self) -> u64 {
+        (self.pixels.len() / self.shape.iter().product::<usize>().max(1)) as u64
+    }
+
     fn sample(&mut self, contract: &Contract, work: &Work, images: Range<u64>) {
         let Contract { latent_dim, latent_distribution, .. } = *contract;
         self.first = images.start;

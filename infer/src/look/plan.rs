@@ -1,6 +1,6 @@
 //! Which latents and labels a view takes, and how the images lie on the picture.
 
-use contract::{Contract, latent::latent_batch};
+use contract::{Contract, latent::latent_batch, visible};
 use ndarray::{Array2, Array4, Axis, s};
 
 use super::{
@@ -62,6 +62,11 @@ impl Plan {
     /// How many images there are to draw.
     pub fn images(&self) -> usize {
         self.labels.len()
+    }
+
+    /// What is written beneath them.
+    pub fn captions(&self) -> &[String] {
+        &self.captions
     }
 
     /// One picture with all of them.
@@ -287,7 +292,7 @@ impl Space<'_> {
     /// The classes, in words, behind what else is said.
     fn words(&self, class: &Class) -> String {
         match (&class.label, self.contract.noun()) {
-            (Some(name), noun) => format!(", {noun} {name}"),
+            (Some(name), noun) => format!(", {noun} {}", visible(name)),
             (None, _) if !self.contract.is_labelled() => String::new(),
             (None, "digit") => ", all digits".into(),
             (None, _) => ", all classes".into(),

@@ -1,11 +1,18 @@
 //! What can be asked for, as options of a command line.
 
-use std::{ops::RangeInclusive, path::PathBuf, str::FromStr};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::{Args, Subcommand};
 
 use super::MOST_IMAGES;
-use crate::command::{Preview, Running, whole};
+use crate::{
+    command::{Preview, Running, large, whole},
+    file,
+};
 
 /// Beyond it a way has more steps than anyone looks at.
 const MOST_STEPS: usize = 1000;
@@ -47,7 +54,7 @@ pub struct Grid {
 #[derive(Debug, Clone, Args)]
 pub struct Sweep {
     /// Which image of the seed the other dimensions are taken from
-    #[arg(short, long, value_name = "I", default_value_t = 0)]
+    #[arg(short, long, value_name = "I", default_value_t = 0, value_parser = large::<0>)]
     pub index: u64,
     /// The dimensions, counted from 0, such as 0-9,42 [default: all]
     #[arg(long, value_name = "LIST")]
@@ -84,10 +91,10 @@ pub struct Walk {
 #[derive(Debug, Clone, Args)]
 pub struct Between {
     /// The image of the seed that it starts from
-    #[arg(long, value_name = "I", default_value_t = 0)]
+    #[arg(long, value_name = "I", default_value_t = 0, value_parser = large::<0>)]
     pub from: u64,
     /// The image of the seed that it ends with
-    #[arg(long, value_name = "I", default_value_t = 1)]
+    #[arg(long, value_name = "I", default_value_t = 1, value_parser = large::<0>)]
     pub to: u64,
     /// How many images from the one to the other, both among them
     #[arg(long, value_name = "N", default_value = "12", value_parser = whole::<2, MOST_STEPS>)]
@@ -130,10 +137,10 @@ pub struct Class {
 #[derive(Debug, Clone, Args)]
 pub struct Output {
     /// Seed of the images; without it another one each time, which is printed
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = large::<0>)]
     pub seed: Option<u64>,
-    /// The file to write: a PNG, or a GIF in which it moves (all but grid) [default: the
-    /// view's name, in .png; walk.gif]
+    /// The file to write: a PNG, or a GIF in which it moves (all but grid); or - for standard output, of
+    /// walk a GIF, else a PNG [default: the view's name, in .png; walk.gif]
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write beneath the images which they are: of grid the index, of sweep the dimension, else the class
@@ -170,6 +177,15 @@ impl View {
             Self::Walk(_) => "walk.gif",
             Self::Between(_) => "between.png",
             Self::Classes(_) => "classes.png",
+        }
+    }
+
+    /// Whether it moves in a file of this name; a pipe without an extension has what is default.
+    pub(super) fn is_animated(&self, file: &Path) -> bool {
+        let [moves, stands] = ["gif", "png"].map(|extension| file::has_extension(file, extension));
+        match moves || stands {
+            true => moves && self.extensions().contains(&"gif"),
+            false => file::has_extension(Path::new(self.default_file()), "gif"),
         }
     }
 

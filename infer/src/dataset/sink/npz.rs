@@ -7,8 +7,8 @@ use std::{io, path::Path};
 
 use crc32fast::Hasher;
 
-use super::{Growing, Sink, Tail, grow};
-use crate::dataset::{pipeline::Batch, plan::Labels};
+use super::{Error, FILE, Growing, Safe, Sink, Tail};
+use crate::dataset::{manifest::Manifest, pipeline::Batch, plan::Labels};
 
 /// Bytes of an array's header: enough for any shape.
 const ARRAY_HEADER: usize = 128;
@@ -24,6 +24,8 @@ pub struct Npz {
     shape: [usize; 3],
     crc: Hasher,
     first: u64,
+    /// How many images there are.
+    count: u64,
     labels: Labels,
 }
 
@@ -36,29 +38,33 @@ struct Entry {
 }
 
 impl Npz {
-    pub fn open(
-        path: &Path,
-        shape: [usize; 3],
-        complete: u64,
-        tail: Tail,
-        first: u64,
-        labels: Labels,
-    ) -> io::Result<Self> {
-        let data = (Entry::images(0, 0).local().len() + ARRAY_HEADER) as u64;
-        let size = shape.iter().product::<usize>() as u64;
-        let (file, crc) = match complete {
-            0 => {
-                // The headers are filled in when the archive is finished.
-                let mut file = grow(path, 0)?;
-                file.append(&vec![0; data as usize])?;
-                (file, Hasher::new())
-            }
-            _ => {
-                let crc = Hasher::new_with_initial_len(tail.crc32, complete * size);
-                (grow(path, data + complete * size)?, crc)
-            }
-        };
-        Ok(Self { file, shape, crc, first, labels })
+    pub fn open(path: &Path, shape: [usize; 3], manifest: &Manifest) -> Result<Self, Error> {
+        let Manifest { first, labels, complete: count, ref tail, .. } = *manifest;
+        let header = (Entry::images(0, 0).local().len() + ARRAY_HEADER) as u64;
+        let mut crc = Hasher::new();
+        if count == 0 {
+            // The headers are filled in when the archive is finished.
+            let file = Growing::create(path, &vec![0; header as usize])?;
+            return Ok(Self { file, shape, crc, first, count, labels });
+        }
+        let pixels = shape.iter().product::<usize>() as u64 * count;
+        let record = tail.files.get(FILE);
+        let complete = manifest.is_complete() && record.is_some();
+        // After the pixels of a complete archive come the labels and the directory.
+        let end = record.filter(|_| complete).map_or(header + pixels, |record| record.to);
+        let mut rest = pixels;
+        let file = Growing::resume(&Safe { path, header, end, record, complete }, |bytes| {
+            let pixels = &bytes[..bytes.len().min(rest as usize)];
+            crc.update(pixels);
+            rest -= pixels.len() as u64;
+        })?;
+        if crc.clone().finalize() != tail.crc32 {
+            let path = path.display();
+            return Err(Error::Changed(format!(
+                "{path} was changed since it was written: its CRC-32 is another"
+            )));
+        }
+        Ok(Self { file, shape, crc, first, count, labels })
     }
 
     /// Header of the array of images.
@@ -73,47 +79,51 @@ impl Npz {
 
 impl Sink for Npz {
     fn append(&mut self, batch: &Batch) -> io::Result<()> {
+        self.count += batch.len();
         self.crc.update(&batch.pixels);
         self.file.append(&batch.pixels)
     }
 
-    fn checkpoint(&mut self, _: u64) -> io::Result<Tail> {
+    fn checkpoint(&mut self) -> io::Result<Tail> {
         self.file.sync()?;
-        Ok(Tail { offset: self.file.length, crc32: self.crc.clone().finalize() })
+        let tail = Tail::of(self.file.length(), [(FILE, self.file.record())]);
+        Ok(Tail { crc32: self.crc.clone().finalize(), ..tail })
     }
 
-    fn finish(&mut self, complete: u64) -> io::Result<()> {
-        let header = self.images_header(complete);
-        let pixels = self.shape.iter().product::<usize>() as u64 * complete;
+    fn finish(&mut self) -> io::Result<Tail> {
+        let header = self.images_header(self.count);
+        let pixels = self.shape.iter().product::<usize>() as u64 * self.count;
         let mut crc = Hasher::new();
         crc.update(&header);
         // The pixels' checksum was begun without the header, which is known only now.
         crc.combine(&self.crc);
         let images = Entry::images(crc.finalize(), header.len() as u64 + pixels);
         let local = images.local();
-        self.file.replace(0, &[local, header].concat())?;
+        self.file.replace_header(&[local, header].concat())?;
 
-        let header = array_header(&[complete]);
+        let header = array_header(&[self.count]);
         let label = |i: u64| self.labels.of(self.first + i) as u8;
         let mut crc = Hasher::new();
         crc.update(&header);
-        for i in 0..complete {
+        for i in 0..self.count {
             crc.update(&[label(i)]);
         }
-        let size = header.len() as u64 + complete;
-        let labels = Entry { name: "labels.npy", offset: self.file.length, size, crc: crc.finalize() };
+        let size = header.len() as u64 + self.count;
+        let labels = Entry { name: "labels.npy", offset: self.file.length(), size, crc: crc.finalize() };
         self.file.append(&labels.local())?;
         self.file.append(&header)?;
-        for i in 0..complete {
+        for i in 0..self.count {
             self.file.append(&[label(i)])?;
         }
-        let directory = self.file.length;
+        let directory = self.file.length();
         for entry in [&images, &labels] {
             self.file.append(&entry.central())?;
         }
-        let end = end(directory, self.file.length - directory, 2, self.file.length);
+        let end = end(directory, self.file.length() - directory, 2, self.file.length());
         self.file.append(&end)?;
-        self.file.sync()
+        self.file.sync()?;
+        let tail = Tail::of(self.file.length(), [(FILE, self.file.sealed()?)]);
+        Ok(Tail { crc32: self.crc.clone().finalize(), ..tail })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Growing, Sink, Tail};
+use super::{FILE, Growing, Sink, Tail};
 use crate::dataset::pipeline::Batch;
 
 pub struct Raw {
@@ -14,8 +14,8 @@ impl Sink for Raw {
         self.file.append(&batch.pixels)
     }
 
-    fn checkpoint(&mut self, _: u64) -> io::Result<Tail> {
+    fn checkpoint(&mut self) -> io::Result<Tail> {
         self.file.sync()?;
-        Ok(Tail { offset: self.file.length, crc32: 0 })
+        Ok(Tail::of(self.file.length(), [(FILE, self.file.record())]))
     }
 }

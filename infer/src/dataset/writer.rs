@@ -1,0 +1,137 @@
+//! Batches on their way to a data set, and its manifest kept up to date.
+
+use std::{
+    io, mem,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use infer::verify::Kept;
+
+use super::{
+    manifest::Manifest,
+    pipeline::Batch,
+    progress::Progress,
+    sink::{self, Sink},
+};
+
+/// How often what is written is made safe.
+const CHECKPOINT: Duration = Duration::from_secs(5);
+
+/// Where batches go.
+pub enum Place<'a> {
+    /// Standard output, a pipe or a device.
+    Stream(&'a Path),
+    /// A file or folder, and its manifest.
+    Path { output: &'a Path, manifest: &'a Path },
+}
+
+/// Writes batches, and brings the manifest up to date every few seconds.
+pub struct Writer<'a> {
+    pub manifest: Manifest,
+    place: Place<'a>,
+    sink: Option<Box<dyn Sink + Send>>,
+    /// What was appended since the manifest was brought up to date.
+    pending: Pending,
+    saved: Instant,
+    progress: Progress,
+}
+
+#[derive(Default)]
+struct Pending {
+    images: u64,
+    /// Of the judge's, the counts alone.
+    kept: Kept,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that goes on with what is open already, if something is.
+    pub fn new(
+        manifest: Manifest,
+        place: Place<'a>,
+        sink: Option<Box<dyn Sink + Send>>,
+        progress: Progress,
+    ) -> Self {
+        Self { manifest, place, sink, pending: Pending::default(), saved: Instant::now(), progress }
+    }
+
+    /// Writes a batch, and now and then makes all safe.
+    pub fn append(&mut self, batch: &Batch) -> io::Result<()> {
+        let sink = match &mut self.sink {
+            Some(sink) => sink,
+            None => {
+                let sink = self.open(batch.shape)?;
+                self.sink.insert(sink)
+            }
+        };
+        if self.manifest.shape != Some(batch.shape) {
+            return Err(io::Error::other("the model draws pictures of another shape than its first"));
+        }
+        sink.append(batch)?;
+        self.pending.images += batch.len();
+        self.pending.kept.redrawn += batch.kept.redrawn;
+        self.pending.kept.redraws += batch.kept.redraws;
+        self.progress.advance(batch.len());
+        // That all is done is said where it is, see `end`.
+        let is_last = self.manifest.complete + self.pending.images == self.manifest.images;
+        match self.saved.elapsed() >= CHECKPOINT && !is_last {
+            true => self.save(),
+            false => Ok(()),
+        }
+    }
+
+    fn open(&mut self, shape: [usize; 3]) -> io::Result<Box<dyn Sink + Send>> {
+        self.manifest.shape = Some(shape);
+        match self.place {
+            Place::Stream(output) => sink::stream(&self.manifest, output),
+            Place::Path { output, manifest } => {
+                // Before there is anything that only a manifest allows to go on with.
+                self.manifest.write(manifest)?;
+                sink::open(&self.manifest, output, shape).map_err(|error| match error {
+                    sink::Error::Io(error) => error,
+                    changed => io::Error::other(changed),
+                })
+            }
+        }
+    }
+
+    /// Makes what was appended safe, and then says so.
+    fn save(&mut self) -> io::Result<()> {
+        self.checkpoint()?;
+        self.record()
+    }
+
+    fn checkpoint(&mut self) -> io::Result<()> {
+        if let Some(sink) = &mut self.sink {
+            self.manifest.tail = sink.checkpoint()?;
+            let Pending { images, kept } = mem::take(&mut self.pending);
+            self.manifest.complete += images;
+            if let Some(verified) = &mut self.manifest.verified {
+                verified.add(&kept);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self) -> io::Result<()> {
+        self.saved = Instant::now();
+        match self.place {
+            Place::Path { manifest, .. } if self.sink.is_some() => self.manifest.write(manifest),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes all that was written safe and whole, and says so.
+    pub fn end(&mut self) -> io::Result<()> {
+        self.progress.end();
+        self.checkpoint()?;
+        if let Some(sink) = &mut self.sink {
+            // Before the manifest says that all is done: who is stopped in between does it once more.
+            let tail = sink.finish()?;
+            if self.manifest.is_complete() {
+                self.manifest.tail = tail;
+            }
+        }
+        self.record()
+    }
+}
