@@ -89,7 +89,7 @@ pub fn print(bytes: &[u8]) -> io::Result<()> {
     // What is still in its buffer when the program ends would be lost in silence.
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(io::Error::new(error.kind(), format!("standard output can't be written ({error})")))
+            Err(io::Error::new(error.kind(), format!("can't write to standard output: {error}")))
         }
         _ => Ok(()),
     }

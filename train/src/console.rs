@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 
 /// The command line, or how the program ends after one that can't be read or asks for help.
@@ -25,7 +25,7 @@ pub fn parsed<P: Parser>() -> std::result::Result<P, ExitCode> {
 /// # Errors
 /// If it can't be written otherwise.
 pub fn print_line(text: &str) -> Result<()> {
-    infer::command::print(format!("{text}\n").as_bytes()).context("can't write to standard output")
+    Ok(infer::command::print(format!("{text}\n").as_bytes())?)
 }
 
 /// A message on standard error, as one line, whatever the text that it quotes. The terminal may be gone

@@ -121,6 +121,12 @@ pub fn absolute(path: &Path) -> Option<PathBuf> {
     std::path::absolute(path).ok().filter(|path| path.to_str().is_some())
 }
 
+/// A place, as it was typed if that leads there from here.
+fn as_typed(typed: Option<&PathBuf>, there: Option<&PathBuf>) -> Option<PathBuf> {
+    let leads_there = |typed: &&PathBuf| there.is_some() && absolute(typed).as_ref() == there;
+    typed.filter(leads_there).or(there).or(typed).cloned()
+}
+
 /// The command that goes on with a run.
 pub fn go_on(run: &Path) -> String {
     contract::command("train", ["--resume".as_ref(), run.as_os_str()])
@@ -137,13 +143,13 @@ impl Config {
     pub fn data_path(&self) -> Option<PathBuf> {
         let is_mnist_here = self.data.is_none() && Path::new(DEFAULT_FOLDER).is_dir();
         let there = self.data_absolute.as_ref().filter(|path| !is_mnist_here && data::is_there(path));
-        there.or(self.data.as_ref()).cloned()
+        as_typed(self.data.as_ref(), there)
     }
 
     /// Where the judge's file is, if it isn't the shipped one: as [`Config::data_path`].
     pub fn judge_path(&self) -> Option<PathBuf> {
         let there = self.judge_absolute.as_ref().filter(|path| path.exists());
-        there.or(self.judge.as_ref()).cloned()
+        as_typed(self.judge.as_ref(), there)
     }
 
     /// Whether every number is one that a run can have, which a file that anyone wrote may not be.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use contract::one_line;
+use contract::printable;
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
@@ -95,7 +95,7 @@ fn print(report: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> 
 
 fn fail(error: &anyhow::Error, status: ExitCode) -> ExitCode {
     // It may quote a file that anyone may have written.
-    eprintln!("error: {}", one_line(&sentence(error)));
+    eprintln!("error: {}", printable(&sentence(error)));
     status
 }
 

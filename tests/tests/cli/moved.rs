@@ -68,7 +68,7 @@ fn a_run_of_before_there_was_a_record_of_the_place_goes_on_where_it_was_started(
 #[test]
 fn the_judge_of_a_run_is_found_from_another_folder() {
     let shell = Shell::new("train");
-    let (images, labels) = test_digits(40);
+    let (images, labels) = test_digits(100);
     write_idx(&shell.path("digits"), &images, &labels);
     let judge = tests::checkout().join("models/pretrained/mnist-judge.safetensors");
     fs::copy(judge, shell.path("judge.safetensors")).unwrap();

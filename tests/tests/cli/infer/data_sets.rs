@@ -219,7 +219,7 @@ fn nothing_is_written_over() {
     shell.succeed(&[request.as_slice(), &["--out", "some"]].concat());
     fail(&["--out", "some"], &["some is there already, 4 of 4 images", "--resume", "--out"]);
     for (option, value, begun) in
-        [("--seed", "3", "2"), ("--count", "5", "4"), ("--label", "5", "classes: 10")]
+        [("--seed", "3", "2"), ("--count", "5", "4"), ("--label", "5", "all classes in turn")]
     {
         let changed: Vec<&str> =
             request.iter().copied().filter(|word| *word != "--seed" && *word != "2").collect();
