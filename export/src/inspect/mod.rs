@@ -37,6 +37,8 @@ pub struct Report {
     pub bytes: usize,
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
+    /// How many of its texts are not UTF-8: a `?` stands for each byte that is none.
+    pub texts_not_utf8: usize,
     /// Version of the file format.
     pub ir_version: i64,
     /// The operator sets that it is written in.
@@ -140,6 +142,7 @@ fn of_model(model: ModelProto, bytes: &[u8], path: &Path) -> std::result::Result
         file: path.to_path_buf(),
         bytes: bytes.len(),
         sha256: contract::files::sha256(bytes),
+        texts_not_utf8: reader::texts_not_utf8(bytes),
         ir_version: model.ir_version,
         opsets: (model.opset_import.into_iter())
             .map(|opset| Opset { domain: domain(&opset.domain).to_string(), version: opset.version })

@@ -24,6 +24,11 @@ impl fmt::Display for Report {
             [name, version] => writeln!(f, ", written by {}", printable(format!("{name} {version}").trim()))?,
         }
         writeln!(f, "SHA-256 {}", self.sha256)?;
+        match self.texts_not_utf8 {
+            0 => {}
+            1 => writeln!(f, "1 text is not UTF-8: ? stands for each byte that is none")?,
+            several => writeln!(f, "{several} texts are not UTF-8: ? stands for each byte that is none")?,
+        }
 
         values(f, "inputs", &self.inputs)?;
         values(f, "outputs", &self.outputs)?;

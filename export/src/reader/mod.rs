@@ -6,6 +6,8 @@
 
 mod walk;
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use candle_onnx::onnx::{GraphProto, ModelProto};
@@ -45,8 +47,9 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<ModelProto> {
     if bytes.is_empty() {
         return Err(wrong("it is empty".to_string()));
     }
-    walk::check(bytes).map_err(wrong)?;
-    let model = ModelProto::decode(bytes).map_err(|error| wrong(error.to_string()))?;
+    let not_utf8 = walk::check(bytes).map_err(wrong)?;
+    let text = as_utf8(bytes, &not_utf8);
+    let model = ModelProto::decode(text.as_ref()).map_err(|error| wrong(error.to_string()))?;
     if model.ir_version == 0 {
         return Err(wrong("it names no version of the file format".to_string()));
     }
@@ -57,4 +60,23 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<ModelProto> {
         }
         Some(_) => Ok(model),
     }
+}
+
+/// How many names and other texts of a file are not UTF-8; [`decode`] has a `?` for each byte that is none.
+pub fn texts_not_utf8(bytes: &[u8]) -> usize {
+    walk::check(bytes).map_or(0, |places| places.len())
+}
+
+/// The same file with a `?` for each byte that is no part of UTF-8 in these places.
+fn as_utf8<'a>(bytes: &'a [u8], places: &[Range<usize>]) -> Cow<'a, [u8]> {
+    let mut text = Cow::Borrowed(bytes);
+    for place in places {
+        let mut start = place.start;
+        while let Err(error) = std::str::from_utf8(&text[start..place.end]) {
+            let wrong = start + error.valid_up_to();
+            text.to_mut()[wrong] = b'?';
+            start = wrong + 1;
+        }
+    }
+    text
 }

@@ -4,6 +4,8 @@
 //! The encoding is the protobuf documentation's "Encoding" page: a key (field number and wire type),
 //! then a value. Of the wire types 0, 1, 2 and 5 are in use; 3 and 4 (groups) are not part of ONNX.
 
+use std::ops::Range;
+
 use candle_onnx::onnx::{
     AttributeProto, FunctionProto, GraphProto, NodeProto, OperatorSetIdProto, SparseTensorProto,
     StringStringEntryProto, TensorAnnotation, TensorProto, TensorShapeProto, TrainingInfoProto, TypeProto,
@@ -46,6 +48,23 @@ enum Part {
 }
 
 impl Part {
+    /// Whether the field `number` is text, by the schema. That of [`Part::Leaf`] is all there is in them.
+    fn is_text(self, number: u64) -> bool {
+        match self {
+            Part::Model => matches!(number, 2..=4 | 6),
+            Part::Graph => matches!(number, 2 | 10),
+            Part::Function => matches!(number, 1 | 4..=6 | 8 | 10 | 13),
+            Part::Node => matches!(number, 1..=4 | 6..=8),
+            Part::Attribute => matches!(number, 1 | 13 | 21),
+            Part::Tensor => matches!(number, 8 | 12),
+            Part::ValueInfo => matches!(number, 1 | 3),
+            Part::Annotation => number == 1,
+            Part::Type => number == 6,
+            Part::Leaf => true,
+            Part::Training | Part::SparseTensor | Part::TensorType | Part::Container | Part::Shape => false,
+        }
+    }
+
     /// What the field `number` holds, and the memory that it takes once it is decoded; `None` if it is
     /// no message.
     fn field(self, number: u64) -> Option<(Part, usize)> {
@@ -82,14 +101,16 @@ impl Part {
     }
 }
 
-/// Checks a whole file.
+/// Checks a whole file; gives the places of texts that are not UTF-8. Protobuf wants it so, and other
+/// readers of ONNX files don't ask.
 ///
 /// # Errors
 /// A sentence about the first thing that is wrong.
-pub fn check(bytes: &[u8]) -> Result<(), String> {
+pub fn check(bytes: &[u8]) -> Result<Vec<Range<usize>>, String> {
     let most = (MEMORY + MEMORY_PER_BYTE * bytes.len()).min(MOST_MEMORY);
-    let mut walk = Walk { bytes, position: 0, memory: 0, most };
-    walk.part(Part::Model, bytes.len(), 0)
+    let mut walk = Walk { bytes, position: 0, memory: 0, most, not_utf8: Vec::new() };
+    walk.part(Part::Model, bytes.len(), 0)?;
+    Ok(walk.not_utf8)
 }
 
 struct Walk<'a> {
@@ -97,6 +118,7 @@ struct Walk<'a> {
     position: usize,
     memory: usize,
     most: usize,
+    not_utf8: Vec<Range<usize>>,
 }
 
 impl Walk<'_> {
@@ -142,7 +164,14 @@ impl Walk<'_> {
                     }
                     self.part(part, inner, depth + 1)?;
                 }
-                _ => self.position = inner,
+                _ => {
+                    let text = self.position..inner;
+                    let is_text = key & 7 == 2 && part.is_text(key >> 3);
+                    if is_text && std::str::from_utf8(&self.bytes[text.clone()]).is_err() {
+                        self.not_utf8.push(text);
+                    }
+                    self.position = inner;
+                }
             }
         }
         Ok(())
@@ -187,7 +216,7 @@ mod tests {
         // A graph of 4 bytes, whose node says it has 9.
         refused(&[vec![7 << 3 | 2, 4, 1 << 3 | 2, 9, 0, 0], vec![0; 20]].concat(), "at byte 2 a field of 9");
         // What is no message may hold anything.
-        assert_eq!(check(&field(2, &[0xff; 40])), Ok(()));
+        assert_eq!(check(&field(2, &[0xff; 40])), Ok(vec![2..42]));
         refused(&field(7, &[0xff; 40]), "in no protobuf number");
     }
 

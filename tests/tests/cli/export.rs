@@ -5,6 +5,7 @@ mod diff;
 mod forms;
 mod inspect;
 mod look;
+mod strangers;
 mod triton;
 
 use std::{
