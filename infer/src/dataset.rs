@@ -83,7 +83,7 @@ pub struct Request {
     #[arg(short, long, visible_alias = "digit", value_name = "NAME", allow_hyphen_values = true)]
     label: Option<String>,
     /// Seed of the images; without it another one each time, which the manifest tells
-    #[arg(short, long, value_parser = large::<0>)]
+    #[arg(short, long, value_parser = large::<0>, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Write part I of N only, into a folder or file of its own
     #[arg(long, value_name = "I/N", requires = "seed")]
@@ -153,11 +153,12 @@ pub fn write(request: &Request) -> Result<()> {
     };
     let mut manifest = request.manifest(format, &contract)?;
     let manifest_path = Manifest::path(format, &output);
+    let stop = contract::stop_flag()?;
     // Until the end.
-    let (_claim, sink) = match is_stream {
+    let _claim = match is_stream {
         true => {
             refuse_on_stream(request, format)?;
-            (None, None)
+            None
         }
         false => {
             place::check(format, &output)?;
@@ -165,7 +166,8 @@ pub fn write(request: &Request) -> Result<()> {
             check_inputs(&output, inputs)?;
             let claim = claim(format, &output, &manifest_path)?;
             manifest.model_sha256 = source.sha256()?;
-            (Some(claim), begin(request, &mut manifest, &output, &manifest_path)?)
+            begin(request, &mut manifest, &output, &manifest_path)?;
+            Some(claim)
         }
     };
     let rest = manifest.images - manifest.complete;
@@ -174,8 +176,8 @@ pub fn write(request: &Request) -> Result<()> {
         _ => format!("{} was begun on {}", output.display(), manifest.engine),
     })?;
     manifest.draw_with(&runners[0].generator, &manifest_path)?;
-
-    let stop = contract::stop_flag()?;
+    // Only now, as what is cut off here is no one else's to go on with.
+    let sink = if is_stream { None } else { go_on(&manifest, &output)? };
     let started = Instant::now();
     let work = Work {
         seed: manifest.seed,
@@ -361,12 +363,7 @@ fn claim(format: Format, output: &Path, manifest: &Path) -> Result<Claim> {
 }
 
 /// Takes up what was begun, checked and open at its end, or makes sure that nothing is written over.
-fn begin(
-    request: &Request,
-    manifest: &mut Manifest,
-    output: &Path,
-    path: &Path,
-) -> Result<Option<Box<dyn Sink + Send>>> {
+fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path) -> Result<()> {
     let begun = Manifest::read(path)
         .map_err(|error| Refused(format!("{error:#}; restore it, or begin anew with another --out")))?;
     let Some(begun) = begun else {
@@ -374,7 +371,7 @@ fn begin(
             Some(there) => {
                 bail!(Refused(format!("{} is there already; name another --out", there.display())))
             }
-            None => Ok(None),
+            None => Ok(()),
         };
     };
     if request.seed.is_none() {
@@ -387,6 +384,11 @@ fn begin(
     }
     begun.check_same(manifest, path)?;
     *manifest = Manifest { classes: manifest.classes.clone(), ..begun };
+    Ok(())
+}
+
+/// Opens what was begun behind its complete images, once these are seen to be there.
+fn go_on(manifest: &Manifest, output: &Path) -> Result<Option<Box<dyn Sink + Send>>> {
     let Some(shape) = manifest.shape.filter(|_| manifest.complete > 0) else { return Ok(None) };
     let sink = match sink::open(manifest, output, shape) {
         Err(sink::Error::Changed(what)) => {

@@ -38,7 +38,7 @@ pub struct Draw {
     #[arg(short = 'n', long, value_name = "K", default_value = "1", value_parser = whole::<1, MOST_PICTURES>)]
     count: usize,
     /// Seed of the pictures; without it another one each time, which is printed
-    #[arg(short, long, value_parser = large::<0>)]
+    #[arg(short, long, value_parser = large::<0>, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// The PNG file to write, or - for standard output [default: digit-<DIGIT>.png, <NAME>.png or
     /// <NUMBER>.png; for --all digits.png or classes.png]

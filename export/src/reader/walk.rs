@@ -54,7 +54,8 @@ impl Part {
             Part::Model => matches!(number, 2..=4 | 6),
             Part::Graph => matches!(number, 2 | 10),
             Part::Function => matches!(number, 1 | 4..=6 | 8 | 10 | 13),
-            Part::Node => matches!(number, 1..=4 | 6..=8),
+            // An operator and its domain mean nothing if they are no text.
+            Part::Node => matches!(number, 1..=3 | 6 | 8),
             Part::Attribute => matches!(number, 1 | 13 | 21),
             Part::Tensor => matches!(number, 8 | 12),
             Part::ValueInfo => matches!(number, 1 | 3),

@@ -54,7 +54,7 @@ pub struct Grid {
 #[derive(Debug, Clone, Args)]
 pub struct Sweep {
     /// Which image of the seed the other dimensions are taken from
-    #[arg(short, long, value_name = "I", default_value_t = 0, value_parser = large::<0>)]
+    #[arg(short, long, value_name = "I", default_value_t = 0, value_parser = large::<0>, allow_negative_numbers = true)]
     pub index: u64,
     /// The dimensions, counted from 0, such as 0-9,42 [default: all]
     #[arg(long, value_name = "LIST")]

@@ -9,6 +9,7 @@ mod doctor;
 mod drawing;
 mod look;
 mod malformed;
+mod safe_sets;
 mod search;
 mod tiny_judge;
 pub mod tiny_model;
