@@ -12,6 +12,7 @@
 //! | [`PixelRange`] | a network's output as 8-bit pixels |
 //! | [`Golden`] | pictures that a file promises to draw |
 //! | [`files`] | writing, locking, digests |
+//! | [`memory`] | how much a process may still take |
 //! | [`run`] | the names in a run's folder |
 //!
 //! ```
@@ -47,6 +48,7 @@ mod command;
 pub mod files;
 mod golden;
 pub mod latent;
+pub mod memory;
 pub mod metadata;
 pub mod onnx;
 mod pixels;

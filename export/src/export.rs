@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor as Numbers};
 use clap::ValueEnum;
 use contract::files::{Destination, is_same};
 use contract::latent::latent_batch;
+use contract::memory::{Available, available};
 use contract::onnx::{Dim, Header, Outlet};
 use contract::{Contract, PixelRange, tensor};
 use infer::{Engine as Choice, Generator, ModelSource, Runtime};
@@ -93,6 +94,7 @@ pub fn export(options: &Options) -> Result<Report> {
         );
         return Err(Error::Form { message });
     }
+    check_batch(&options.form, &trained)?;
     let runtime = Runtime::load(options.runtime.as_deref())?;
     let Lowered { formed, mut model, mut metadata } =
         lowered(&trained, contract.as_ref(), &options.form, options.runtime.as_deref())?;
@@ -471,6 +473,27 @@ fn typical(contract: &Contract) -> Result<HashMap<String, Numbers>> {
         typical.insert(tensor::LABEL.to_string(), Numbers::from_iter(labels, &Device::Cpu)?);
     }
     Ok(typical)
+}
+
+/// Refuses a fixed batch that can't be run here, and so not be proven.
+fn check_batch(form: &Form, trained: &Trained) -> Result<()> {
+    let network = &trained.network;
+    let outside = network.input().elements() + network.output().elements();
+    let largest = network.shapes().iter().map(|shape| shape.elements()).max().unwrap_or(0);
+    // What a layer takes and gives, and the network's own numbers here and in the engine, as float32.
+    let image = 4 * (2 * largest as u64 + 4 * outside as u64);
+    let (Some(batch), Some(Available { bytes, whose })) = (form.batch, available()) else { return Ok(()) };
+    let needed = batch.saturating_mul(image);
+    if needed <= bytes {
+        return Ok(());
+    }
+    let message = format!(
+        "--batch {batch}: a run of it, which proves the file, takes about {} MB of memory, but {whose} {} MB; \
+         choose a smaller one",
+        needed / 1_000_000,
+        bytes / 1_000_000
+    );
+    Err(Error::Form { message })
 }
 
 /// Refuses, before any work, a path that can't become a file, and one whose file is read here or belongs to
