@@ -81,10 +81,10 @@ status as of drawing.")]
     /// Say what this machine can run the model with, what is wrong, and what to install
     #[command(after_help = "\
 Examples:
-  infer doctor                             the whole machine
-  infer doctor --device cuda               and exit with 2 if CUDA doesn't work
-  infer doctor --runtime libonnxruntime.so with this library
-  infer doctor --json                      for a bug report
+  infer doctor                              the whole machine
+  infer doctor --device cuda                and exit with 2 if CUDA doesn't work
+  infer doctor --runtime libonnxruntime.so  with this library
+  infer doctor --json                       for a bug report
 
 A picture is drawn on each device. Exit status: 0, or 2 if --engine or --device can't serve.")]
     Doctor(Common),

@@ -18,9 +18,9 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use clap::Args;
-use contract::{Contract, files};
+use contract::{Contract, files, printable};
 use infer::{
     Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options, check_inputs,
     command::{MOST_AT_ONCE, Source, from_one, large},
@@ -126,6 +126,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { out, manifest, drawn, seconds, source } = self;
         let Manifest { seed, first, complete, .. } = manifest;
+        let out = printable(out);
         writeln!(f, "images {first} to {} of seed {seed}: {out}", (first + complete).saturating_sub(1))?;
         if *drawn > 0 {
             writeln!(f, "{drawn} drawn in {seconds:.1} s, {:.0} images/s", *drawn as f64 / seconds)?;
@@ -171,9 +172,10 @@ pub fn write(request: &Request) -> Result<()> {
         }
     };
     let rest = manifest.images - manifest.complete;
-    let mut runners = load(request, &source, &manifest, rest).with_context(|| match manifest.complete {
-        complete if complete == 0 || rest == 0 => "nothing was drawn".into(),
-        _ => format!("{} was begun on {}", output.display(), manifest.engine),
+    let is_begun = manifest.complete > 0 && rest > 0;
+    let mut runners = load(request, &source, &manifest, rest).map_err(|error| match is_begun {
+        true => Error::from(error).context(format!("{} was begun on {}", output.display(), manifest.engine)),
+        false => error.into(),
     })?;
     manifest.draw_with(&runners[0].generator, &manifest_path)?;
     // Only now, as what is cut off here is no one else's to go on with.
