@@ -38,7 +38,14 @@ const FEWEST_RUNS: usize = 10;
 #[derive(Debug, Args)]
 pub struct Request {
     /// Images that go through the network at once, one case each
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values = ["1", "16", "64"], value_parser = from_one::<MOST_AT_ONCE>)]
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_values = ["1", "16", "64"],
+        value_parser = from_one::<MOST_AT_ONCE>,
+        allow_negative_numbers = true
+    )]
     batch_sizes: Vec<NonZeroUsize>,
     /// How long to measure each case, in seconds
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]

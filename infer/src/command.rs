@@ -35,7 +35,7 @@ pub struct Running {
     #[arg(long, default_value_t)]
     pub device: Device,
     /// CPU threads [default: one for one picture, all for more]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub threads: Option<NonZeroUsize>,
     /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, else beside infer, in the checkout's
     /// runtime folder, or the system's]

@@ -68,10 +68,10 @@ closed terminal, all safe.";
 #[derive(Debug, Args)]
 pub struct Request {
     /// How many images
-    #[arg(short = 'n', long, value_name = "N", value_parser = large::<1>)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = large::<1>, allow_negative_numbers = true)]
     count: u64,
     /// Write so many more, in MNIST's second pair of files, t10k-…; with --format idx
-    #[arg(long, value_name = "N", value_parser = large::<1>)]
+    #[arg(long, value_name = "N", value_parser = large::<1>, allow_negative_numbers = true)]
     test: Option<u64>,
     /// The folder or file to write, or - for standard output
     #[arg(short, long, value_name = "PATH")]
@@ -92,7 +92,13 @@ pub struct Request {
     #[arg(long)]
     resume: bool,
     /// Images that go through the network at once
-    #[arg(long, value_name = "N", default_value = "32", value_parser = from_one::<MOST_AT_ONCE>)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "32",
+        value_parser = from_one::<MOST_AT_ONCE>,
+        allow_negative_numbers = true
+    )]
     batch_size: NonZeroUsize,
     #[command(flatten)]
     verify: Verify,

@@ -26,7 +26,13 @@ pub struct Draw {
     #[arg(short, long, value_name = "DIGIT", conflicts_with = "all", allow_negative_numbers = true)]
     digit: Option<String>,
     /// The class to draw, by its name, of a model of any things
-    #[arg(short, long, value_name = "NAME", conflicts_with_all = ["digit", "all"], allow_hyphen_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["digit", "all"],
+        allow_hyphen_values = true
+    )]
     label: Option<String>,
     /// Draw every class, one column each
     #[arg(long)]
@@ -35,7 +41,14 @@ pub struct Draw {
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["digit", "label", "all"])]
     digits: Option<String>,
     /// How many pictures: of one class in a near-square grid, of all classes and of numbers in rows
-    #[arg(short = 'n', long, value_name = "K", default_value = "1", value_parser = whole::<1, MOST_PICTURES>)]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "K",
+        default_value = "1",
+        value_parser = whole::<1, MOST_PICTURES>,
+        allow_negative_numbers = true
+    )]
     count: usize,
     /// Seed of the pictures; without it another one each time, which is printed
     #[arg(short, long, value_parser = large::<0>, allow_negative_numbers = true)]

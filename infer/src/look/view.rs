@@ -40,7 +40,14 @@ pub enum View {
 #[derive(Debug, Clone, Args)]
 pub struct Grid {
     /// How many images
-    #[arg(short = 'n', long, value_name = "K", default_value = "64", value_parser = whole::<1, MOST_IMAGES>)]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "K",
+        default_value = "64",
+        value_parser = whole::<1, MOST_IMAGES>,
+        allow_negative_numbers = true
+    )]
     pub count: usize,
     /// The class; without it, image i shows class i mod the number of classes
     #[command(flatten)]
@@ -54,13 +61,26 @@ pub struct Grid {
 #[derive(Debug, Clone, Args)]
 pub struct Sweep {
     /// Which image of the seed the other dimensions are taken from
-    #[arg(short, long, value_name = "I", default_value_t = 0, value_parser = large::<0>, allow_negative_numbers = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "I",
+        default_value_t = 0,
+        value_parser = large::<0>,
+        allow_negative_numbers = true
+    )]
     pub index: u64,
     /// The dimensions, counted from 0, such as 0-9,42 [default: all]
     #[arg(long, value_name = "LIST")]
     pub dimensions: Option<Dimensions>,
     /// From -1 to 1 in so many steps; of normally distributed latents from -2 to 2
-    #[arg(long, value_name = "N", default_value = "9", value_parser = whole::<2, MOST_STEPS>)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "9",
+        value_parser = whole::<2, MOST_STEPS>,
+        allow_negative_numbers = true
+    )]
     pub steps: usize,
     /// The class; needed by a model that has classes.
     #[command(flatten)]
@@ -74,10 +94,22 @@ pub struct Sweep {
 #[derive(Debug, Clone, Args)]
 pub struct Walk {
     /// How many images of the seed it passes, from image 0 on
-    #[arg(long, value_name = "N", default_value = "8", value_parser = whole::<2, MOST_STEPS>)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "8",
+        value_parser = whole::<2, MOST_STEPS>,
+        allow_negative_numbers = true
+    )]
     pub stops: usize,
     /// How many frames from one of them to the next
-    #[arg(long, value_name = "N", default_value = "12", value_parser = whole::<1, MOST_STEPS>)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "12",
+        value_parser = whole::<1, MOST_STEPS>,
+        allow_negative_numbers = true
+    )]
     pub steps: usize,
     /// The class; without it, all side by side.
     #[command(flatten)]
@@ -91,13 +123,31 @@ pub struct Walk {
 #[derive(Debug, Clone, Args)]
 pub struct Between {
     /// The image of the seed that it starts from
-    #[arg(long, value_name = "I", default_value_t = 0, value_parser = large::<0>)]
+    #[arg(
+        long,
+        value_name = "I",
+        default_value_t = 0,
+        value_parser = large::<0>,
+        allow_negative_numbers = true
+    )]
     pub from: u64,
     /// The image of the seed that it ends with
-    #[arg(long, value_name = "I", default_value_t = 1, value_parser = large::<0>)]
+    #[arg(
+        long,
+        value_name = "I",
+        default_value_t = 1,
+        value_parser = large::<0>,
+        allow_negative_numbers = true
+    )]
     pub to: u64,
     /// How many images from the one to the other, both among them
-    #[arg(long, value_name = "N", default_value = "12", value_parser = whole::<2, MOST_STEPS>)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "12",
+        value_parser = whole::<2, MOST_STEPS>,
+        allow_negative_numbers = true
+    )]
     pub steps: usize,
     /// The class; without it, all, one below the other.
     #[command(flatten)]
@@ -111,7 +161,14 @@ pub struct Between {
 #[derive(Debug, Clone, Args)]
 pub struct Classes {
     /// How many rows: images 0, 1, 2, … of the seed
-    #[arg(short = 'n', long, value_name = "K", default_value = "8", value_parser = whole::<1, MOST_IMAGES>)]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "K",
+        default_value = "8",
+        value_parser = whole::<1, MOST_IMAGES>,
+        allow_negative_numbers = true
+    )]
     pub count: usize,
     /// What is written.
     #[command(flatten)]
@@ -137,7 +194,7 @@ pub struct Class {
 #[derive(Debug, Clone, Args)]
 pub struct Output {
     /// Seed of the images; without it another one each time, which is printed
-    #[arg(short, long, value_parser = large::<0>)]
+    #[arg(short, long, value_parser = large::<0>, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// The file to write: a PNG, or a GIF in which it moves (all but grid); or - for standard output, of
     /// walk a GIF, else a PNG [default: the view's name, in .png; walk.gif]
@@ -147,7 +204,13 @@ pub struct Output {
     #[arg(long)]
     pub captions: bool,
     /// Enlarge the picture: each pixel becomes a square of so many a side
-    #[arg(long, value_name = "N", default_value = "1", value_parser = whole::<1, LARGEST_SCALE>)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = whole::<1, LARGEST_SCALE>,
+        allow_negative_numbers = true
+    )]
     pub scale: usize,
     /// How to show the picture, or the first frame
     #[arg(long, value_enum, default_value_t)]

@@ -163,3 +163,21 @@ fn requests_that_can_not_be_served() {
         shell.fail(&[&["triton"], arguments].concat(), status, parts);
     }
 }
+
+/// Two files that a program that takes names for text would put into one folder.
+#[test]
+#[cfg(target_os = "linux")]
+fn files_whose_names_are_no_text_need_a_name() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let shell = shell();
+    for name in [&b"a\xffb.onnx"[..], b"a\xfeb.onnx"].map(OsStr::from_bytes) {
+        fs::write(shell.path(name), TinyModel::default().bytes()).unwrap();
+        let output = shell.run(
+            &["triton", "--out", "repository"].map(OsStr::new).into_iter().chain([name]).collect::<Vec<_>>(),
+        );
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("is no name for a model") && said.contains("--name digits"), "{said}");
+        assert!(!shell.path("repository").exists());
+    }
+}

@@ -106,8 +106,11 @@ fn numbers_are_refused_in_words() {
         (&["look", "grid"], "--seed", &["x"], &format!("from 0 to {most}")),
     ] {
         for value in values {
-            let value = format!("{option}={value}");
-            shell.fail(&[command, &[&value]].concat(), 2, &[option, "expected a whole number ", range]);
+            shell.fail(
+                &[command, &[option, value]].concat(),
+                2,
+                &[option, "expected a whole number ", range],
+            );
         }
     }
 }

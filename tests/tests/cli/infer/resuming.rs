@@ -257,7 +257,8 @@ fn a_set_goes_on_with_the_engine_that_began_it() {
         manifest["complete"] = 1.into();
         manifest["device"] = "cuda:0".into();
     });
-    shell.fail(&[&resume("rten")[..], &["--device", "cpu"]].concat(), 2, &["set.raw"]);
+    let parts = ["set.raw.manifest.json: begun on cuda:0, and now it is cpu", "resume with --device cuda:0"];
+    shell.fail(&[&resume("rten")[..], &["--device", "cpu"]].concat(), 2, &parts);
 }
 
 #[test]
