@@ -33,7 +33,8 @@ pub fn reach(distribution: LatentDistribution) -> f32 {
 /// that `z` hasn't changes nothing.
 ///
 /// ```
-/// use infer::{contract::LatentDistribution, latent::path};
+/// use contract::LatentDistribution;
+/// use infer::path;
 ///
 /// let sweep = path::sweep(LatentDistribution::Normal, &[0.5, 0.25], 1, 5);
 /// assert_eq!(sweep.column(0).to_vec(), [0.5; 5]);
@@ -58,7 +59,8 @@ pub fn sweep(distribution: LatentDistribution, z: &[f32], dimension: usize, step
 /// Returns `(steps, latent_dim)` for ends of `latent_dim` numbers each. One step alone is `from`.
 ///
 /// ```
-/// use infer::{contract::LatentDistribution, latent::path};
+/// use contract::LatentDistribution;
+/// use infer::path;
 ///
 /// let line = path::between(LatentDistribution::Uniform, &[-1.0, 0.5], &[1.0, 0.0], 3);
 /// assert_eq!(line.row(1).to_vec(), [0.0, 0.25]);
