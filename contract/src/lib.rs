@@ -11,6 +11,7 @@
 //! | [`latent`] | latents: a pure function of seed and index |
 //! | [`PixelRange`] | a network's output as 8-bit pixels |
 //! | [`Golden`] | pictures that a file promises to draw |
+//! | [`dataset`] | data sets' formats: what each holds, its writer and its reader |
 //! | [`files`] | writing, locking, digests |
 //! | [`memory`] | how much a process may still take |
 //! | [`run`] | the names in a run's folder |
@@ -45,6 +46,7 @@
 
 mod class;
 mod command;
+pub mod dataset;
 pub mod files;
 mod golden;
 pub mod latent;

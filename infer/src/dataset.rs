@@ -1,12 +1,8 @@
 //! `infer dataset`: any number of images, written while they are drawn.
 
-mod format;
-mod manifest;
+mod begun;
 mod pipeline;
-mod place;
-mod plan;
 mod progress;
-mod sink;
 mod writer;
 
 use std::{
@@ -19,8 +15,19 @@ use std::{
 };
 
 use anyhow::{Context, Error, Result, bail};
-use clap::Args;
-use contract::{Contract, files, printable};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use contract::{
+    Contract,
+    dataset::{
+        self, FORMATS, Format, Manifest, Sink,
+        place::{self, Claim},
+        plan::{Labels, Shard},
+    },
+    files, printable,
+};
 use infer::{
     Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options, check_inputs,
     command::{MOST_AT_ONCE, Source, from_one, large},
@@ -29,13 +36,8 @@ use infer::{
 use serde::Serialize;
 
 use crate::{cli::Common, verification::Verify};
-use format::Format;
-use manifest::Manifest;
 use pipeline::{Runner, Stopped, Work};
-use place::{Claim, NotClaimed};
-use plan::{Labels, Shard};
 use progress::Progress;
-use sink::Sink;
 use writer::{Place, Writer};
 
 /// What a data set has that isn't begun.
@@ -77,7 +79,7 @@ pub struct Request {
     #[arg(short, long, value_name = "PATH")]
     out: PathBuf,
     /// The form [default: what the name ends in, .npz, .jsonl or .raw; else idx]
-    #[arg(short, long, value_enum)]
+    #[arg(short, long, value_parser = format())]
     format: Option<Format>,
     /// Only this class; without it, all in turn
     #[arg(short, long, visible_alias = "digit", value_name = "NAME", allow_hyphen_values = true)]
@@ -106,10 +108,24 @@ pub struct Request {
     common: Common,
 }
 
+/// A format's name, with what the help says of it.
+fn format() -> impl TypedValueParser<Value = Format> {
+    let names = FORMATS.iter().map(|format| PossibleValue::new(format.name()).help(format.summary()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
+}
+
 /// A request that can't be served; exit status 2.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(pub String);
+
+/// An error of the data set's, of which a refusal is the request's fault.
+fn refused(error: dataset::Error) -> Error {
+    match error {
+        dataset::Error::Refused(why) => Refused(why).into(),
+        dataset::Error::Io(error) => error.into(),
+    }
+}
 
 /// Stopped by the user; exit status 130.
 #[derive(Debug, thiserror::Error)]
@@ -149,10 +165,10 @@ pub fn write(request: &Request) -> Result<()> {
     let common = &request.common;
     let source = common.source();
     let contract = source.contract()?;
-    let is_stream = place::is_stream(&request.out)?;
+    let is_stream = place::is_stream(&request.out).map_err(refused)?;
     let format = match request.format {
         Some(format) => format,
-        None => Format::of(&request.out, is_stream)?,
+        None => Format::of(&request.out, is_stream).map_err(refused)?,
     };
     let output = match request.shard {
         Some(shard) if !is_stream => place::part(&request.out, format, shard),
@@ -168,7 +184,7 @@ pub fn write(request: &Request) -> Result<()> {
             None
         }
         false => {
-            place::check(format, &output)?;
+            place::check(format, &output).map_err(refused)?;
             let inputs = [("model", source.path()), ("judge", request.verify.path())];
             check_inputs(&output, inputs)?;
             let claim = claim(format, &output, &manifest_path)?;
@@ -183,7 +199,7 @@ pub fn write(request: &Request) -> Result<()> {
         true => Error::from(error).context(format!("{} was begun on {}", output.display(), manifest.engine)),
         false => error.into(),
     })?;
-    manifest.draw_with(&runners[0].generator, &manifest_path)?;
+    begun::draw_with(&mut manifest, &runners[0].generator, &manifest_path)?;
     // Only now, as what is cut off here is no one else's to go on with.
     let sink = if is_stream { None } else { go_on(&manifest, &output)? };
     let started = Instant::now();
@@ -261,7 +277,7 @@ fn load(
     let copies = |images: u64| threads.min(images / LOADING_WEIGHTS_PAYS as u64).max(1);
     let whole = manifest.count + manifest.test;
     let each = usize::try_from(whole / copies(whole)).unwrap_or(usize::MAX);
-    let options = manifest.options(request.common.options(each));
+    let options = begun::options(manifest, request.common.options(each));
     let options = Options { threads: Some(NonZeroUsize::MIN), ..options };
     let load = |options: &Options| -> Result<Runner, infer::Error> {
         let generator = Generator::load(source, options)?;
@@ -288,12 +304,12 @@ impl Request {
             Some(name) => Labels::All(find_class(contract, "--label", name, &model)?),
         };
         if contract.classes.len() > format.most_classes() {
-            let classes = contract.classes.len();
+            let (classes, most) = (contract.classes.len(), format.most_classes());
             return refuse(format!(
-                "model {model} has {classes} classes, and this form holds 256; use --format folder"
+                "model {model} has {classes} classes, and this form holds {most}; use --format folder"
             ));
         }
-        if self.test.is_some() && format != Format::Idx {
+        if self.test.is_some() && !format.has_test() {
             return refuse(format!(
                 "--test makes MNIST's second pair of files, and --format {format} has none; use --format idx, or \
                  write another data set with another --seed"
@@ -312,9 +328,9 @@ impl Request {
         let images = range.end - range.start;
         let trained = range.end.min(self.count).saturating_sub(range.start);
         if trained.max(images - trained) > format.most_images() {
+            let (name, most) = (format.name().to_uppercase(), format.most_images());
             return refuse(format!(
-                "an IDX file holds at most {} images; use --shard or --format npz",
-                u32::MAX
+                "an {name} file holds at most {most} images; use --shard or --format npz"
             ));
         }
         if images == 0 {
@@ -360,22 +376,21 @@ fn refuse_on_stream(request: &Request, format: Format) -> Result<()> {
 
 /// Keeps other processes away.
 fn claim(format: Format, output: &Path, manifest: &Path) -> Result<Claim> {
-    match Claim::take(format, output) {
-        Err(taken @ NotClaimed::Taken(_)) => bail!(Refused(taken.to_string())),
-        Err(NotClaimed::Io(error)) => {
+    Claim::take(format, output).map_err(|error| match error {
+        dataset::Error::Io(error) => {
             let so_far = if manifest.exists() { "; what is there stays as it is" } else { NOTHING };
-            bail!("output {} can't be written ({error}){so_far}", output.display())
+            Error::msg(format!("output {} can't be written ({error}){so_far}", output.display()))
         }
-        Ok(claim) => Ok(claim),
-    }
+        taken => refused(taken),
+    })
 }
 
 /// Takes up what was begun, checked and open at its end, or makes sure that nothing is written over.
 fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path) -> Result<()> {
     let begun = Manifest::read(path)
-        .map_err(|error| Refused(format!("{error:#}; restore it, or begin anew with another --out")))?;
+        .map_err(|error| Refused(format!("{error}; restore it, or begin anew with another --out")))?;
     let Some(begun) = begun else {
-        return match sink::in_the_way(manifest.format, output, &manifest.classes) {
+        return match manifest.format.in_the_way(output, &manifest.classes) {
             Some(there) => {
                 bail!(Refused(format!("{} is there already; name another --out", there.display())))
             }
@@ -390,7 +405,7 @@ fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path)
         let what = format!("{} is there already, {complete} of {images} images", output.display());
         bail!(Refused(format!("{what}; go on with --resume, or name another --out")));
     }
-    begun.check_same(manifest, path)?;
+    begun.check_same(manifest, path).map_err(refused)?;
     *manifest = Manifest { classes: manifest.classes.clone(), ..begun };
     Ok(())
 }
@@ -398,11 +413,11 @@ fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path)
 /// Opens what was begun behind its complete images, once these are seen to be there.
 fn go_on(manifest: &Manifest, output: &Path) -> Result<Option<Box<dyn Sink + Send>>> {
     let Some(shape) = manifest.shape.filter(|_| manifest.complete > 0) else { return Ok(None) };
-    let sink = match sink::open(manifest, output, shape) {
-        Err(sink::Error::Changed(what)) => {
+    let sink = match manifest.format.open(manifest, output, shape) {
+        Err(dataset::Error::Refused(what)) => {
             bail!(Refused(format!("{what}; restore it, or begin anew with another --out")))
         }
-        Err(sink::Error::Io(error)) => {
+        Err(dataset::Error::Io(error)) => {
             bail!("output {} can't be opened ({error}); what is there stays as it is", output.display())
         }
         Ok(sink) => sink,

@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use contract::{Comparison, printable, visible};
+use contract::{Comparison, dataset::manifest::Verification, printable, visible};
 use infer::command::Source;
 use serde::Serialize;
-
-use crate::verification::Verification;
 
 /// A drawn picture.
 #[derive(Debug, Serialize)]

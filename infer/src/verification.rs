@@ -3,11 +3,8 @@
 use std::path::Path;
 
 use clap::Args;
-use infer::{
-    Error, Generator, Judge, ModelFile, ModelSource, Options,
-    verify::{Kept, Verifier},
-};
-use serde::{Deserialize, Serialize};
+use contract::dataset::manifest::Verification;
+use infer::{Error, Generator, Judge, ModelFile, ModelSource, Options, verify::Verifier};
 
 use crate::{cli::model_file, shipped::shipped_judge};
 
@@ -27,19 +24,6 @@ fn threshold(text: &str) -> Result<f64, String> {
     (text.parse().ok())
         .filter(|threshold| (0.0..=1.0).contains(threshold))
         .ok_or_else(|| "expected a number from 0 to 1".into())
-}
-
-/// A verification that was asked for, and how many images it refused so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verification {
-    pub judge: String,
-    /// SHA-256 of the judge's file.
-    pub judge_sha256: String,
-    pub threshold: f64,
-    /// Images that are not their first draw.
-    pub redrawn: u64,
-    /// Draws that were given up.
-    pub redraws: u64,
 }
 
 impl Verify {
@@ -68,21 +52,6 @@ impl Verify {
         let Some(threshold) = self.verify else { return Ok(None) };
         let judge = Judge::load(&self.source(), generator, options)?;
         Ok(Some(Verifier::new(judge, threshold)))
-    }
-}
-
-impl Verification {
-    /// More images are verified.
-    pub fn add(&mut self, kept: &Kept) {
-        self.redrawn += kept.redrawn;
-        self.redraws += kept.redraws;
-    }
-
-    /// What became of so many images, in a line.
-    pub fn of(&self, images: u64) -> String {
-        let Self { threshold, redrawn, .. } = self;
-        let judge = contract::printable(&self.judge);
-        format!("verified by {judge}, confidence {threshold} or more: {redrawn} of {images} redrawn")
     }
 }
 

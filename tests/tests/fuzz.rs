@@ -12,11 +12,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use contract::dataset::idx::{images_from_bytes, labels_from_bytes};
 use contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -29,7 +30,6 @@ use rand::seq::{IndexedMutRandom, IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
-use train::data::idx::{images_from_bytes, labels_from_bytes};
 
 #[path = "cli/infer/tiny_model.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use all of it")]
@@ -228,6 +228,63 @@ fn fuzz_idx(count: u64) {
         false => mutate(random, &packed, 32),
     };
     fuzz("gzip IDX", count, &inflated, make, read);
+}
+
+/// An array as NumPy writes it, of this type and shape, and `length` bytes long.
+fn npy(kind: &str, is_fortran: &str, shape: &str, length: u8) -> Vec<u8> {
+    let dict = format!("{{'descr': '{kind}', 'fortran_order': {is_fortran}, 'shape': ({shape}), }}\n");
+    let start = [&b"\x93NUMPY\x01\x00"[..], &(dict.len() as u16).to_le_bytes(), dict.as_bytes()].concat();
+    start.into_iter().chain((0..length).map(|i| i % 3)).collect()
+}
+
+/// An archive of two arrays, whose checksums are right whatever is in them.
+fn npz([images, labels]: &[Vec<u8>; 2], method: zip::CompressionMethod) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    for (name, array) in [("images.npy", images), ("labels.npy", labels)] {
+        archive.start_file(name, options).unwrap();
+        archive.write_all(array).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// NumPy's archives. The arrays in them are changed half of the time, and the archives themselves the other
+/// half.
+fn fuzz_npz(count: u64) {
+    let arrays = [
+        [npy("|u1", "False", "5, 3, 4", 60), npy("<i8", "False", "5,", 40)],
+        [npy("<f4", "False", "2, 1, 3, 4", 96), npy("|u1", "False", "2, 1", 2)],
+        [npy("|b1", "True", "3, 3, 4, 3", 108), npy(">u2", "True", "3,", 6)],
+        [npy(">f2", "False", "1, 3, 4, 1", 24), npy("<f8", "False", "1,", 8)],
+    ];
+    let read = |input: &[u8]| {
+        let read = contract::dataset::npz::read_from(Cursor::new(input), [1, 3, 4], 256);
+        if let Ok((images, labels)) = &read {
+            assert_eq!(images.count(), labels.len());
+            let volume = images.channels() * images.height() * images.width();
+            assert_eq!(images.pixels().len(), labels.len() * volume);
+        }
+        read.is_ok()
+    };
+    let make = |random: &mut ChaCha8Rng, method| match random.random_bool(0.5) {
+        true => {
+            let [images, labels] = arrays.choose(random).unwrap().clone();
+            // Most of what is wrong with both is what is wrong with the first.
+            let other = if random.random_bool(0.2) { mutate(random, &[labels.clone()], 100) } else { labels };
+            npz(&[mutate(random, &[images], 100), other], method)
+        }
+        false => {
+            let whole: Vec<_> = arrays.iter().map(|arrays| npz(arrays, method)).collect();
+            mutate(random, &whole, usize::MAX)
+        }
+    };
+    let stored = Limit { buffers: 128 << 10, multiple: 16 };
+    let method = zip::CompressionMethod::Stored;
+    fuzz("stored NPZ", count, &stored, |random| make(random, method), read);
+    // What deflate promises at most, and a vector that grows by doubling.
+    let inflated = Limit { buffers: 128 << 10, multiple: 3 * 1032 };
+    let method = zip::CompressionMethod::Deflated;
+    fuzz("deflated NPZ", count, &inflated, |random| make(random, method), read);
 }
 
 fn checkpoint() -> (dcgan::Config, Vec<u8>) {
@@ -567,6 +624,17 @@ fn a_million_models() {
 #[test]
 fn idx_files() {
     fuzz_idx(5_000);
+}
+
+#[test]
+fn npz_files() {
+    fuzz_npz(5_000);
+}
+
+#[test]
+#[ignore = "takes minutes; see the top of this file"]
+fn a_million_npz_files() {
+    fuzz_npz(1_000_000);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use crate::data::LabelledImages;
+use crate::sources::LabelledImages;
 use crate::streams::{Purpose, random};
 
 /// `n` latents as the generator takes them.
@@ -155,7 +155,7 @@ mod tests {
     use models::dcgan::{Config, Latent};
 
     use super::{Batches, Options, latents};
-    use crate::data::{Images, LabelledImages};
+    use crate::sources::{Images, LabelledImages};
 
     /// Seven pictures of 2×3 pixels; the first pixel of picture i is i.
     fn seven() -> LabelledImages {

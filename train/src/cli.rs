@@ -18,7 +18,6 @@ use serde::Serialize;
 
 use crate::batches::{self, Batches};
 use crate::console::{print_error_line, print_line};
-use crate::data::{self, LabelledImages, Loaded, Progress};
 use crate::dataset::Dataset;
 use crate::evaluate::ongoing::{Ongoing, Quality};
 use crate::guide::Guide;
@@ -28,6 +27,7 @@ use crate::plan::{self, Plan};
 use crate::recipe::Recipe;
 use crate::run::{self, Config, Run};
 use crate::settings::{self, Flags, Settings};
+use crate::sources::{self, LabelledImages, Loaded, Progress};
 use crate::tensorboard::Board;
 use crate::trainer::Trainer;
 use crate::watch::{OnCollapse, Watch};
@@ -321,7 +321,7 @@ fn configure(settings: Settings, data: &LabelledImages, device: &Device) -> Resu
         batch_size: settings.batch_size,
         seed: settings.seed,
         data_absolute: run::absolute(
-            settings.data.as_deref().unwrap_or(data::mnist::DEFAULT_FOLDER.as_ref()),
+            settings.data.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref()),
         ),
         data: settings.data,
         size: settings.size,
@@ -351,7 +351,7 @@ pub fn plan(cli: &Cli) -> Result<String> {
     let voice = Voice::new(cli, ProgressBar::hidden());
     let settings = settings::resolve(&cli.flags, cli.config.as_deref())?;
     settings.precision.apply(&device)?;
-    let mnist = || PathBuf::from(data::mnist::DEFAULT_FOLDER);
+    let mnist = || PathBuf::from(sources::mnist::DEFAULT_FOLDER);
     let path = Some(settings.data.clone().unwrap_or_else(mnist));
     let data = load(Dataset { path, cache: None, ..Dataset::of_settings(&settings) }, &voice);
     let data = match settings.data {
@@ -494,7 +494,7 @@ fn load_again(run: &mut Run, cli: &Cli, voice: &Voice) -> Result<LabelledImages>
     let recorded = Dataset { mirror: cli.mirror.clone(), ..Dataset::of_run(&run.config) };
     let folder = named.clone().or_else(|| recorded.path.clone());
     let dataset = Dataset { path: folder.clone(), ..recorded };
-    if let Some(gone) = folder.as_deref().filter(|folder| named.is_none() && !data::is_there(folder)) {
+    if let Some(gone) = folder.as_deref().filter(|folder| named.is_none() && !sources::is_there(folder)) {
         bail!(
             "the data of {} are no longer at {}; say with --data where they are now",
             run.folder.display(),
@@ -512,7 +512,7 @@ fn load_again(run: &mut Run, cli: &Cli, voice: &Voice) -> Result<LabelledImages>
         );
     }
     run.config.data_absolute =
-        run::absolute(folder.as_deref().unwrap_or(data::mnist::DEFAULT_FOLDER.as_ref()));
+        run::absolute(folder.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref()));
     run.config.data = named.or(run.config.data.take());
     Ok(data)
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::data::unlabelled::{self, Folder};
-use crate::data::{self, Loaded, Progress, Size, Source, Split};
 use crate::run::Config;
 use crate::settings::{Settings, Unlabelled};
+use crate::sources::unlabelled::{self, Folder};
+use crate::sources::{self, Loaded, Progress, Size, Source, Split};
 
 /// Where decoded pictures without labels are kept, so that the next run has them at once.
 pub const CACHE: &str = "data/cache";
@@ -63,7 +63,7 @@ impl Dataset {
     pub fn load(self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded> {
         let Dataset { path, mirror, size, split, unlabelled, cache } = self;
         let Some(Unlabelled { crop, background }) = unlabelled else {
-            return Ok(data::load(&Source { path, mirror, size }, split, progress)?);
+            return Ok(sources::load(&Source { path, mirror, size }, split, progress)?);
         };
         let (Some(path), Some(size)) = (path, size) else {
             bail!("pictures without labels need a folder and a size; expected data and size");

@@ -15,9 +15,9 @@ use candle_core::{D, Device, Tensor};
 use models::judge::Judge;
 use models::{Network, Parameters, Result, Wanted};
 
-use crate::data::LabelledImages;
 use crate::judge::cross_entropy::cross_entropy;
 use crate::judge::{self, Options};
+use crate::sources::LabelledImages;
 
 const INPUT: Wanted = Wanted { input: true, parameters: false };
 /// Passes over the data that it is trained for.

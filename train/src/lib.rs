@@ -3,7 +3,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`data`] | reads pictures, labelled or not; fetches MNIST |
+//! | [`sources`] | reads pictures, labelled or not; fetches MNIST |
 //! | [`dataset`] | which of them a run learns from |
 //! | [`settings`] | what a run can be told: flags, the keys of a file, ranges |
 //! | [`recipe`] | the named sets of settings |
@@ -36,7 +36,6 @@ pub mod batches;
 pub mod checkpoints;
 pub mod cli;
 pub mod console;
-pub mod data;
 pub mod dataset;
 pub mod device;
 pub mod evaluate;
@@ -54,6 +53,7 @@ pub mod run;
 pub mod samples;
 pub mod schedule;
 pub mod settings;
+pub mod sources;
 pub mod streams;
 pub mod tensorboard;
 pub mod trainer;

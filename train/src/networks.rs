@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use models::dcgan;
 
-use crate::data::{LabelledImages, Size};
+use crate::sources::{LabelledImages, Size};
 
 /// The generator's ONNX file ends at protobuf's 2 GB, which is 500 million parameters; its tables of
 /// labels need some of that. The first stages grow with the pictures.
@@ -40,7 +40,7 @@ pub fn for_data(data: &LabelledImages, wanted: dcgan::Config) -> Result<dcgan::C
 mod tests {
     use models::dcgan::Config;
 
-    use crate::data::{Images, LabelledImages};
+    use crate::sources::{Images, LabelledImages};
 
     fn data(channels: usize, height: usize, width: usize) -> LabelledImages {
         let pixels = vec![0; channels * height * width];

@@ -11,11 +11,11 @@ use models::layers::{Activation, Layer, Window};
 use serde::Serialize;
 
 use crate::batches::{self, Batches};
-use crate::data::LabelledImages;
 use crate::guide::Guide;
 use crate::room::{self, Memory};
 use crate::run::Config;
 use crate::settings;
+use crate::sources::LabelledImages;
 use crate::trainer::Trainer;
 
 /// How long iterations are timed for. The last one that starts within it is finished.

@@ -8,9 +8,9 @@ use models::Network;
 use models::layers::Layer;
 use serde::Serialize;
 
-use crate::data::LabelledImages;
 use crate::judge;
 use crate::run::Config;
+use crate::sources::LabelledImages;
 
 /// Bytes of a float32.
 const FLOAT: usize = 4;

@@ -35,14 +35,14 @@ use serde::{Deserialize, Serialize};
 use crate::animation;
 use crate::batches;
 use crate::checkpoints::{self, Usable};
-use crate::data::mnist::DEFAULT_FOLDER;
-use crate::data::{self, Size, Split};
 use crate::device::Precision;
 use crate::evaluate::ongoing::Quality;
 use crate::metrics::Metrics;
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
 use crate::settings::{self, Unlabelled, Value};
+use crate::sources::mnist::DEFAULT_FOLDER;
+use crate::sources::{self, Size, Split};
 use crate::trainer::Trainer;
 
 /// Where runs go unless `--out` says otherwise.
@@ -142,7 +142,7 @@ impl Config {
     /// given. `None` is MNIST, in its usual folder or to be fetched.
     pub fn data_path(&self) -> Option<PathBuf> {
         let is_mnist_here = self.data.is_none() && Path::new(DEFAULT_FOLDER).is_dir();
-        let there = self.data_absolute.as_ref().filter(|path| !is_mnist_here && data::is_there(path));
+        let there = self.data_absolute.as_ref().filter(|path| !is_mnist_here && sources::is_there(path));
         as_typed(self.data.as_ref(), there)
     }
 

@@ -23,11 +23,11 @@ use serde_json::json;
 use toml::de::{DeTable, DeValue};
 
 use crate::adam;
-use crate::data::unlabelled::Background;
-use crate::data::{Size, Split};
 use crate::device::Precision;
 use crate::recipe::{LATENTS, RECIPES, Recipe};
 use crate::schedule::Decay;
+use crate::sources::unlabelled::Background;
+use crate::sources::{Size, Split};
 pub use unlabelled::Unlabelled;
 
 /// Headings of `--help`: the settings under the last two are the recipe's own, and a run that

@@ -15,13 +15,15 @@ use std::{
     thread,
 };
 
-use contract::{Contract, latent};
+use contract::{
+    Contract,
+    dataset::{self, plan::Labels},
+    latent,
+};
 use infer::{
     Error, Generator, Sample,
     verify::{Kept, Verifier},
 };
-
-use super::plan::Labels;
 
 /// Batches for each runner: the one that it runs, and the next one.
 const EACH: usize = 2;
@@ -135,9 +137,10 @@ fn sample_all(
 }
 
 impl Batch {
-    /// How many images it has.
-    pub fn len(&self) -> u64 {
-        (self.pixels.len() / self.shape.iter().product::<usize>().max(1)) as u64
+    /// What a data set takes of it.
+    pub fn drawn(&self) -> dataset::Batch<'_> {
+        let Self { first, labels, pixels, shape, kept, .. } = self;
+        dataset::Batch { first: *first, labels, pixels, shape: *shape, confidences: &kept.confidences }
     }
 
     fn sample(&mut self, contract: &Contract, work: &Work, images: Range<u64>) {

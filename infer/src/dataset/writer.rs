@@ -6,14 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use contract::dataset::{Error, Manifest, Sink};
 use infer::verify::Kept;
 
-use super::{
-    manifest::Manifest,
-    pipeline::Batch,
-    progress::Progress,
-    sink::{self, Sink},
-};
+use super::{pipeline::Batch, progress::Progress};
 
 /// How often what is written is made safe.
 const CHECKPOINT: Duration = Duration::from_secs(5);
@@ -67,11 +63,12 @@ impl<'a> Writer<'a> {
         if self.manifest.shape != Some(batch.shape) {
             return Err(io::Error::other("the model draws pictures of another shape than its first"));
         }
-        sink.append(batch)?;
-        self.pending.images += batch.len();
+        let drawn = batch.drawn();
+        sink.append(&drawn)?;
+        self.pending.images += drawn.count();
         self.pending.kept.redrawn += batch.kept.redrawn;
         self.pending.kept.redraws += batch.kept.redraws;
-        self.progress.advance(batch.len());
+        self.progress.advance(drawn.count());
         // That all is done is said where it is, see `end`.
         let is_last = self.manifest.complete + self.pending.images == self.manifest.images;
         match self.saved.elapsed() >= CHECKPOINT && !is_last {
@@ -82,17 +79,18 @@ impl<'a> Writer<'a> {
 
     fn open(&mut self, shape: [usize; 3]) -> io::Result<Box<dyn Sink + Send>> {
         self.manifest.shape = Some(shape);
-        match self.place {
-            Place::Stream(output) => sink::stream(&self.manifest, output),
+        let output = match self.place {
+            Place::Stream(output) => output,
             Place::Path { output, manifest } => {
                 // Before there is anything that only a manifest allows to go on with.
                 self.manifest.write(manifest)?;
-                sink::open(&self.manifest, output, shape).map_err(|error| match error {
-                    sink::Error::Io(error) => error,
-                    changed => io::Error::other(changed),
-                })
+                output
             }
-        }
+        };
+        self.manifest.format.open(&self.manifest, output, shape).map_err(|error| match error {
+            Error::Io(error) => error,
+            refused => io::Error::other(refused),
+        })
     }
 
     /// Makes what was appended safe, and then says so.
@@ -107,7 +105,7 @@ impl<'a> Writer<'a> {
             let Pending { images, kept } = mem::take(&mut self.pending);
             self.manifest.complete += images;
             if let Some(verified) = &mut self.manifest.verified {
-                verified.add(&kept);
+                verified.add(kept.redrawn, kept.redraws);
             }
         }
         Ok(())

@@ -18,9 +18,9 @@ use super::report::Report;
 use super::set::{self, Request, Set, TrainedOn};
 use super::{interval::Estimate, known, picture};
 use crate::console::{print_error_line, print_line};
-use crate::data::{self, LabelledImages, Size, Source, Split};
 use crate::judge::{self, Opinion, shipped};
 use crate::settings::{Kind, Value};
+use crate::sources::{self, LabelledImages, Size, Source, Split};
 use crate::{device, room};
 
 /// Measures how good generated digits are: whether they are what was asked for, how their
@@ -225,7 +225,7 @@ fn whole<const LEAST: u64, const MOST: u64>(text: &str) -> Result<u64, String> {
 pub fn prepare(cli: Cli) -> Result<Job> {
     if let Some(Command::TrainJudge(arguments)) = cli.command {
         let TrainJudge { out, epochs, batch_size, seed, data, device, json, quiet } = arguments;
-        check_output(&out, &[data.as_deref().unwrap_or(data::mnist::DEFAULT_FOLDER.as_ref())])?;
+        check_output(&out, &[data.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref())])?;
         let device = device.open()?;
         let bars = Bars { shown: !quiet };
         let options = judge::Options { epochs, batch_size, seed };
@@ -237,7 +237,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
     let Measure { gan_train, report, runtime, device, json, quiet, .. } = cli.measure;
     let path = images.unwrap_or_default();
     if let Some(report) = &report {
-        let real = folder.as_deref().unwrap_or(data::mnist::DEFAULT_FOLDER.as_ref());
+        let real = folder.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref());
         let others = [judge.as_deref(), runtime.as_deref()].into_iter().flatten();
         check_output(report, &[path.as_path(), real].into_iter().chain(others).collect::<Vec<_>>())?;
     }
@@ -396,7 +396,7 @@ impl Training {
 fn real(folder: Option<&Path>) -> Result<Real> {
     let load = |split| {
         let source = Source { path: folder.map(Path::to_path_buf), ..Source::default() };
-        data::load(&source, split, &mut |_| ()).map(|loaded| loaded.data)
+        sources::load(&source, split, &mut |_| ()).map(|loaded| loaded.data)
     };
     Ok(Real { training: load(Split::Train)?, test: load(Split::Test)? })
 }
@@ -425,7 +425,7 @@ fn check_output(path: &Path, read: &[&Path]) -> Result<()> {
 /// Whether a file is an input, or in an input's folder.
 fn is_of(path: &Path, input: &Path) -> bool {
     // One of EMNIST's sets is a folder's, named without the ends of its files' names.
-    let folder = match data::is_there(input) && !input.exists() {
+    let folder = match sources::is_there(input) && !input.exists() {
         true => folder_of(input).canonicalize(),
         false => input.canonicalize(),
     };

@@ -5,8 +5,8 @@ use anyhow::{Result, bail};
 use models::judge::Judge;
 
 use super::shuffled;
-use crate::data::{Images, LabelledImages};
 use crate::judge::Opinion;
+use crate::sources::{Images, LabelledImages};
 
 /// Pictures that are tried.
 const TRIED: usize = 1000;

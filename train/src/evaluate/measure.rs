@@ -11,8 +11,8 @@ use super::interval::Estimate;
 use super::manifold::{self, Manifold};
 use super::report::{Compared, Figures};
 use super::{diversity, nearest, shuffled};
-use crate::data::{Images, LabelledImages};
 use crate::judge::{self, Opinion};
+use crate::sources::{Images, LabelledImages};
 
 /// Nearest neighbours that are shown.
 const SHOWN: usize = 20;

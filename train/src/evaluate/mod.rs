@@ -4,7 +4,6 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`set`] | the pictures to be measured: data of any layout, `.npz`, or drawn from a generator |
-//! | `npz` | images and labels as NumPy saves them |
 //! | [`interval`] | 95 % intervals |
 //! | [`known`] | does the judge know such pictures? |
 //! | [`agreement`] | is it the digit that was asked for? |
@@ -29,7 +28,6 @@ pub mod known;
 pub mod manifold;
 pub mod measure;
 pub mod nearest;
-mod npz;
 pub mod ongoing;
 pub mod picture;
 pub mod report;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::distances::Points;
 use super::interval::Estimate;
 use super::shuffled;
-use crate::data::Images;
+use crate::sources::Images;
 
 /// Pictures that are looked up: enough for the figures, and quick.
 const QUERIES: usize = 1000;
@@ -111,7 +111,7 @@ fn spread(found: &[Match]) -> Spread {
 #[cfg(test)]
 mod tests {
     use super::nearest;
-    use crate::data::Images;
+    use crate::sources::Images;
 
     #[test]
     fn copies_are_found() {

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::agreement::Agreement;
 use super::frechet::{Features, Moments};
 use super::{known, set, shuffled};
-use crate::data::{Images, LabelledImages};
 use crate::judge::Opinion;
+use crate::sources::{Images, LabelledImages};
 
 /// Pictures drawn of each class.
 const COUNT: usize = 500;

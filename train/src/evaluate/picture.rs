@@ -10,7 +10,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 
 use super::agreement::Agreement;
 use super::nearest::Nearest;
-use crate::data::{Images, LabelledImages};
+use crate::sources::{Images, LabelledImages};
 
 /// Pixels of a cell of the table.
 const CELL: usize = 26;
@@ -97,9 +97,9 @@ fn paste(picture: &mut RgbImage, (left, top): (usize, usize), images: &Images, i
 #[cfg(test)]
 mod tests {
     use super::{CELL, GAP, MARGIN, draw};
-    use crate::data::{Images, LabelledImages};
     use crate::evaluate::agreement::Agreement;
     use crate::evaluate::nearest::nearest;
+    use crate::sources::{Images, LabelledImages};
 
     #[test]
     fn every_part_is_in_its_place() {

@@ -5,19 +5,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{Device, Tensor};
-use contract::{LatentDistribution, PixelRange, files};
+use contract::dataset::npz;
+use contract::{LatentDistribution, PixelRange, files, run::GENERATOR};
 use infer::{Generator, ModelSource};
 use models::checkpoint::Checkpoint;
 use models::dcgan::{self, Latent};
-use models::judge::Judge;
+use models::judge::{Config, Judge};
 use models::{Network, Parameters};
 
-use super::npz;
 use super::report::Drawn;
-use crate::data::{self, Images, LabelledImages, Loaded, Size, Source, Split};
+use crate::sources::{self, Images, LabelledImages, Loaded, Size, Source, Split};
 
-/// The file of a run's folder that holds its generator.
-const GENERATOR: &str = "generator.safetensors";
 /// Pictures drawn at a time.
 const BATCH: usize = 64;
 /// Pictures that may be drawn in all.
@@ -94,7 +92,7 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
         read_npz(path, judge)?
     } else {
         let source = Source { path: Some(path.clone()), mirror: None, size: request.size };
-        let Loaded { data, notes } = data::load(&source, request.split, &mut |_| ())?;
+        let Loaded { data, notes } = sources::load(&source, request.split, &mut |_| ())?;
         // What was left out is worth a note; that a class has no pictures shows in the figures.
         let notes = notes.into_iter().filter(|note| !note.starts_with("no picture")).collect();
         Found {
@@ -275,8 +273,9 @@ fn describe(path: &Path, dataset: &str, request: &Request) -> String {
 
 /// Labels are the judge's: an archive names no classes.
 fn read_npz(path: &Path, judge: &Judge) -> Result<Found> {
-    let (images, labels) =
-        npz::read(path, &judge.header.config).with_context(|| path.display().to_string())?;
+    let Config { classes, channels, height, width } = judge.header.config;
+    let read = npz::read(path, [channels, height, width], classes).map_err(anyhow::Error::msg);
+    let (images, labels) = read.with_context(|| path.display().to_string())?;
     Ok(Found {
         what: format!("{} ({} images)", path.display(), images.count()),
         images,

@@ -4,7 +4,7 @@ use candle_core::{D, Tensor};
 use models::Result;
 use models::judge::{FEATURES, Judge};
 
-use crate::data::Images;
+use crate::sources::Images;
 
 /// Pictures judged at a time.
 const BATCH: usize = 250;

@@ -13,7 +13,7 @@ use super::cross_entropy::cross_entropy;
 use crate::adam::{self, Adam};
 use crate::average;
 use crate::batches::{self, Batches};
-use crate::data::LabelledImages;
+use crate::sources::LabelledImages;
 
 const PARAMETERS: Wanted = Wanted { input: false, parameters: true };
 /// The learning rate at the start; it falls to a hundredth of it.

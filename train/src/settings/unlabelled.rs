@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::{Layer, Value};
-use crate::data::unlabelled::Background;
+use crate::sources::unlabelled::Background;
 
 /// Settings of labelled pictures and of the networks that take labels.
 const LABELLED_ONLY: [&str; 8] = [

@@ -1,0 +1,248 @@
+//! Images in memory, all of one size.
+
+use std::borrow::Cow;
+
+/// Images on their way into a data set.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// Index of the first image; the others follow.
+    pub first: u64,
+    /// A label for each image; none where the model has no classes.
+    pub labels: &'a [i64],
+    /// `(N, C, H, W)`.
+    pub pixels: &'a [u8],
+    /// Channels, height and width of an image.
+    pub shape: [usize; 3],
+    /// A judge's confidence in each image's label; none where there is no judge.
+    pub confidences: &'a [f64],
+}
+
+impl<'a> Batch<'a> {
+    fn volume(&self) -> usize {
+        self.shape.iter().product::<usize>().max(1)
+    }
+
+    /// How many images there are.
+    pub fn count(&self) -> u64 {
+        (self.pixels.len() / self.volume()) as u64
+    }
+
+    /// Each image's index, label, confidence and pixels, `(C, H, W)`.
+    pub fn images(&self) -> impl Iterator<Item = (u64, Option<i64>, Option<f64>, &'a [u8])> + use<'a> {
+        let Self { first, labels, confidences, .. } = *self;
+        (first..).zip(self.pixels.chunks_exact(self.volume())).enumerate().map(move |(i, (index, pixels))| {
+            (index, labels.get(i).copied(), confidences.get(i).copied(), pixels)
+        })
+    }
+}
+
+/// The pixels of an image, (C, H, W), with their channels side by side, (H, W, C).
+pub(super) fn interleaved(image: &[u8], channels: usize) -> Cow<'_, [u8]> {
+    let plane = image.len() / channels.max(1);
+    match channels {
+        1 => image.into(),
+        _ => (0..image.len()).map(|i| image[i % channels * plane + i / channels]).collect(),
+    }
+}
+
+/// Pixels that do not make up whole pictures.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{found} pixels do not make up whole pictures of {height}×{width}; give at least one picture, and every \
+     picture all its pixels"
+)]
+pub struct PixelCount {
+    /// Pixels given.
+    pub found: usize,
+    /// Rows of a picture.
+    pub height: usize,
+    /// Columns of a picture.
+    pub width: usize,
+}
+
+/// Pictures of one size, grey or in colour: at least one, each at least 1×1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Images {
+    channels: usize,
+    height: usize,
+    width: usize,
+    /// (N, C, H, W)
+    pixels: Vec<u8>,
+}
+
+impl Images {
+    /// Takes grey pictures from memory.
+    ///
+    /// # Shapes
+    /// `pixels`: count × `height` × `width`, row by row.
+    ///
+    /// # Errors
+    /// [`PixelCount`] if the pixels make up no picture, or not a whole number of them.
+    pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Result<Self, PixelCount> {
+        Self::with_channels(1, height, width, pixels)
+    }
+
+    /// Takes pictures of 1 (grey) or 3 (red, green, blue) channels from memory.
+    ///
+    /// # Shapes
+    /// `pixels`: (N, C, H, W)
+    ///
+    /// # Errors
+    /// [`PixelCount`] if the pixels make up no picture, or not a whole number of them.
+    pub fn with_channels(
+        channels: usize,
+        height: usize,
+        width: usize,
+        pixels: Vec<u8>,
+    ) -> Result<Self, PixelCount> {
+        let volume = height.checked_mul(width).and_then(|area| area.checked_mul(channels));
+        match volume {
+            Some(volume) if volume > 0 && !pixels.is_empty() && pixels.len().is_multiple_of(volume) => {
+                Ok(Self { channels, height, width, pixels })
+            }
+            _ => Err(PixelCount { found: pixels.len(), height, width }),
+        }
+    }
+
+    /// Takes pictures from memory whose channels lie side by side in each pixel.
+    ///
+    /// # Shapes
+    /// `pixels`: (N, H, W, C)
+    ///
+    /// # Errors
+    /// As [`Images::with_channels`].
+    pub fn interleaved(
+        channels: usize,
+        height: usize,
+        width: usize,
+        pixels: &[u8],
+    ) -> Result<Self, PixelCount> {
+        let volume = channels.saturating_mul(height).saturating_mul(width).max(1);
+        let mut planes = Vec::with_capacity(pixels.len());
+        for picture in pixels.chunks(volume) {
+            for channel in 0..channels {
+                planes.extend(picture.iter().skip(channel).step_by(channels));
+            }
+        }
+        Self::with_channels(channels, height, width, planes)
+    }
+
+    /// Number of pictures.
+    pub fn count(&self) -> usize {
+        self.pixels.len() / self.volume()
+    }
+
+    /// 1 for grey, 3 for red, green and blue.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Rows of a picture.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns of a picture.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Every pixel, (N, C, H, W), from 0 (background) to 255 (ink).
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The pixels of picture `index`, (C, H, W).
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    pub fn image(&self, index: usize) -> &[u8] {
+        let volume = self.volume();
+        &self.pixels[index * volume..][..volume]
+    }
+
+    /// The same, given away.
+    pub fn into_pixels(self) -> Vec<u8> {
+        self.pixels
+    }
+
+    /// Appends other pictures.
+    ///
+    /// # Panics
+    /// In tests, if their size is another.
+    pub fn append(&mut self, other: &Images) {
+        debug_assert_eq!(
+            (self.channels, self.height, self.width),
+            (other.channels, other.height, other.width)
+        );
+        self.pixels.extend_from_slice(&other.pixels);
+    }
+
+    /// Rows become columns: what was stored column by column stands upright.
+    pub fn transposed(self) -> Self {
+        let Self { channels, height, width, pixels } = self;
+        let mut upright = Vec::with_capacity(pixels.len());
+        for plane in pixels.chunks(height * width) {
+            for x in 0..width {
+                upright.extend(plane.iter().skip(x).step_by(width));
+            }
+        }
+        Self { channels, height: width, width: height, pixels: upright }
+    }
+
+    fn volume(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Images, interleaved};
+
+    /// Two coloured pictures of 2×3 pixels, every byte another.
+    fn images() -> Images {
+        Images::with_channels(3, 2, 3, (0..36).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_picture_is_all_its_channels() {
+        let images = images();
+        assert_eq!((images.count(), images.channels(), images.height(), images.width()), (2, 3, 2, 3));
+        assert_eq!(images.image(1), (18..36).collect::<Vec<u8>>());
+        assert!(Images::with_channels(3, 2, 3, vec![0; 35]).is_err());
+        assert!(Images::with_channels(0, 2, 3, vec![0; 36]).is_err());
+    }
+
+    #[test]
+    fn channels_side_by_side_become_planes() {
+        // Pixel by pixel, the red, green and blue levels of two pictures of 2×3 pixels.
+        let side_by_side: Vec<u8> =
+            (0..2).flat_map(|n| (0..6).flat_map(move |i| [0, 6, 12].map(|c| 18 * n + i + c))).collect();
+        assert_eq!(Images::interleaved(3, 2, 3, &side_by_side).unwrap(), images());
+        assert_eq!(side_by_side[18..], *interleaved(images().image(1), 3));
+        assert!(Images::interleaved(3, 2, 3, &side_by_side[1..]).is_err());
+    }
+
+    #[test]
+    fn transposed_pictures_stand_upright() {
+        let upright = images().transposed();
+        assert_eq!((upright.height(), upright.width()), (3, 2));
+        assert_eq!(&upright.image(0)[..6], [0, 3, 1, 4, 2, 5]);
+        assert_eq!(&upright.image(1)[12..], [30, 33, 31, 34, 32, 35]);
+        assert_eq!(upright.transposed(), images());
+    }
+
+    #[test]
+    fn pixels_must_make_up_whole_pictures() {
+        for (height, width, count) in [(2, 3, 11), (2, 3, 0), (0, 3, 6), (usize::MAX, 2, 6)] {
+            let error = Images::new(height, width, vec![0; count]).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "{count} pixels do not make up whole pictures of {height}×{width}; give at least one \
+                     picture, and every picture all its pixels"
+                )
+            );
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! JSON lines: an object for each image, with its pixels as `(channel, row, column)`.
+
+use std::{io, path::Path};
+
+use serde::Serialize;
+
+use super::{Batch, Definition, Error, Manifest, Sink, Tail, growing::Growing};
+
+/// A JSON object a line.
+pub struct Jsonl;
+
+impl Definition for Jsonl {
+    fn name(&self) -> &'static str {
+        "jsonl"
+    }
+
+    fn summary(&self) -> &'static str {
+        "A JSON object a line"
+    }
+
+    fn extension(&self) -> Option<&'static str> {
+        Some("jsonl")
+    }
+
+    fn is_stream(&self) -> bool {
+        true
+    }
+
+    fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Result<Box<dyn Sink + Send>, Error> {
+        let (file, classes) = (Growing::only(manifest, output)?, manifest.classes.clone());
+        Ok(Box::new(Writer { file, classes, line: Vec::new() }))
+    }
+}
+
+struct Writer {
+    file: Growing,
+    classes: Vec<String>,
+    line: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    index: u64,
+    /// Both absent in an unlabelled model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'a str>,
+    /// The judge's, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
+    /// Channels, height and width.
+    shape: [usize; 3],
+    pixels: &'a [u8],
+}
+
+impl Sink for Writer {
+    fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
+        let shape = batch.shape;
+        for (index, label, confidence, pixels) in batch.images() {
+            let class = label.and_then(|label| self.classes.get(label as usize)).map(String::as_str);
+            self.line.clear();
+            serde_json::to_writer(&mut self.line, &Line { index, label, class, confidence, shape, pixels })?;
+            self.line.push(b'\n');
+            self.file.push(&self.line)?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> io::Result<Tail> {
+        self.file.tail()
+    }
+}

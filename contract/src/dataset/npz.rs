@@ -1,0 +1,259 @@
+//! NumPy's `.npz`: a ZIP archive (PKWARE's APPNOTE, with ZIP64 so that it may be of any size) of the
+//! arrays `images`, (N, H, W) or (N, C, H, W), and `labels`, (N), both uint8 and uncompressed.
+//!
+//! The archive is whole once it is finished; before, its manifest says how much of it there is.
+
+#[cfg(feature = "read")]
+mod read;
+
+use std::{io, path::Path};
+
+use crc32fast::Hasher;
+
+use super::{
+    Batch, Definition, Error, Manifest, Sink, Tail,
+    growing::{Growing, Part},
+    plan::Labels,
+    sink::FILE,
+};
+
+#[cfg(feature = "read")]
+pub use read::{read, read_from};
+
+/// NumPy's archive of two arrays.
+pub struct Npz;
+
+/// The arrays.
+const IMAGES: &str = "images";
+const LABELS: &str = "labels";
+/// How an array starts.
+const MAGIC: [u8; 6] = *b"\x93NUMPY";
+/// Bytes of an array's header: enough for any shape.
+const ARRAY_HEADER: usize = 128;
+/// ZIP's mark of a number that stands in the ZIP64 field.
+const IN_ZIP64: u32 = u32::MAX;
+/// The version of ZIP that has ZIP64.
+const VERSION: u16 = 45;
+/// 1 January 1980, as MS-DOS counts: a data set's bytes don't depend on when it was made.
+const DATE: u16 = 0x21;
+
+impl Definition for Npz {
+    fn name(&self) -> &'static str {
+        "npz"
+    }
+
+    fn summary(&self) -> &'static str {
+        "NumPy's archive of two arrays"
+    }
+
+    fn extension(&self) -> Option<&'static str> {
+        Some("npz")
+    }
+
+    /// Labels are bytes.
+    fn most_classes(&self) -> usize {
+        256
+    }
+
+    fn open(
+        &self,
+        manifest: &Manifest,
+        output: &Path,
+        shape: [usize; 3],
+    ) -> Result<Box<dyn Sink + Send>, Error> {
+        let Manifest { first, labels, complete: count, ref tail, .. } = *manifest;
+        let mut crc = Hasher::new();
+        // The headers are filled in when the archive is finished.
+        let header = vec![0; Entry::new(IMAGES, 0, 0, 0).local().len() + ARRAY_HEADER];
+        let pixels = shape.iter().product::<usize>() as u64 * count;
+        let part = manifest.part(output, FILE, &header, header.len() as u64 + pixels);
+        // After the pixels of a complete archive come the labels and the directory.
+        let whole = part.record.filter(|_| part.complete).map(|record| record.to);
+        let part = Part { complete: whole.is_some(), end: whole.or(part.end), ..part };
+        let mut rest = pixels;
+        let file = Growing::open(&part, |bytes| {
+            let pixels = &bytes[..bytes.len().min(rest as usize)];
+            crc.update(pixels);
+            rest -= pixels.len() as u64;
+        })?;
+        if count > 0 && crc.clone().finalize() != tail.crc32 {
+            let path = output.display();
+            return Err(Error::Refused(format!(
+                "{path} was changed since it was written: its CRC-32 is another"
+            )));
+        }
+        Ok(Box::new(Writer { file, shape, crc, first, count, labels }))
+    }
+}
+
+struct Writer {
+    file: Growing,
+    shape: [usize; 3],
+    crc: Hasher,
+    first: u64,
+    /// How many images there are.
+    count: u64,
+    labels: Labels,
+}
+
+/// An array in the archive.
+struct Entry {
+    name: String,
+    offset: u64,
+    size: u64,
+    crc: u32,
+}
+
+impl Writer {
+    /// Header of the array of images.
+    fn images_header(&self, count: u64) -> Vec<u8> {
+        let [channels, height, width] = self.shape;
+        match channels {
+            1 => array_header(&[count, height as u64, width as u64]),
+            _ => array_header(&[count, channels as u64, height as u64, width as u64]),
+        }
+    }
+}
+
+impl Sink for Writer {
+    fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
+        self.count += batch.count();
+        self.crc.update(batch.pixels);
+        self.file.push(batch.pixels)
+    }
+
+    fn checkpoint(&mut self) -> io::Result<Tail> {
+        Ok(Tail { crc32: self.crc.clone().finalize(), ..self.file.tail()? })
+    }
+
+    fn finish(&mut self) -> io::Result<Tail> {
+        let header = self.images_header(self.count);
+        let pixels = self.shape.iter().product::<usize>() as u64 * self.count;
+        let mut crc = Hasher::new();
+        crc.update(&header);
+        // The pixels' checksum was begun without the header, which is known only now.
+        crc.combine(&self.crc);
+        let images = Entry::new(IMAGES, 0, header.len() as u64 + pixels, crc.finalize());
+        let local = images.local();
+        self.file.replace_header(&[local, header].concat())?;
+
+        let header = array_header(&[self.count]);
+        let label = |i: u64| self.labels.of(self.first + i) as u8;
+        let mut crc = Hasher::new();
+        crc.update(&header);
+        for i in 0..self.count {
+            crc.update(&[label(i)]);
+        }
+        let size = header.len() as u64 + self.count;
+        let labels = Entry::new(LABELS, self.file.length(), size, crc.finalize());
+        self.file.push(&labels.local())?;
+        self.file.push(&header)?;
+        for i in 0..self.count {
+            self.file.push(&[label(i)])?;
+        }
+        let directory = self.file.length();
+        for entry in [&images, &labels] {
+            self.file.push(&entry.central())?;
+        }
+        let end = end(directory, self.file.length() - directory, 2, self.file.length());
+        self.file.push(&end)?;
+        self.file.sync()?;
+        let tail = Tail::of(self.file.length(), [(FILE, self.file.sealed()?)]);
+        Ok(Tail { crc32: self.crc.clone().finalize(), ..tail })
+    }
+}
+
+impl Entry {
+    fn new(array: &str, offset: u64, size: u64, crc: u32) -> Self {
+        Self { name: file_name(array), offset, size, crc }
+    }
+
+    /// The fields that both headers have: versions, flags, method (stored), time, date, CRC-32,
+    /// both sizes, length of the name.
+    fn common(&self) -> Vec<u8> {
+        let mut bytes = [VERSION, 0, 0, 0, DATE].map(u16::to_le_bytes).concat();
+        bytes.extend([self.crc, IN_ZIP64, IN_ZIP64].map(u32::to_le_bytes).concat());
+        bytes.extend((self.name.len() as u16).to_le_bytes());
+        bytes
+    }
+
+    /// The header before the data.
+    fn local(&self) -> Vec<u8> {
+        let mut bytes = [b"PK\x03\x04", self.common().as_slice()].concat();
+        let zip64 = zip64(&[self.size, self.size]);
+        bytes.extend((zip64.len() as u16).to_le_bytes());
+        bytes.extend(self.name.bytes().chain(zip64));
+        bytes
+    }
+
+    /// The header in the directory.
+    fn central(&self) -> Vec<u8> {
+        let mut bytes = [b"PK\x01\x02", &VERSION.to_le_bytes()[..], &self.common()].concat();
+        let zip64 = zip64(&[self.size, self.size, self.offset]);
+        // No comment, on disk 0, no attributes.
+        bytes.extend([zip64.len() as u16, 0, 0, 0, 0, 0].map(u16::to_le_bytes).concat());
+        bytes.extend(IN_ZIP64.to_le_bytes());
+        bytes.extend(self.name.bytes().chain(zip64));
+        bytes
+    }
+}
+
+/// What an array's file is called in the archive.
+fn file_name(array: &str) -> String {
+    format!("{array}.npy")
+}
+
+/// The extra field 1.
+fn zip64(numbers: &[u64]) -> Vec<u8> {
+    let mut bytes = [1u16, numbers.len() as u16 * 8].map(u16::to_le_bytes).concat();
+    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    bytes
+}
+
+/// ZIP64's end of the directory, its locator, and the end that older readers look for.
+fn end(directory: u64, size: u64, entries: u64, position: u64) -> Vec<u8> {
+    let mut bytes = b"PK\x06\x06".to_vec();
+    bytes.extend(44u64.to_le_bytes());
+    bytes.extend([VERSION, VERSION].map(u16::to_le_bytes).concat());
+    bytes.extend([0u32, 0].map(u32::to_le_bytes).concat());
+    bytes.extend([entries, entries, size, directory].map(u64::to_le_bytes).concat());
+    bytes.extend([&b"PK\x06\x07"[..], &[0; 4], &position.to_le_bytes(), &1u32.to_le_bytes()].concat());
+    bytes.extend(b"PK\x05\x06");
+    bytes.extend([0u16, 0, entries as u16, entries as u16].map(u16::to_le_bytes).concat());
+    bytes.extend([size as u32, IN_ZIP64].map(u32::to_le_bytes).concat());
+    bytes.extend([0; 2]);
+    bytes
+}
+
+/// NumPy's format 1.0 (numpy.lib.format) of uint8 in C's order, to the byte as NumPy writes it.
+fn array_header(shape: &[u64]) -> Vec<u8> {
+    let dims: Vec<String> = shape.iter().map(u64::to_string).collect();
+    // A tuple of one, as Python writes it.
+    let comma = if dims.len() == 1 { "," } else { "" };
+    let dict = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({}{comma}), }}", dims.join(", "));
+    let mut bytes = [&MAGIC[..], &[1, 0]].concat();
+    bytes.extend((ARRAY_HEADER as u16 - 10).to_le_bytes());
+    bytes.extend(dict.bytes());
+    bytes.resize(ARRAY_HEADER - 1, b' ');
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::array_header;
+
+    #[test]
+    fn headers_are_those_of_numpy() {
+        // From numpy.lib.format.write_array_header_1_0 of NumPy 2.4.6, whose spaces end at byte 128, too.
+        for (shape, dict) in [
+            (&[10][..], "{'descr': '|u1', 'fortran_order': False, 'shape': (10,), }"),
+            (&[10, 28, 28], "{'descr': '|u1', 'fortran_order': False, 'shape': (10, 28, 28), }"),
+            (&[7, 3, 48, 64], "{'descr': '|u1', 'fortran_order': False, 'shape': (7, 3, 48, 64), }"),
+        ] {
+            let header = array_header(shape);
+            assert_eq!(header[..10], *b"\x93NUMPY\x01\x00\x76\x00");
+            assert_eq!(header[10..], *format!("{dict:<117}\n").as_bytes());
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! MNIST, which arrives by itself: from a local folder, else from a public mirror.
+
+mod download;
+mod files;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use self::files::{Files, MNIST, MnistFile};
+use super::error::DataError;
+use super::labelled::LabelledImages;
+use super::size::Size;
+use super::source::{self, Layout, Loaded};
+use super::{classes, idx_folder, name};
+
+/// Digits.
+const CLASSES: u8 = 10;
+
+/// Where MNIST lives when no folder is given; `make setup` and the download put it there.
+pub const DEFAULT_FOLDER: &str = "data/mnist";
+
+/// Public mirrors: a file's address is the mirror's, the file's name and `.gz`.
+const MIRRORS: [&str; 2] =
+    ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
+
+/// Which part of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// The training part: of MNIST, 60,000 images. Of data that have no test part, all
+    #[default]
+    Train,
+    /// The test part: of MNIST, 10,000 images
+    Test,
+    /// Both. No figure measured on the test images then says anything
+    All,
+}
+
+impl Split {
+    /// What files call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Test => "test",
+            Split::All => "all",
+        }
+    }
+}
+
+/// How far a download is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// The file's name.
+    pub file: &'a str,
+    /// Bytes received so far, counted uncompressed.
+    pub received: u64,
+    /// Bytes the whole file takes.
+    pub total: u64,
+}
+
+/// Why there is no MNIST.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MnistError {
+    /// The given folder lacks a file.
+    #[error(
+        "{} has no {name} (nor {name}.gz, {dotted} or {dotted}.gz); put it there{}",
+        folder.display(),
+        if *is_colour { "" } else { ", or leave out --data to have MNIST fetched" }
+    )]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// The file's usual name.
+        name: String,
+        /// Its other spelling.
+        dotted: String,
+        /// Whether the folder's pictures are in colour, which MNIST's aren't.
+        is_colour: bool,
+    },
+
+    /// A file in the default folder isn't MNIST's.
+    #[error(transparent)]
+    NotGenuine(#[from] NotGenuine),
+
+    /// No mirror could be reached, or none gave the genuine files.
+    #[error(
+        "MNIST is not in {} and could not be downloaded ({failures}); run `make setup`, or put \
+         {names} there, plain or as .gz, or give a folder that has them with --data",
+        folder.display()
+    )]
+    Unreachable {
+        /// The default folder.
+        folder: PathBuf,
+        /// What went wrong at each mirror.
+        failures: String,
+        /// The files that are missing.
+        names: String,
+    },
+
+    /// The default folder can't be written.
+    #[error(
+        "cannot keep MNIST in {}: {source}; run in a folder you can write to, or give a folder \
+         that has MNIST with --data",
+        folder.display()
+    )]
+    Write {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: models::Error,
+    },
+}
+
+/// A file that should be one of MNIST's but isn't.
+#[derive(Debug, Error)]
+#[error(
+    "{} is not the genuine {name}: its uncompressed SHA-256 is {found}, not {expected}; move it \
+     away to have it fetched again, or give your own data with --data",
+    path.display()
+)]
+pub struct NotGenuine {
+    /// The file.
+    pub path: PathBuf,
+    /// Which of MNIST's files it should be.
+    pub name: &'static str,
+    /// Its SHA-256.
+    pub found: String,
+    /// The genuine file's.
+    pub expected: &'static str,
+}
+
+/// Loads a part of MNIST from [`DEFAULT_FOLDER`]. What is missing there is downloaded first: from `mirror`, or
+/// from the public ones in turn.
+///
+/// `progress` is called as a download goes on.
+///
+/// # Errors
+/// [`DataError`] says what is wrong and what to do. A failed download leaves no file behind.
+pub(super) fn fetched(
+    mirror: Option<&str>,
+    split: Split,
+    progress: &mut dyn FnMut(source::Progress<'_>),
+) -> Result<Loaded, DataError> {
+    let mirrors = mirror.map_or(MIRRORS.to_vec(), |mirror| vec![mirror]);
+    let progress = &mut |download: Progress<'_>| progress(source::Progress::Download(download));
+    let data = load_fetched(Path::new(DEFAULT_FOLDER), &MNIST, split, &mirrors, progress)?;
+    Ok(Loaded { data, notes: Vec::new() })
+}
+
+/// A folder with files of MNIST's names and form: MNIST or another dataset in its shape, such as
+/// Fashion-MNIST. The set is called `mnist` if its files are the genuine ones, else after its folder. Nothing
+/// is downloaded into it.
+pub(super) struct Mnist;
+
+impl Layout for Mnist {
+    fn is_at(&self, folder: &Path) -> bool {
+        MNIST.of(Split::All).iter().any(|file| file.find(folder).is_some())
+    }
+
+    fn load(
+        &self,
+        folder: &Path,
+        split: Split,
+        _: Option<Size>,
+        _: &mut dyn FnMut(source::Progress<'_>),
+    ) -> Result<Loaded, DataError> {
+        Ok(Loaded { data: load_given(folder, &MNIST, split)?, notes: Vec::new() })
+    }
+}
+
+/// From a folder of the user's, whatever pictures it holds, of whatever classes.
+fn load_given(folder: &Path, files: &Files, split: Split) -> Result<LabelledImages, DataError> {
+    let (set, wrong) = read(folder, files, split)?;
+    let (name, numbers) = match wrong {
+        None => ("mnist".to_owned(), (0..CLASSES).collect()),
+        Some(_) => {
+            let numbers = idx_folder::numbers(folder, [files.train[1].name, files.test[1].name])?;
+            (name::of_folder(folder), numbers)
+        }
+    };
+    let classes = classes::numbered(&numbers, None, folder)?;
+    Ok(set.relabelled(classes)?.renamed(name))
+}
+
+/// From the default folder, which holds MNIST itself; what is missing there is downloaded first.
+fn load_fetched(
+    folder: &Path,
+    files: &Files,
+    split: Split,
+    mirrors: &[&str],
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<LabelledImages, DataError> {
+    let mut missing = files.of(split);
+    missing.retain(|file| file.find(folder).is_none());
+    download::fetch(folder, missing, mirrors, progress)?;
+    match read(folder, files, split)? {
+        (set, None) => {
+            let digits = (0..CLASSES).map(|digit| (digit, digit.to_string())).collect();
+            Ok(set.relabelled(digits)?.renamed("mnist"))
+        }
+        (_, Some(wrong)) => Err(MnistError::from(wrong).into()),
+    }
+}
+
+/// Reads a part, and says which file of it, if any, isn't MNIST's own.
+fn read(
+    folder: &Path,
+    files: &Files,
+    split: Split,
+) -> Result<(LabelledImages, Option<NotGenuine>), DataError> {
+    match split {
+        Split::Train => read_half(folder, &files.train),
+        Split::Test => read_half(folder, &files.test),
+        Split::All => {
+            let (train, wrong_train) = read_half(folder, &files.train)?;
+            let (test, wrong_test) = read_half(folder, &files.test)?;
+            Ok((train.followed_by(&test)?, wrong_train.or(wrong_test)))
+        }
+    }
+}
+
+/// Reads an images file and its labels file.
+fn read_half(
+    folder: &Path,
+    half: &[MnistFile; 2],
+) -> Result<(LabelledImages, Option<NotGenuine>), DataError> {
+    let find = |file: MnistFile| {
+        file.find(folder).ok_or_else(|| {
+            let is_colour = idx_folder::is_colour(folder, [MNIST.train[0].name, MNIST.test[0].name]);
+            let name = if is_colour { idx_folder::in_colour(file.name) } else { file.name.to_owned() };
+            let dotted = idx_folder::dotted(&name);
+            MnistError::Missing { folder: folder.to_owned(), name, dotted, is_colour }
+        })
+    };
+    let paths = [find(half[0])?, find(half[1])?];
+    let set = idx_folder::read_half(&paths)?;
+    let wrong = half
+        .iter()
+        .zip(paths)
+        .zip(set.file_digests())
+        .find(|((file, _), found)| found != file.sha256)
+        .map(|((file, path), found)| NotGenuine { path, name: file.name, found, expected: file.sha256 });
+    Ok((set, wrong))
+}

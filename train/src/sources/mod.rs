@@ -1,0 +1,35 @@
+//! What pictures come from, with labels or without, and how MNIST gets here.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`source`] | which layout a folder has: a file here and a line there for each |
+//! | [`LabelledImages`] | pictures and their labels |
+//! | `idx_folder` | pairs of IDX files: how MNIST, Fashion-MNIST, KMNIST and EMNIST lie in a folder |
+//! | [`mnist`] | MNIST's own files, and fetching them |
+//! | `emnist` | EMNIST's names, mapping and sideways pictures |
+//! | `pictures` | PNG, JPEG, WebP and BMP files, in a folder per class or listed in a table |
+//! | [`unlabelled`] | a folder of pictures without labels |
+//! | `background` | what transparent pictures lie on |
+//! | `classes` | what the classes are called, and their order |
+//! | [`size`] | the size of pictures |
+
+mod background;
+mod classes;
+mod emnist;
+mod error;
+mod idx_folder;
+mod labelled;
+pub mod mnist;
+mod name;
+mod natural;
+mod pictures;
+pub mod size;
+pub mod source;
+pub mod unlabelled;
+
+pub use contract::dataset::Images;
+pub use error::DataError;
+pub use labelled::LabelledImages;
+pub use mnist::{MnistError, Split};
+pub use size::Size;
+pub use source::{Loaded, Progress, Source, is_there, load};

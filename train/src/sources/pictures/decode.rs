@@ -1,0 +1,240 @@
+//! Files to pixels.
+//!
+//! Without a size given, all sizes are read before the first picture is decoded, so that one of another
+//! size is found at once. Grey pictures stay grey unless another one has colour. 16 bits become 8. What
+//! is transparent lies on a background. JPEG's orientation is respected.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use image::imageops;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult, Limits, Rgb, RgbImage};
+use rayon::prelude::*;
+
+use super::whole;
+use crate::sources::background::Background;
+use crate::sources::error::DataError;
+use crate::sources::size::{FILTER, Size};
+use contract::dataset::Images;
+
+/// The most rows or columns of a picture that is decoded, whatever its header says.
+const LARGEST_SIDE: u32 = 16_384;
+/// The most memory that decoding one picture may take.
+const MOST_MEMORY: u64 = 512 << 20;
+/// The most pixels of a picture to learn from.
+const MOST_PIXELS: usize = 512 * 512;
+/// Pictures between two calls of `progress`.
+const CHUNK: usize = 256;
+
+/// How pictures of any size come to one.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sources) struct Fit {
+    /// Their size in the end.
+    pub(in crate::sources) size: Size,
+    /// Whether what exceeds the shape of `size` is cut off, evenly on both sides, or else they are
+    /// stretched.
+    pub(in crate::sources) crop: bool,
+    /// What is transparent lies on it.
+    pub(in crate::sources) background: Background,
+}
+
+/// A decoded picture, (C, H, W).
+pub(in crate::sources) enum Pixels {
+    Grey(Vec<u8>),
+    Colour(Vec<u8>),
+}
+
+/// Decodes files into pictures of one size: their own, or `size`, which they are stretched to.
+///
+/// # Errors
+/// If a picture can't be read, is too large, or differs in size and no `size` is given.
+pub(super) fn read(
+    files: &[PathBuf],
+    size: Option<Size>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Images, DataError> {
+    let size = match size {
+        Some(size) => size,
+        None => common_size(files)?,
+    };
+    let fit = Fit { size, crop: false, background: Background::BLACK };
+    let mut pictures = Vec::with_capacity(files.len());
+    each(files, fit, progress, |_, picture| {
+        pictures.push(picture?);
+        Ok(())
+    })?;
+    together(pictures, size)
+}
+
+/// Decodes files, many at a time, and hands them to `take` one by one, in order, until it fails.
+///
+/// # Errors
+/// Those of `take`.
+pub(in crate::sources) fn each(
+    files: &[PathBuf],
+    fit: Fit,
+    progress: &mut dyn FnMut(usize, usize),
+    mut take: impl FnMut(&Path, Result<Pixels, DataError>) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let mut done = 0;
+    for chunk in files.chunks(CHUNK) {
+        let decoded: Vec<_> = chunk.par_iter().map(|path| pixels(path, fit)).collect();
+        for (path, picture) in chunk.iter().zip(decoded) {
+            take(path, picture)?;
+        }
+        done += chunk.len();
+        progress(done, files.len());
+    }
+    Ok(())
+}
+
+/// Pictures of one size as one set, in colour if one of them is.
+///
+/// # Errors
+/// [`DataError::Idx`] if there is none.
+pub(in crate::sources) fn together(pictures: Vec<Pixels>, size: Size) -> Result<Images, DataError> {
+    let colour = pictures.iter().any(|picture| matches!(picture, Pixels::Colour(_)));
+    let channels = if colour { 3 } else { 1 };
+    let mut all = Vec::with_capacity(pictures.len() * channels * size.width * size.height);
+    for picture in pictures {
+        match picture {
+            Pixels::Colour(pixels) => all.extend(pixels),
+            Pixels::Grey(pixels) => (0..channels).for_each(|_| all.extend(&pixels)),
+        }
+    }
+    Ok(Images::with_channels(channels, size.height, size.width, all)?)
+}
+
+/// The size that all files have.
+fn common_size(files: &[PathBuf]) -> Result<Size, DataError> {
+    let sizes: Vec<_> = files.par_iter().map(|path| header(path).map_err(|e| unreadable(path, &e))).collect();
+    let mut first: Option<(&PathBuf, Size)> = None;
+    for (path, size) in files.iter().zip(sizes) {
+        let size = size?;
+        if size.width.saturating_mul(size.height) > MOST_PIXELS {
+            return Err(DataError::Large { path: path.clone(), size });
+        }
+        match first {
+            None => first = Some((path, size)),
+            Some((other, expected)) if expected != size => {
+                return Err(DataError::Sizes {
+                    first: other.clone(),
+                    first_size: expected,
+                    second: path.clone(),
+                    second_size: size,
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    first.map(|(_, size)| size).ok_or_else(|| DataError::at(".", "no picture was listed"))
+}
+
+fn unreadable(path: &Path, error: &ImageError) -> DataError {
+    let message = match error {
+        ImageError::Limits(_) => format!(
+            "its header says that it has over {LARGEST_SIDE} rows or columns, or takes over {} MiB",
+            MOST_MEMORY >> 20
+        ),
+        // Elsewhere in words of the decoder's own.
+        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the file is cut off".to_string()
+        }
+        _ if path.metadata().is_ok_and(|found| found.is_file() && found.len() == 0) => {
+            "it is empty".to_string()
+        }
+        ImageError::Unsupported(_) => "it is something else, or of a rare kind".to_string(),
+        error => error.to_string(),
+    };
+    DataError::Picture { path: path.to_owned(), message }
+}
+
+/// A decoder that has read the header, within the limits.
+fn decoder(path: &Path) -> ImageResult<(impl ImageDecoder + use<>, Orientation)> {
+    // A pipe of that name would be waited for.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no ordinary file").into());
+    }
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(MOST_MEMORY);
+    let mut reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
+    if let Some(format) = reader.format() {
+        let mut file = reader.into_inner();
+        whole::check(&mut file, format)?;
+        reader = ImageReader::with_format(file, format);
+    }
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder()?;
+    limits.reserve(decoder.total_bytes())?;
+    let orientation = decoder.orientation()?;
+    Ok((decoder, orientation))
+}
+
+/// The size in a file's header, as the picture is to be seen.
+fn header(path: &Path) -> ImageResult<Size> {
+    let (decoder, orientation) = decoder(path)?;
+    let (width, height) = decoder.dimensions();
+    let (width, height) = match orientation {
+        Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate90FlipH
+        | Orientation::Rotate270FlipH => (height, width),
+        _ => (width, height),
+    };
+    Ok(Size { width: width as usize, height: height as usize })
+}
+
+fn pixels(path: &Path, fit: Fit) -> Result<Pixels, DataError> {
+    let decode = || -> ImageResult<RgbImage> {
+        let (decoder, orientation) = decoder(path)?;
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok(opaque(picture, fit.background))
+    };
+    let mut picture = decode().map_err(|error| unreadable(path, &error))?;
+    let (width, height) = (fit.size.width as u32, fit.size.height as u32);
+    if fit.crop {
+        picture = cropped(picture, fit.size);
+    }
+    if picture.dimensions() != (width, height) {
+        picture = imageops::resize(&picture, width, height, FILTER);
+    }
+    let plane = |channel: usize| picture.pixels().map(move |pixel| pixel.0[channel]);
+    match picture.pixels().all(|Rgb([r, g, b])| r == g && g == b) {
+        true => Ok(Pixels::Grey(plane(0).collect())),
+        false => Ok(Pixels::Colour((0..3).flat_map(plane).collect())),
+    }
+}
+
+/// The largest part of the shape of `size`, from the middle.
+fn cropped(picture: RgbImage, size: Size) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    // The side that fits `other` of a picture, and is at most `most`.
+    let fitting = |other: u32, [side, by]: [usize; 2], most: u32| {
+        let fitting = (u64::from(other) * side as u64 + by as u64 / 2) / (by as u64).max(1);
+        u32::try_from(fitting).unwrap_or(most).clamp(1, most)
+    };
+    let kept_width = fitting(height, [size.width, size.height], width);
+    let kept_height = fitting(width, [size.height, size.width], height);
+    if (kept_width, kept_height) == (width, height) {
+        return picture;
+    }
+    let (left, top) = ((width - kept_width) / 2, (height - kept_height) / 2);
+    imageops::crop_imm(&picture, left, top, kept_width, kept_height).to_image()
+}
+
+/// Red, green and blue, each in proportion to its opacity on the background.
+fn opaque(picture: DynamicImage, background: Background) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let picture = picture.into_rgba8();
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [r, g, b, opacity] = picture.get_pixel(x, y).0;
+        Rgb(background.under([r, g, b], opacity))
+    })
+}

@@ -1,0 +1,108 @@
+//! A folder of pictures without labels: PNG, JPEG, WebP and BMP files, in any sub-folders.
+//!
+//! What is a picture is seen from its first bytes; a file that only has a picture's extension counts
+//! as one that can't be read. A few of those are left out, with a note.
+
+mod cache;
+mod list;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use self::cache::{Cache, Content};
+pub use super::background::Background;
+use super::error::DataError;
+use super::labelled::LabelledImages;
+use super::name;
+use super::pictures::decode::{self, Fit};
+use super::pictures::walk::{File, Walk};
+use super::pictures::{KINDS, few};
+use super::size::Size;
+use super::source::{Loaded, Progress};
+
+/// One picture of so many may be unreadable; more, and something is wrong with the folder.
+const MOST_UNREADABLE: usize = 10;
+
+/// A folder of pictures, and what they are made into.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    /// The folder.
+    pub path: PathBuf,
+    /// The size of all pictures in the end.
+    pub size: Size,
+    /// Whether what exceeds the shape of `size` is cut off, evenly on both sides. Otherwise pictures of
+    /// another shape are stretched.
+    pub crop: bool,
+    /// What is transparent lies on it.
+    pub background: Background,
+    /// A folder for decoded pictures, so that the next time is quick. None: nothing is kept.
+    pub cache: Option<PathBuf>,
+}
+
+/// Loads all pictures of a folder. They are grey if every one is.
+///
+/// `progress` is called as it goes on, unless the pictures come from the cache.
+///
+/// # Errors
+/// If the folder can't be read or has no pictures, or more than a tenth of them can't be read.
+pub fn load(folder: &Folder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded, DataError> {
+    let Walk { pictures: files, aside, .. } = list::pictures(&folder.path)?;
+    let cache = folder.cache.as_ref().map(|cache| Cache::new(cache, folder, &files));
+    let known = cache.as_ref().and_then(|cache| cache.read(files.len(), folder.size));
+    let (content, unkept) = match known {
+        Some(content) => (content, None),
+        None => {
+            let content = decode(folder, &files, progress)?;
+            let unkept = cache.and_then(|cache| cache.write(&content).err());
+            (content, unkept)
+        }
+    };
+    let Content { images, mut notes } = content;
+    notes.extend(aside.notes(&folder.path));
+    notes.extend(unkept.map(|error| format!("the pictures will be decoded again the next time: {error}")));
+    let data = LabelledImages::unlabelled(images, name::of_folder(&folder.path));
+    Ok(Loaded { data, notes })
+}
+
+fn decode(
+    folder: &Folder,
+    files: &[File],
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Content, DataError> {
+    let fit = Fit { size: folder.size, crop: folder.crop, background: folder.background };
+    let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
+    let (mut pictures, mut unreadable, mut reason) = (Vec::with_capacity(paths.len()), Vec::new(), None);
+    let mut progress = |done, total| progress(Progress::Decode { done, total });
+    decode::each(&paths, fit, &mut progress, |path, picture| {
+        match picture {
+            Ok(picture) => pictures.push(picture),
+            Err(error) => {
+                reason.get_or_insert_with(|| reason_of(error));
+                unreadable.push(path.to_owned());
+            }
+        }
+        Ok(())
+    })?;
+    let found = format!("{} of {} pictures can't be read", unreadable.len(), paths.len());
+    let names = few(&folder.path, &unreadable);
+    if unreadable.len() * MOST_UNREADABLE > paths.len() {
+        let reason = reason.unwrap_or_default();
+        let message = format!(
+            "{found}, more than one in {MOST_UNREADABLE}: {names} (the first: {reason}); convert them to \
+             {KINDS}, or take them out"
+        );
+        return Err(DataError::at(&folder.path, message));
+    }
+    let note = (!unreadable.is_empty()).then(|| format!("{found} and are left out: {names}"));
+    let notes = note.into_iter().collect();
+    Ok(Content { images: decode::together(pictures, folder.size)?, notes })
+}
+
+/// Why a picture can't be read, without its name.
+fn reason_of(error: DataError) -> String {
+    match error {
+        DataError::Picture { message, .. } => message,
+        error => error.to_string(),
+    }
+}
