@@ -2,8 +2,10 @@
 //! that image `i` of seed `s` is the same picture wherever, and in whatever batch, it is drawn.
 
 use ndarray::Array2;
-use rand::RngCore;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore, SeedableRng},
+};
 
 use crate::LatentDistribution;
 

@@ -12,7 +12,9 @@
 //! | [`PixelRange`] | a network's output as 8-bit pixels |
 //! | [`Golden`] | pictures that a file promises to draw |
 //! | [`dataset`] | data sets' formats: what each holds, its writer and its reader |
+//! | [`picture`] | pictures: grids, captions, PNG and GIF |
 //! | [`files`] | writing, locking, digests |
+//! | [`number`] | whole numbers, as command lines take them |
 //! | [`memory`] | how much a process may still take |
 //! | [`run`] | the names in a run's folder |
 //!
@@ -52,9 +54,12 @@ mod golden;
 pub mod latent;
 pub mod memory;
 pub mod metadata;
+pub mod number;
 pub mod onnx;
+pub mod picture;
 mod pixels;
 pub mod run;
+mod stdout;
 #[cfg(any(unix, windows))]
 mod stop;
 mod text;
@@ -62,7 +67,9 @@ mod text;
 pub use command::command;
 pub use golden::{Comparison, Golden};
 pub use metadata::{Contract, LatentDistribution, Training, tensor};
+pub use picture::Picture;
 pub use pixels::PixelRange;
+pub use stdout::print;
 #[cfg(any(unix, windows))]
 pub use stop::stop_flag;
 pub use text::{one_line, printable, shown, visible};

@@ -7,7 +7,7 @@ use ndarray::{Array4, ArrayView2, Axis, concatenate};
 use contract::{Contract, latent::latent_batch, onnx, tensor};
 
 use crate::{
-    Device, Engine, Error, ModelSource, Placement, Runtime, Skipped,
+    Device, Engine, Error, ModelSource, Placement, Skipped,
     engine::{self, Chosen, Input, Reader, Values},
 };
 
@@ -126,14 +126,12 @@ impl Generator {
 
     /// The engine's name and version, such as `ONNX Runtime 1.32.0`.
     pub fn engine_name(&self) -> String {
-        match self.chosen.runtime {
-            Some(runtime) => format!("ONNX Runtime {}", runtime.version()),
-            None => engine::EMBEDDED.into(),
-        }
+        self.chosen.engine_name.clone()
     }
 
     /// The loaded ONNX Runtime, if it is the engine.
-    pub fn runtime(&self) -> Option<&'static Runtime> {
+    #[cfg(feature = "onnxruntime")]
+    pub fn runtime(&self) -> Option<&'static crate::Runtime> {
         self.chosen.runtime
     }
 

@@ -1,6 +1,12 @@
 //! Draws labelled pictures from an edgegan generator: an ONNX file that says itself how to sample
 //! it, run by whatever ONNX Runtime is on the machine, or by rten, which is part of this crate.
 //!
+//! | feature | what it brings |
+//! |---|---|
+//! | `onnxruntime` | the engine that is loaded from the machine's library |
+//! | `rten` | the engine in pure Rust; with it alone the library builds for wasm32 |
+//! | `cli` | [`cli`], what command lines that draw have in common, and the program `infer` |
+//!
 //! A generator draws on any engine, from a file or from bytes:
 //!
 //! ```
@@ -22,31 +28,26 @@
 //! # }
 //! ```
 
-mod animation;
-mod caption;
 mod class;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod device;
 mod engine;
 mod error;
-mod file;
 mod generator;
 mod judge;
-mod picture;
-mod source;
-
-pub mod command;
 pub mod look;
 pub mod path;
-pub mod terminal;
+mod source;
 pub mod verify;
 
 pub use class::find_class;
+pub use contract::Picture;
 pub use device::Device;
+#[cfg(feature = "onnxruntime")]
 pub use engine::onnx_runtime::library::{self as runtime, Runtime};
 pub use engine::{Engine, LOADING_WEIGHTS_PAYS, Placement, Skipped};
 pub use error::{Error, OLDEST_RUNTIME, Refusal};
-pub use file::check_inputs;
 pub use generator::{Generator, Options, Sample};
 pub use judge::{Judge, Reading};
-pub use picture::Picture;
 pub use source::{ModelFile, ModelSource};

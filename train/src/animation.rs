@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use gif::{Encoder, Frame, Repeat};
+use contract::picture::{Frame, Picture, encode_gif};
 use image::{DynamicImage, ImageFormat};
 use rayon::prelude::*;
 
@@ -15,8 +15,6 @@ const MAX_FRAMES: usize = 100;
 const DELAY: u16 = 15;
 /// How long the last one is.
 const LAST_DELAY: u16 = 200;
-/// Of the reduction to 256 colours, which grey pictures don't need: 1 is best, 30 is fastest.
-const PALETTE_SPEED: i32 = 10;
 
 /// Writes the PNG files `grids`, of one size and in this order, to `path` as an endless GIF.
 ///
@@ -24,48 +22,37 @@ const PALETTE_SPEED: i32 = 10;
 /// If a grid can't be read or differs in size from the last, or `path` can't be written.
 pub fn write(grids: &[PathBuf], path: &Path) -> Result<()> {
     let chosen = evenly(grids, MAX_FRAMES);
-    let mut frames = chosen.par_iter().map(|grid| frame(grid)).collect::<Result<Vec<_>>>()?;
-    let Some(last) = frames.last_mut() else { return Ok(()) };
-    last.delay = LAST_DELAY;
-    let (width, height) = (last.width, last.height);
-    if let Some(i) = frames.iter().position(|frame| (frame.width, frame.height) != (width, height)) {
+    let Some(last) = chosen.len().checked_sub(1) else { return Ok(()) };
+    let delay = |i| if i == last { LAST_DELAY } else { DELAY };
+    let frames = chosen.par_iter().enumerate().map(|(i, grid)| frame(grid, delay(i)));
+    let (sizes, frames): (Vec<_>, Vec<_>) = frames.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let [width, height] = sizes[last];
+    if let Some(i) = sizes.iter().position(|size| *size != sizes[last]) {
         bail!(
             "{} has {}×{} pixels and {} {width}×{height}, so they can't be frames of one {}; move away what isn't of this run",
             chosen[i].display(),
-            frames[i].width,
-            frames[i].height,
-            chosen[chosen.len() - 1].display(),
+            sizes[i][0],
+            sizes[i][1],
+            chosen[last].display(),
             path.display()
         );
     }
-
-    let mut gif = Vec::new();
-    let greys: Vec<u8> = (0..=255).flat_map(|grey| [grey; 3]).collect();
-    let mut encode = || {
-        let mut encoder = Encoder::new(&mut gif, width, height, &greys)?;
-        encoder.set_repeat(Repeat::Infinite)?;
-        frames.iter().try_for_each(|frame| encoder.write_lzw_pre_encoded_frame(frame))
-    };
-    encode().with_context(|| format!("can't encode {}", path.display()))?;
-    contract::files::write(path, |file| file.write_all(&gif))?;
+    contract::files::write(path, |file| encode_gif(file, frames.into_iter().map(Ok), &[]))?;
     Ok(())
 }
 
-/// A grid as a frame, compressed. Grey ones use the GIF's own palette, which has all greys; others
-/// bring one of 256 colours.
-fn frame(path: &Path) -> Result<Frame<'static>> {
+/// Width and height of a grid, and the grid as a frame.
+fn frame(path: &Path, delay: u16) -> Result<([usize; 2], Frame)> {
     let name = || format!("can't read {} as a frame; move it away to go on without it", path.display());
     let file = File::open(path).with_context(name)?;
     let picture = image::load(BufReader::new(file), ImageFormat::Png).with_context(name)?;
-    let (width, height) = (u16::try_from(picture.width()), u16::try_from(picture.height()));
-    let (width, height) = (width.with_context(name)?, height.with_context(name)?);
-    let mut frame = match picture {
-        DynamicImage::ImageLuma8(grey) => Frame::from_indexed_pixels(width, height, grey.into_raw(), None),
-        other => Frame::from_rgb_speed(width, height, &other.into_rgb8(), PALETTE_SPEED),
+    let [height, width] = [picture.height(), picture.width()].map(|side| side as usize);
+    let picture = match picture {
+        DynamicImage::ImageLuma8(grey) => Picture::new([height, width, 1], grey.into_raw()),
+        other => Picture::new([height, width, 3], other.into_rgb8().into_raw()),
     };
-    frame.delay = DELAY;
-    frame.make_lzw_pre_encoded();
-    Ok(frame)
+    let frame = Frame::new(&picture.with_context(name)?, delay).with_context(name)?;
+    Ok(([width, height], frame))
 }
 
 /// At most `most` of `items`, evenly chosen, the first and the last among them.

@@ -25,7 +25,7 @@ pub fn parsed<P: Parser>() -> std::result::Result<P, ExitCode> {
 /// # Errors
 /// If it can't be written otherwise.
 pub fn print_line(text: &str) -> Result<()> {
-    Ok(infer::command::print(format!("{text}\n").as_bytes())?)
+    Ok(contract::print(format!("{text}\n").as_bytes())?)
 }
 
 /// A message on standard error, as one line, whatever the text that it quotes. The terminal may be gone

@@ -3,15 +3,17 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
+use contract::Picture;
 use models::{Network, Parameters, dcgan};
+use ndarray::Array4;
 
 use crate::batches;
 
 /// Rows of the grid.
 const ROWS: usize = 8;
-/// Columns of it, where no classes are.
+/// Its columns where there are no classes.
 const COLUMNS: usize = 8;
 /// Pixels between two pictures.
 const GAP: usize = 2;
@@ -69,33 +71,17 @@ pub fn variety(images: &Tensor, classes: usize) -> Result<Vec<f32>> {
 /// # Errors
 /// If the file can't be written; Candle's.
 pub fn write_grid(images: &Tensor, columns: usize, path: &Path) -> Result<()> {
-    let picture = grid(images, columns)?;
-    let mut png = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut png, image::ImageFormat::Png).context("can't encode the sample grid")?;
-    contract::files::write(path, |file| file.write_all(png.get_ref()))?;
-    Ok(())
+    Ok(grid(images, columns)?.write_png(path, &[])?)
 }
 
 /// Pictures side by side, `columns` in a row, on black.
 ///
 /// # Shapes
 /// `images` (N, C, H, W) in [0, 1], C 1 for grey or 3 for colour
-fn grid(images: &Tensor, columns: usize) -> Result<image::DynamicImage> {
-    let (n, c, h, w) = images.dims4()?;
+fn grid(images: &Tensor, columns: usize) -> Result<Picture> {
     let bytes = ((images.to_device(&Device::Cpu)? * 255.)?.round()?).to_dtype(DType::U8)?;
-    let bytes = bytes.flatten_all()?.to_vec1::<u8>()?;
-    let (height, width) = (n.div_ceil(columns) * (h + GAP) - GAP, columns * (w + GAP) - GAP);
-    let mut picture = image::RgbImage::new(width as u32, height as u32);
-    for (i, image) in bytes.chunks(c * h * w).enumerate() {
-        let (left, top) = (i % columns * (w + GAP), i / columns * (h + GAP));
-        for p in 0..h * w {
-            // Grey has one plane for all three.
-            let pixel = [0, 1, 2].map(|channel| image[channel.min(c - 1) * h * w + p]);
-            picture.put_pixel((left + p % w) as u32, (top + p / w) as u32, image::Rgb(pixel));
-        }
-    }
-    let picture = image::DynamicImage::from(picture);
-    Ok(if c == 1 { picture.into_luma8().into() } else { picture })
+    let bytes = Array4::from_shape_vec(images.dims4()?, bytes.flatten_all()?.to_vec1::<u8>()?)?;
+    Ok(Picture::spaced_grid(&bytes, columns, GAP))
 }
 
 #[cfg(test)]
@@ -109,9 +95,9 @@ mod tests {
         let images: Vec<f32> = greys.iter().flat_map(|&g| [g; 6]).collect();
         let images = Tensor::from_vec(images, (5, 1, 2, 3), &Device::Cpu).unwrap();
         let grid = super::grid(&images, 3).unwrap();
-        let grid = grid.as_luma8().unwrap();
-        assert_eq!(grid.dimensions(), (3 * 3 + 2 * 2, 2 * 2 + 2));
-        let at = |x, y| grid.get_pixel(x, y)[0];
+        assert!(grid.is_greyscale());
+        assert_eq!((grid.width(), grid.height()), (3 * 3 + 2 * 2, 2 * 2 + 2));
+        let at = |x, y| grid.pixel(x, y)[0];
         assert_eq!(
             [at(5, 1), at(7, 0), at(10, 1), at(2, 4), at(5, 5), at(7, 5)],
             [64, 64, 128, 191, 255, 255]
@@ -136,9 +122,9 @@ mod tests {
         let images = Tensor::arange(0u32, 12, &Device::Cpu).unwrap().reshape((2, 3, 1, 2)).unwrap();
         let images = (images.to_dtype(candle_core::DType::F32).unwrap() / 255.).unwrap();
         let grid = super::grid(&images, 1).unwrap();
-        let grid = grid.as_rgb8().unwrap();
-        assert_eq!(grid.dimensions(), (2, 4));
-        let at = |x, y| grid.get_pixel(x, y).0;
+        assert!(!grid.is_greyscale());
+        assert_eq!((grid.width(), grid.height()), (2, 4));
+        let at = |x, y| grid.pixel(x, y);
         assert_eq!([at(0, 0), at(1, 0), at(0, 3), at(1, 3)], [[0, 2, 4], [1, 3, 5], [6, 8, 10], [7, 9, 11]]);
         assert_eq!(at(1, 1), [0; 3]);
     }

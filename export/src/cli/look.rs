@@ -6,7 +6,7 @@ use ::export::trained::{Weights, Which};
 use ::export::{Error, checkpoint, export};
 use clap::Args;
 use infer::ModelSource;
-use infer::look::View;
+use infer::cli::View;
 
 const EXAMPLES: &str = "\
 Examples:

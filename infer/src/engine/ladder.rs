@@ -1,22 +1,18 @@
 //! From the fastest engine and device down to one that is there.
 
-use super::onnx_runtime::library::{self, Provider};
-use super::{Engine, Network, Placement, onnx_runtime};
-use crate::{Device, Error, ModelSource, Options, Runtime};
-
-/// TensorRT compiles a model for the device before its first run, for tens of seconds: `auto` only
-/// takes it where the images to draw take longer than that on CUDA.
-const COMPILING_PAYS: usize = 1_000_000;
-
-/// CUDA takes 0.7 s on an H100 until the shipped generator's first image is there, the CPU beside it 0.01 s,
-/// and then draws 1,900 images/s on one thread: `auto` only takes CUDA where a thread has more to draw.
-const STARTING_PAYS: usize = 2_000;
+#[cfg(feature = "onnxruntime")]
+use super::onnx_runtime;
+use super::{Engine, Network, Placement};
+use crate::{Device, Error, ModelSource, Options};
 
 /// A network on the engine and device that were chosen for it.
 pub(crate) struct Chosen {
     pub network: Box<dyn Network>,
     pub engine: Engine,
-    pub runtime: Option<&'static Runtime>,
+    /// The engine's name and version, such as `ONNX Runtime 1.32.0`.
+    pub engine_name: String,
+    #[cfg(feature = "onnxruntime")]
+    pub runtime: Option<&'static crate::Runtime>,
     pub device: Device,
     pub placements: Vec<Placement>,
     pub skipped: Vec<Skipped>,
@@ -51,25 +47,31 @@ pub(crate) fn choose(source: &ModelSource<'_>, options: &Options) -> Result<Chos
                 _ => format!("it runs on the CPU only; for --device {device}, use --engine onnxruntime"),
             },
         }),
-        (Engine::OnnxRuntime, _) => on_runtime(Runtime::load(options.runtime.as_deref())?, source, options),
+        #[cfg(feature = "onnxruntime")]
+        (Engine::OnnxRuntime, _) => onnx_runtime::choose(source, options),
+        #[cfg(not(feature = "onnxruntime"))]
+        (Engine::OnnxRuntime, _) => Err(left_out(Engine::OnnxRuntime)),
+        #[cfg(not(feature = "onnxruntime"))]
+        (Engine::Auto, _) => choose(source, &Options { engine: Engine::Rten, ..options.clone() }),
+        #[cfg(feature = "onnxruntime")]
         (Engine::Auto, device) => {
-            let may_embed = cfg!(feature = "rten") && matches!(device, Device::Auto | Device::Cpu);
-            let named = options.runtime.is_some() || library::is_named_by_environment();
-            let skip = |step, reason| vec![Skipped { step, reason, broken: true }];
-            let runtime = match Runtime::load(options.runtime.as_deref()) {
-                // A library that was asked for by name serves or is an error.
-                Err(error @ (Error::RuntimeNotFound { .. } | Error::RuntimeBroken { .. }))
-                    if may_embed && !named =>
-                {
-                    return embedded(source, options, skip("ONNX Runtime", error.to_string()));
-                }
-                runtime => runtime?,
-            };
-            match on_runtime(runtime, source, options) {
-                Err(error @ Error::ModelRefused { .. }) if may_embed && !named => {
-                    let skipped = skip("ONNX Runtime", error.to_string());
-                    // If rten can't either, what ONNX Runtime said is the better guess at the cause.
-                    embedded(source, options, skipped).map_err(|_| error)
+            // A library that was asked for by name serves or is an error.
+            let may_embed = cfg!(feature = "rten")
+                && matches!(device, Device::Auto | Device::Cpu)
+                && !onnx_runtime::is_named(options);
+            match onnx_runtime::choose(source, options) {
+                Err(
+                    error @ (Error::RuntimeNotFound { .. }
+                    | Error::RuntimeBroken { .. }
+                    | Error::ModelRefused { .. }),
+                ) if may_embed => {
+                    let step = "ONNX Runtime";
+                    let skipped = vec![Skipped { step, reason: error.to_string(), broken: true }];
+                    embedded(source, options, skipped).map_err(|other| match error {
+                        // What ONNX Runtime said is the better guess at the cause.
+                        Error::ModelRefused { .. } => error,
+                        _ => other,
+                    })
                 }
                 chosen => chosen,
             }
@@ -77,57 +79,13 @@ pub(crate) fn choose(source: &ModelSource<'_>, options: &Options) -> Result<Chos
     }
 }
 
-/// The steps in ONNX Runtime.
-fn on_runtime(
-    runtime: &'static Runtime,
-    source: &ModelSource<'_>,
-    options: &Options,
-) -> Result<Chosen, Error> {
-    let mut skipped = Vec::new();
-    let chosen = |(network, placements), device, skipped| Chosen {
-        network,
-        engine: Engine::OnnxRuntime,
-        runtime: Some(runtime),
-        device,
-        placements,
-        skipped,
-    };
-    let device = match options.device {
-        Device::Auto => {
-            let steps =
-                [("TensorRT", Device::TensorRt(0), COMPILING_PAYS), ("CUDA", Device::Cuda(0), STARTING_PAYS)];
-            for (step, device, pays) in steps {
-                let missing = Provider::of(device).and_then(|provider| runtime.provider(provider).err());
-                let (reason, broken) = match missing {
-                    Some(reason) => (reason, false),
-                    None if options.expected_images < pays => {
-                        let asked = step.to_lowercase();
-                        let reason = format!(
-                            "it would start for longer than these images take; --device {asked} does"
-                        );
-                        (reason, false)
-                    }
-                    None => match onnx_runtime::load(source, options, runtime, device) {
-                        Ok(loaded) => return Ok(chosen(loaded, device, skipped)),
-                        Err(Error::DeviceUnavailable { reason, .. }) => (reason, true),
-                        Err(other) => (other.to_string(), true),
-                    },
-                };
-                skipped.push(Skipped { step, reason, broken });
-            }
-            Device::Cpu
-        }
-        named => named,
-    };
-    let loaded = onnx_runtime::load(source, options, runtime, device)?;
-    Ok(chosen(loaded, device, skipped))
-}
-
 #[cfg(feature = "rten")]
 fn embedded(source: &ModelSource<'_>, options: &Options, skipped: Vec<Skipped>) -> Result<Chosen, Error> {
     Ok(Chosen {
         network: super::rten::load(source, options)?,
         engine: Engine::Rten,
+        engine_name: super::rten::NAME.into(),
+        #[cfg(feature = "onnxruntime")]
         runtime: None,
         device: Device::Cpu,
         placements: Vec::new(),
@@ -137,6 +95,12 @@ fn embedded(source: &ModelSource<'_>, options: &Options, skipped: Vec<Skipped>) 
 
 #[cfg(not(feature = "rten"))]
 fn embedded(_: &ModelSource<'_>, _: &Options, _: Vec<Skipped>) -> Result<Chosen, Error> {
-    let reason = "this program was built without the feature `rten`; build it with the default features";
-    Err(Error::EngineUnavailable { engine: Engine::Rten, reason: reason.into() })
+    Err(left_out(Engine::Rten))
+}
+
+#[cfg(not(all(feature = "onnxruntime", feature = "rten")))]
+fn left_out(engine: Engine) -> Error {
+    let reason =
+        format!("this program was built without the feature `{engine}`; build it with the default features");
+    Error::EngineUnavailable { engine, reason }
 }

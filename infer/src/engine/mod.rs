@@ -1,6 +1,7 @@
 //! What runs a model: ONNX Runtime, or rten, which is part of the program.
 
 mod ladder;
+#[cfg(feature = "onnxruntime")]
 pub(crate) mod onnx_runtime;
 #[cfg(feature = "rten")]
 mod rten;
@@ -15,12 +16,6 @@ use weights::{Split, Weight};
 
 pub use ladder::Skipped;
 pub(crate) use ladder::{Chosen, choose};
-
-/// Name and version of the engine that is part of the program.
-#[cfg(feature = "rten")]
-pub(crate) const EMBEDDED: &str = rten::NAME;
-#[cfg(not(feature = "rten"))]
-pub(crate) const EMBEDDED: &str = "no embedded engine";
 
 /// From this many images on, what an engine does to the weights when it loads them (copying, and
 /// rearranging them for its matrix products) pays for its time. Below, they are used as they lie in

@@ -66,7 +66,7 @@ struct Measure {
     #[arg(value_name = "IMAGES", required = true)]
     images: Option<PathBuf>,
     /// Images to draw of each class
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = infer::command::whole::<1, { set::MOST }>)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = contract::number::whole::<1, { set::MOST }>)]
     count: usize,
     /// Key of the latents to draw from
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = whole::<0, { u64::MAX }>)]
@@ -115,7 +115,7 @@ struct TrainJudge {
     #[arg(long, value_name = "E", default_value_t = judge::Options::default().epochs, value_parser = whole::<1, EPOCHS>)]
     epochs: u64,
     /// Images of one iteration
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = infer::command::whole::<2, 65536>)]
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = contract::number::whole::<2, 65536>)]
     batch_size: usize,
     /// Key of every random number
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = whole::<0, { u64::MAX }>)]

@@ -2,11 +2,11 @@
 //! across), in the middle the first pictures of each class, on the right the pictures that are
 //! closest to training pictures, each beside its training picture.
 
-use std::io::Cursor;
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use image::{ImageFormat, Rgb, RgbImage};
+use anyhow::Result;
+use contract::Picture;
+use ndarray::{Array3, ArrayView3};
 
 use super::agreement::Agreement;
 use super::nearest::Nearest;
@@ -34,14 +34,15 @@ pub fn write(
     agreement: &Agreement,
     nearest: &Nearest,
 ) -> Result<()> {
-    let picture = draw(data, training, agreement, nearest);
-    let mut png = Cursor::new(Vec::new());
-    picture.write_to(&mut png, ImageFormat::Png).context("can't encode the report's picture")?;
-    contract::files::write(path, |file| file.write_all(png.get_ref()))?;
-    Ok(())
+    Ok(draw(data, training, agreement, nearest)?.write_png(path, &[])?)
 }
 
-fn draw(data: &LabelledImages, training: &Images, agreement: &Agreement, nearest: &Nearest) -> RgbImage {
+fn draw(
+    data: &LabelledImages,
+    training: &Images,
+    agreement: &Agreement,
+    nearest: &Nearest,
+) -> Result<Picture> {
     let classes = data.classes();
     let images = data.images();
     let (across, down) = (images.width() + GAP, images.height() + GAP);
@@ -51,47 +52,38 @@ fn draw(data: &LabelledImages, training: &Images, agreement: &Agreement, nearest
     let pairs = columns * (2 * across + MARGIN);
     let width = table + grid + pairs + 4 * MARGIN;
     let height = table.max(ROWS * down).max(PAIRS * down) + 2 * MARGIN;
-    let mut picture = RgbImage::from_pixel(width as u32, height as u32, Rgb([40, 40, 48]));
+    let mut picture = Picture::filled(width, height, [40, 40, 48]);
 
     for (y, row) in agreement.confusion.iter().enumerate() {
         let total = row.iter().sum::<usize>().max(1) as f64;
         for (x, &count) in row.iter().enumerate() {
             // The square root, so that one in a thousand is seen.
             let level = ((count as f64 / total).sqrt() * 255.).round() as u8;
-            let colour = if x == y { Rgb([0, level, level / 2]) } else { Rgb([level, level / 3, 0]) };
-            fill(&mut picture, (MARGIN + x * CELL, MARGIN + y * CELL), CELL - 1, colour);
+            let colour = if x == y { [0, level, level / 2] } else { [level, level / 3, 0] };
+            let cell = Array3::from_shape_fn((3, CELL - 1, CELL - 1), |(channel, ..)| colour[channel]);
+            picture.paste(cell.view(), [MARGIN + x * CELL, MARGIN + y * CELL]);
         }
     }
     for class in 0..classes {
         let members = (0..data.len()).filter(|&i| usize::from(data.labels()[i]) == class);
         for (row, i) in members.take(ROWS).enumerate() {
-            paste(&mut picture, (2 * MARGIN + table + class * across, MARGIN + row * down), images, i);
+            picture.paste(view(images, i)?, [2 * MARGIN + table + class * across, MARGIN + row * down]);
         }
     }
     let left = 3 * MARGIN + table + grid;
     for (place, pair) in nearest.closest.iter().enumerate() {
         let x = left + place / PAIRS * (2 * across + MARGIN);
         let y = MARGIN + place % PAIRS * down;
-        paste(&mut picture, (x, y), images, pair.image);
-        paste(&mut picture, (x + across, y), training, pair.nearest);
+        picture.paste(view(images, pair.image)?, [x, y]);
+        picture.paste(view(training, pair.nearest)?, [x + across, y]);
     }
-    picture
+    Ok(picture)
 }
 
-fn fill(picture: &mut RgbImage, (left, top): (usize, usize), side: usize, colour: Rgb<u8>) {
-    for i in 0..side * side {
-        picture.put_pixel((left + i % side) as u32, (top + i / side) as u32, colour);
-    }
-}
-
-fn paste(picture: &mut RgbImage, (left, top): (usize, usize), images: &Images, index: usize) {
-    let (width, area) = (images.width(), images.width() * images.height());
-    let (image, last) = (images.image(index), images.channels() - 1);
-    for p in 0..area {
-        // Grey has one plane for all three.
-        let pixel = [0, 1, 2].map(|channel: usize| image[channel.min(last) * area + p]);
-        picture.put_pixel((left + p % width) as u32, (top + p / width) as u32, Rgb(pixel));
-    }
+/// A picture as (C, H, W).
+fn view(images: &Images, index: usize) -> Result<ArrayView3<'_, u8>> {
+    let shape = (images.channels(), images.height(), images.width());
+    Ok(ArrayView3::from_shape(shape, images.image(index))?)
 }
 
 #[cfg(test)]
@@ -110,8 +102,8 @@ mod tests {
         let training = Images::new(2, 3, vec![255; 6]).unwrap();
         let agreement = Agreement::of(&[0, 1, 0, 1], &[0, 0, 0, 1], 2);
         let nearest = nearest(&images, &images, &training, 4).unwrap();
-        let picture = draw(&data, &training, &agreement, &nearest);
-        let at = |x: usize, y: usize| picture.get_pixel(x as u32, y as u32).0;
+        let picture = draw(&data, &training, &agreement, &nearest).unwrap();
+        let at = |x, y| picture.pixel(x, y);
         // Label 0 is always right, label 1 half of the time.
         assert_eq!(at(MARGIN, MARGIN), [0, 255, 127]);
         assert_eq!(at(MARGIN, MARGIN + CELL), [180, 60, 0]);

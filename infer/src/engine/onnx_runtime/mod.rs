@@ -5,4 +5,69 @@ pub mod library;
 mod packages;
 mod session;
 
-pub(super) use session::load;
+use library::{Provider, Runtime};
+
+use super::{Chosen, Engine, Skipped};
+use crate::{Device, Error, ModelSource, Options};
+
+/// TensorRT compiles a model for the device before its first run, for tens of seconds: `auto` only
+/// takes it where the images to draw take longer than that on CUDA.
+const COMPILING_PAYS: usize = 1_000_000;
+
+/// CUDA takes 0.7 s on an H100 until the shipped generator's first image is there, the CPU beside it 0.01 s,
+/// and then draws 1,900 images/s on one thread: `auto` only takes CUDA where a thread has more to draw.
+const STARTING_PAYS: usize = 2_000;
+
+/// Whether the library was asked for by name, and so serves or is an error.
+pub(super) fn is_named(options: &Options) -> bool {
+    options.runtime.is_some() || library::is_named_by_environment()
+}
+
+/// Loads ONNX Runtime, and a model on the device that was asked for, or on the first that serves: TensorRT,
+/// CUDA, the CPU.
+///
+/// # Errors
+///
+/// If the library, or what was asked for by name, can't serve, or the CPU can't.
+pub(super) fn choose(source: &ModelSource<'_>, options: &Options) -> Result<Chosen, Error> {
+    let runtime = Runtime::load(options.runtime.as_deref())?;
+    let mut skipped = Vec::new();
+    let chosen = |(network, placements), device, skipped| Chosen {
+        network,
+        engine: Engine::OnnxRuntime,
+        engine_name: format!("ONNX Runtime {}", runtime.version()),
+        runtime: Some(runtime),
+        device,
+        placements,
+        skipped,
+    };
+    let device = match options.device {
+        Device::Auto => {
+            let steps =
+                [("TensorRT", Device::TensorRt(0), COMPILING_PAYS), ("CUDA", Device::Cuda(0), STARTING_PAYS)];
+            for (step, device, pays) in steps {
+                let missing = Provider::of(device).and_then(|provider| runtime.provider(provider).err());
+                let (reason, broken) = match missing {
+                    Some(reason) => (reason, false),
+                    None if options.expected_images < pays => {
+                        let asked = step.to_lowercase();
+                        let reason = format!(
+                            "it would start for longer than these images take; --device {asked} does"
+                        );
+                        (reason, false)
+                    }
+                    None => match session::load(source, options, runtime, device) {
+                        Ok(loaded) => return Ok(chosen(loaded, device, skipped)),
+                        Err(Error::DeviceUnavailable { reason, .. }) => (reason, true),
+                        Err(other) => (other.to_string(), true),
+                    },
+                };
+                skipped.push(Skipped { step, reason, broken });
+            }
+            Device::Cpu
+        }
+        named => named,
+    };
+    let loaded = session::load(source, options, runtime, device)?;
+    Ok(chosen(loaded, device, skipped))
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use contract::{Comparison, dataset::manifest::Verification, printable, visible};
-use infer::command::Source;
+use infer::cli::Source;
 use serde::Serialize;
 
 /// A drawn picture.

@@ -7,8 +7,7 @@ use clap::{
 };
 use infer::{
     Device, Error, Generator, ModelFile, ModelSource, Options,
-    command::{Running, Source},
-    look::View,
+    cli::{Running, Source, View},
 };
 use serde::Serialize;
 

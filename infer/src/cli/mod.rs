@@ -1,25 +1,22 @@
 //! What command lines that draw have in common, those of `infer` and of `export look`: options of the
-//! engine and of what is said, and the words for which model ran on what.
+//! engine and of what is said, the words for which model ran on what, pictures in a terminal, and the views
+//! of the latent space.
 
-use std::{
-    env, fmt,
-    io::{self, ErrorKind, IsTerminal, Write},
-    num::NonZeroUsize,
-    path::PathBuf,
-    thread,
-};
+mod look;
+mod output;
+mod preview;
 
-use clap::{Args, ValueEnum};
-use contract::{one_line, printable};
+use std::{fmt, io, num::NonZeroUsize, path::PathBuf, thread};
+
+use clap::Args;
+use contract::{one_line, print, printable};
 use serde::Serialize;
 
-use crate::{
-    Device, Engine, Generator, ModelSource, Options, Picture, Placement, Skipped,
-    terminal::{self, Style},
-};
+pub use look::View;
+pub use output::{check_inputs, check_output, write_output};
+pub use preview::Preview;
 
-/// Columns of a terminal that doesn't tell its width.
-const USUAL_COLUMNS: usize = 80;
+use crate::{Device, Engine, Generator, ModelSource, Options, Placement, Skipped};
 
 /// Images that go through a network at once, at most: as many as `export --batch` takes.
 pub const MOST_AT_ONCE: usize = 65_536;
@@ -79,66 +76,8 @@ impl Running {
     }
 }
 
-/// Writes to standard output. A reader of a pipe that has seen enough is no failure.
-///
-/// # Errors
-///
-/// If it can't be written, with a sentence that says so.
-pub fn print(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    // What is still in its buffer when the program ends would be lost in silence.
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(io::Error::new(error.kind(), format!("can't write to standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Why not both.
+/// Why `--json` and a picture on standard output exclude each other.
 pub const JSON_OR_PICTURE: &str = "--json and the picture can't both go to standard output; name a file";
-
-/// How to show a picture beside the text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Preview {
-    /// In a terminal: colour, or ASCII where it has none. Elsewhere nothing.
-    #[default]
-    Auto,
-    /// Colour, wherever the text goes
-    Colour,
-    /// ASCII, wherever the text goes
-    Ascii,
-    /// Nothing
-    None,
-}
-
-impl Preview {
-    /// The picture as text; empty if it is not to be shown, or is wider than the terminal.
-    pub fn of(self, picture: &Picture) -> String {
-        let stdout = io::stdout();
-        let columns = terminal_size::terminal_size_of(&stdout)
-            .map_or(USUAL_COLUMNS, |(terminal_size::Width(columns), _)| columns.into());
-        let style = match self {
-            Self::None => return String::new(),
-            Self::Colour => Style::Colour,
-            Self::Ascii => Style::Ascii,
-            Self::Auto if stdout.is_terminal() => Style::of_terminal(|name| env::var(name).ok()),
-            Self::Auto => return String::new(),
-        };
-        terminal::render(picture, style, columns).unwrap_or_default()
-    }
-}
-
-/// Parses a whole number of a range.
-///
-/// # Errors
-///
-/// A sentence that says the range.
-pub fn whole<const LEAST: usize, const MOST: usize>(text: &str) -> Result<usize, String> {
-    (text.parse().ok())
-        .filter(|number| (LEAST..=MOST).contains(number))
-        .ok_or_else(|| format!("expected a whole number from {LEAST} to {MOST}"))
-}
 
 /// Parses a number of threads. Far more than there are processors take a minute to start, and wait.
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
@@ -147,28 +86,6 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     (text.parse().ok()).filter(|threads: &NonZeroUsize| threads.get() <= most).ok_or_else(|| {
         format!("expected a whole number from 1 to {most}, where {processors} processors serve")
     })
-}
-
-/// Parses how many there are of something that there has to be one of at least.
-///
-/// # Errors
-///
-/// A sentence that says the range.
-pub fn from_one<const MOST: usize>(text: &str) -> Result<NonZeroUsize, String> {
-    (text.parse().ok())
-        .filter(|number: &NonZeroUsize| number.get() <= MOST)
-        .ok_or_else(|| format!("expected a whole number from 1 to {MOST}"))
-}
-
-/// Parses a seed, an index or a number of images, which may be as large as 64 bits allow.
-///
-/// # Errors
-///
-/// A sentence that says the range.
-pub fn large<const LEAST: u64>(text: &str) -> Result<u64, String> {
-    (text.parse().ok())
-        .filter(|number| (LEAST..).contains(number))
-        .ok_or_else(|| format!("expected a whole number from {LEAST} to {}", u64::MAX))
 }
 
 /// Which model ran, and on what.
@@ -262,27 +179,5 @@ impl fmt::Display for Source {
             writeln!(f, "skipped {step}: {}", one_line(reason))?;
         }
         (self.notes.iter()).try_for_each(|note| writeln!(f, "note: {}", one_line(note)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whole_numbers_are_of_their_range() {
-        assert_eq!(["2", "9"].map(whole::<2, 9>), [Ok(2), Ok(9)]);
-        for text in ["1", "10", "-3", "2.5", "", "many"] {
-            assert_eq!(whole::<2, 9>(text), Err("expected a whole number from 2 to 9".into()), "{text}");
-        }
-        assert_eq!(from_one::<9>("9").map(NonZeroUsize::get), Ok(9));
-        assert_eq!(large::<1>("18446744073709551615"), Ok(u64::MAX));
-        for text in ["0", "10", "-3", "many"] {
-            assert_eq!(from_one::<9>(text), Err("expected a whole number from 1 to 9".into()), "{text}");
-        }
-        for text in ["0", "18446744073709551616", "-3", "1.5"] {
-            let expected = "expected a whole number from 1 to 18446744073709551615";
-            assert_eq!(large::<1>(text), Err(expected.into()), "{text}");
-        }
     }
 }

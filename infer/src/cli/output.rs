@@ -5,25 +5,28 @@ use std::{
     path::Path,
 };
 
-use contract::{files::Destination, run};
+use contract::{
+    files::{self, Destination},
+    run,
+};
 
 use crate::Error;
 
-/// Checks, before any work, that a file with one of these extensions can have this path. A pipe or a device
-/// may have any name.
+/// Checks, before any work, that a file with one of these extensions can have this path. Standard output, a
+/// pipe or a device may have any name.
 ///
 /// # Errors
 ///
 /// [`Error::BadOutput`] for another extension, a folder that isn't there, a folder's own name, a disk, or
 /// a file of a training run.
-pub(crate) fn check(path: &Path, extensions: &[&str]) -> Result<(), Error> {
+pub fn check_output(path: &Path, extensions: &[&str]) -> Result<(), Error> {
     let bad = |found: String| Err(Error::BadOutput { path: path.into(), found });
     let names = extensions.iter().map(|extension| format!(".{extension}")).collect::<Vec<_>>().join(" or ");
     if path.is_dir() {
         return bad(format!("this is a folder; name a {names} file in it"));
     }
     let destination = Destination::of(path);
-    if matches!(destination, Ok(Destination::Stream(_))) {
+    if files::is_stdout(path) || matches!(destination, Ok(Destination::Stream(_))) {
         return Ok(());
     }
     if !extensions.iter().any(|extension| has_extension(path, extension)) {
@@ -31,7 +34,7 @@ pub(crate) fn check(path: &Path, extensions: &[&str]) -> Result<(), Error> {
             extensions.iter().map(|extension| extension.to_uppercase()).collect::<Vec<_>>().join(" and ");
         return bad(format!("only {kinds} files are written; give it a name that ends in {names}"));
     }
-    let folder = contract::files::folder_of(path);
+    let folder = files::folder_of(path);
     if !folder.is_dir() {
         return bad(format!("the folder {} does not exist; create it first", folder.display()));
     }
@@ -55,7 +58,7 @@ pub fn check_inputs<'a>(
     inputs: impl IntoIterator<Item = (&'static str, Option<&'a Path>)>,
 ) -> Result<(), Error> {
     for (what, input) in inputs {
-        if input.is_some_and(|input| contract::files::is_same(output, input)) {
+        if input.is_some_and(|input| files::is_same(output, input)) {
             let found = format!("this is the {what} that is read; name another file");
             return Err(Error::BadOutput { path: output.into(), found });
         }
@@ -68,17 +71,17 @@ pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// Writes a file, all of it or nothing, or into a pipe or a device, see [`contract::files::write`]. A
+/// Writes a file, all of it or nothing, or into a pipe or a device, see [`files::write`]. A
 /// reader of a pipe that has seen enough is no failure.
 ///
 /// # Errors
 ///
 /// [`Error::WriteFailed`], also with what `encode` says.
-pub(crate) fn write(
+pub fn write_output(
     path: &Path,
     encode: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    match contract::files::write(path, encode) {
+    match files::write(path, encode) {
         Err(error) if error.source.kind() != ErrorKind::BrokenPipe => {
             Err(Error::WriteFailed { path: path.into(), reason: error.source.to_string() })
         }
@@ -95,17 +98,18 @@ mod tests {
     #[test]
     fn paths_that_cannot_be_a_picture_are_refused() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
-        let refusal = |name: &str, extensions: &[&str]| match check(&folder.path().join(name), extensions) {
-            Err(Error::BadOutput { found, .. }) => found,
-            _ => String::new(),
-        };
+        let refusal =
+            |name: &str, extensions: &[&str]| match check_output(&folder.path().join(name), extensions) {
+                Err(Error::BadOutput { found, .. }) => found,
+                _ => String::new(),
+            };
         let png = |name: &str| refusal(name, &["png"]);
         assert_eq!(png(""), "this is a folder; name a .png file in it");
         assert_eq!(png("five.jpg"), "only PNG files are written; give it a name that ends in .png");
         assert_eq!(png("five"), png("five.jpg"));
         assert!(png("none/five.png").contains("does not exist"));
         assert_eq!(png("five.PNG"), "");
-        assert!(check(Path::new("five.png"), &["png"]).is_ok());
+        assert!(check_output(Path::new("five.png"), &["png"]).is_ok());
 
         let either = |name: &str| refusal(name, &["png", "gif"]);
         let expected = "only PNG and GIF files are written; give it a name that ends in .png or .gif";
@@ -117,16 +121,16 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn pipes_and_devices_have_any_name_and_runs_are_left_alone() -> io::Result<()> {
-        assert!(check(Path::new("/dev/null"), &["png"]).is_ok());
-        assert!(check(Path::new("/dev/stdout"), &["png"]).is_ok());
+        assert!(check_output(Path::new("/dev/null"), &["png"]).is_ok());
+        assert!(check_output(Path::new("/dev/stdout"), &["png"]).is_ok());
         let run = tempfile::tempdir()?;
         fs::create_dir(run.path().join("samples"))?;
         fs::write(run.path().join(run::MARKER), "")?;
         for name in ["samples.gif", "samples/epoch-1.png"] {
-            let refused = check(&run.path().join(name), &["png", "gif"]);
+            let refused = check_output(&run.path().join(name), &["png", "gif"]);
             assert!(matches!(refused, Err(Error::BadOutput { found, .. }) if found.contains("training run")));
         }
-        assert!(check(&run.path().join("five.png"), &["png"]).is_ok());
+        assert!(check_output(&run.path().join("five.png"), &["png"]).is_ok());
         Ok(())
     }
 
@@ -135,7 +139,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("five.png");
         fs::write(&path, "old")?;
-        let failed = write(&path, |_| Err(io::Error::other("too large")));
+        let failed = write_output(&path, |_| Err(io::Error::other("too large")));
         assert!(matches!(failed, Err(Error::WriteFailed { reason, .. }) if reason == "too large"));
         assert_eq!(fs::read(&path)?, b"old");
         assert_eq!(fs::read_dir(folder.path())?.count(), 1);

@@ -7,8 +7,9 @@ use infer::ModelSource;
 #[repr(align(64))]
 struct Aligned<Bytes: ?Sized>(Bytes);
 
-static GENERATOR: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/pretrained/mnist-generator.onnx"));
-static JUDGE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/pretrained/mnist-judge.onnx"));
+static GENERATOR: &Aligned<[u8]> =
+    &Aligned(*include_bytes!("../../../../models/pretrained/mnist-generator.onnx"));
+static JUDGE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../../../models/pretrained/mnist-judge.onnx"));
 
 /// The generator that `models/pretrained/MODEL_CARD.md` describes.
 pub fn shipped() -> ModelSource<'static> {

@@ -1,12 +1,51 @@
 //! Pictures in a terminal.
 
-use std::fmt::Write as _;
+use std::{
+    env,
+    fmt::Write,
+    io::{self, IsTerminal},
+};
 
-use crate::Picture;
+use clap::ValueEnum;
+use contract::Picture;
+
+/// Columns of a terminal that doesn't tell its width.
+const USUAL_COLUMNS: usize = 80;
+
+/// How to show a picture beside the text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Preview {
+    /// In a terminal: colour, or ASCII where it has none. Elsewhere nothing.
+    #[default]
+    Auto,
+    /// Colour, wherever the text goes
+    Colour,
+    /// ASCII, wherever the text goes
+    Ascii,
+    /// Nothing
+    None,
+}
+
+impl Preview {
+    /// The picture as text; empty if it is not to be shown, or is wider than the terminal.
+    pub fn of(self, picture: &Picture) -> String {
+        let stdout = io::stdout();
+        let columns = terminal_size::terminal_size_of(&stdout)
+            .map_or(USUAL_COLUMNS, |(terminal_size::Width(columns), _)| columns.into());
+        let style = match self {
+            Self::None => return String::new(),
+            Self::Colour => Style::Colour,
+            Self::Ascii => Style::Ascii,
+            Self::Auto if stdout.is_terminal() => Style::of_terminal(|name| env::var(name).ok()),
+            Self::Auto => return String::new(),
+        };
+        render(picture, style, columns).unwrap_or_default()
+    }
+}
 
 /// How a picture is shown as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+enum Style {
     /// Half blocks in 24-bit colour: a character cell shows two pixels, one above the other.
     Colour,
     /// Half blocks in the 256-colour palette, for terminals without 24-bit colour.
@@ -18,7 +57,7 @@ pub enum Style {
 impl Style {
     /// The style that suits a terminal, from what its environment says: `NO_COLOR` (no-color.org),
     /// `TERM` and `COLORTERM`.
-    pub fn of_terminal(variable: impl Fn(&str) -> Option<String>) -> Self {
+    fn of_terminal(variable: impl Fn(&str) -> Option<String>) -> Self {
         let plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty())
             || variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let true_colour = variable("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit");
@@ -39,7 +78,7 @@ impl Style {
 }
 
 /// The picture as lines of text, or `None` if it is wider than `columns`.
-pub fn render(picture: &Picture, style: Style, columns: usize) -> Option<String> {
+fn render(picture: &Picture, style: Style, columns: usize) -> Option<String> {
     if picture.width() * style.columns() > columns {
         return None;
     }

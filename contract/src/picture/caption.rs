@@ -1,10 +1,10 @@
 //! Words in pictures: a grid whose every image has its class beneath.
 
-use contract::printable;
 use ndarray::{Array3, Array4, Axis, s};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::Picture;
+use super::Picture;
+use crate::printable;
 
 /// A character's cell, with a column between characters and a row above and below.
 const WIDTH: usize = 4;
@@ -99,22 +99,6 @@ fn forms(character: char) -> Option<Vec<u32>> {
     Some(forms)
 }
 
-/// What to say of captions with characters that have no form; nothing if all have one.
-fn note(captions: &[String]) -> Option<String> {
-    let mut without: Vec<char> =
-        captions.iter().flat_map(|caption| caption.chars()).filter(|c| forms(*c).is_none()).collect();
-    without.sort_unstable();
-    without.dedup();
-    let names: Vec<String> = without.iter().map(|c| printable(&c.to_string()).into_owned()).collect();
-    match names.as_slice() {
-        [] => None,
-        [only] => Some(format!("captions have no small form of {only}: a box stands for it")),
-        several => {
-            Some(format!("captions have no small form of {}: boxes stand for them", several.join(" ")))
-        }
-    }
-}
-
 impl Picture {
     /// As [`grid`](Self::grid), with a caption in white beneath each image, cut to its width. Letters have
     /// no accents; a filled box stands for what has no form, see [`captions_note`](Self::captions_note).
@@ -125,7 +109,7 @@ impl Picture {
     ///
     /// ```
     /// let images = ndarray::Array4::zeros((2, 1, 9, 8));
-    /// let picture = infer::Picture::captioned_grid(&images, 2, &["1".into(), "rose".into()]);
+    /// let picture = contract::Picture::captioned_grid(&images, 2, &["1".into(), "rose".into()]);
     /// assert_eq!((picture.width(), picture.height()), (16, 16));
     /// // The foot of the 1.
     /// assert_eq!(picture.pixel(3, 14), [255; 3]);
@@ -147,11 +131,22 @@ impl Picture {
     /// A sentence about the characters of captions that have no form; `None` if all have one.
     ///
     /// ```
-    /// assert_eq!(infer::Picture::captions_note(&["Rosé".into()]), None);
-    /// assert!(infer::Picture::captions_note(&["花".into()]).is_some());
+    /// assert_eq!(contract::Picture::captions_Picture::captions_note(&["Rosé".into()]), None);
+    /// assert!(contract::Picture::captions_Picture::captions_note(&["花".into()]).is_some());
     /// ```
     pub fn captions_note(captions: &[String]) -> Option<String> {
-        note(captions)
+        let mut without: Vec<char> =
+            captions.iter().flat_map(|caption| caption.chars()).filter(|c| forms(*c).is_none()).collect();
+        without.sort_unstable();
+        without.dedup();
+        let names: Vec<String> = without.iter().map(|c| printable(&c.to_string()).into_owned()).collect();
+        match names.as_slice() {
+            [] => None,
+            [only] => Some(format!("captions have no small form of {only}: a box stands for it")),
+            several => {
+                Some(format!("captions have no small form of {}: boxes stand for them", several.join(" ")))
+            }
+        }
     }
 }
 
@@ -217,15 +212,18 @@ mod tests {
             ("T‑shirt", "t-shirt"),
         ] {
             assert_eq!(shown(name, 60), shown(plain, 60), "{name}");
-            assert_eq!(note(&[name.into()]), None, "{name}");
+            assert_eq!(Picture::captions_note(&[name.into()]), None, "{name}");
         }
         let expected = ["...", "###", "###", "###", "###", "###", "..."];
         assert_eq!(
             (shown("花", 3), shown("한", 3), shown("\t", 3)),
             (expected.map(String::from).to_vec(), shown("花", 3), shown("花", 3))
         );
-        assert_eq!(note(&["a花".into()]).unwrap(), "captions have no small form of 花: a box stands for it");
-        let note = note(&["花".into(), "b\t花".into()]).unwrap();
+        assert_eq!(
+            Picture::captions_note(&["a花".into()]).unwrap(),
+            "captions have no small form of 花: a box stands for it"
+        );
+        let note = Picture::captions_note(&["花".into(), "b\t花".into()]).unwrap();
         assert_eq!(note, "captions have no small form of \\t 花: boxes stand for them");
     }
 

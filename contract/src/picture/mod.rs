@@ -1,14 +1,14 @@
-//! Pictures of 8-bit pixels, and PNG files of them.
+//! Pictures of 8-bit pixels: grids of images, with captions or without, and PNG and GIF files of them.
 
-use std::{
-    borrow::Cow,
-    io::{self, Write},
-    path::Path,
-};
+mod caption;
+mod gif;
+mod png;
 
-use ndarray::{Array3, Array4, Axis, s};
+use std::borrow::Cow;
 
-use crate::{Error, file};
+use ndarray::{Array3, Array4, ArrayView3, Axis, s};
+
+pub use gif::{Frame, encode_gif};
 
 /// A greyscale or RGB picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,33 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// A picture of these bytes, row by row, pixel by pixel; `None` if they aren't as many as `shape` says.
+    ///
+    /// # Shapes
+    ///
+    /// `shape` is height, width and channels, 1 or 3 of these.
+    pub fn new(shape: [usize; 3], bytes: Vec<u8>) -> Option<Self> {
+        let pixels = Array3::from_shape_vec(shape, bytes).ok()?;
+        matches!(shape[2], 1 | 3).then_some(Self { pixels })
+    }
+
+    /// A picture in colour that is the same all over.
+    pub fn filled(width: usize, height: usize, pixel: [u8; 3]) -> Self {
+        Self { pixels: Array3::from_shape_fn((height, width, 3), |(_, _, channel)| pixel[channel]) }
+    }
+
+    /// Puts an image at column `left` and row `top`, where it must fit; a grey one may go into a picture in
+    /// colour.
+    ///
+    /// # Shapes
+    ///
+    /// `image` is `(C, H, W)`, C 1 or as many channels as the picture has.
+    pub fn paste(&mut self, image: ArrayView3<'_, u8>, [left, top]: [usize; 2]) {
+        let (_, height, width) = image.dim();
+        let mut place = self.pixels.slice_mut(s![top..top + height, left..left + width, ..]);
+        place.assign(&image.permuted_axes([1, 2, 0]));
+    }
+
     /// Lays images out row by row, `columns` to a row; what is left of the last row is black.
     ///
     /// # Shapes
@@ -28,28 +55,31 @@ impl Picture {
     /// ```
     /// use ndarray::Array4;
     /// let images = Array4::from_shape_fn((5, 1, 2, 3), |(n, ..)| n as u8);
-    /// let picture = infer::Picture::grid(&images, 3);
+    /// let picture = contract::Picture::grid(&images, 3);
     /// assert_eq!((picture.width(), picture.height()), (9, 4));
     /// assert_eq!(picture.pixel(3, 2), [4, 4, 4]);
     /// ```
     pub fn grid(images: &Array4<u8>, columns: usize) -> Self {
+        Self::spaced_grid(images, columns, 0)
+    }
+
+    /// As [`grid`](Self::grid), with `gap` black pixels between two images.
+    pub fn spaced_grid(images: &Array4<u8>, columns: usize, gap: usize) -> Self {
         let (count, channels, height, width) = images.dim();
         let columns = columns.max(1);
-        let rows = count.div_ceil(columns);
-        let mut pixels = Array3::zeros((rows * height, columns * width, channels));
+        let side = |cells: usize, pixels: usize| (cells * (pixels + gap)).saturating_sub(gap);
+        let shape = (side(count.div_ceil(columns), height), side(columns, width), channels);
+        let mut grid = Self { pixels: Array3::zeros(shape) };
         for (i, image) in images.axis_iter(Axis(0)).enumerate() {
-            let (top, left) = (i / columns * height, i % columns * width);
-            pixels
-                .slice_mut(s![top..top + height, left..left + width, ..])
-                .assign(&image.permuted_axes([1, 2, 0]));
+            grid.paste(image, [i % columns * (width + gap), i / columns * (height + gap)]);
         }
-        Self { pixels }
+        grid
     }
 
     /// Columns of a grid that is as square as so many images allow: ⌈√count⌉.
     ///
     /// ```
-    /// assert_eq!([1, 4, 5, 10].map(infer::Picture::near_square), [1, 2, 3, 4]);
+    /// assert_eq!([1, 4, 5, 10].map(contract::Picture::near_square), [1, 2, 3, 4]);
     /// ```
     pub fn near_square(count: usize) -> usize {
         let root = count.isqrt();
@@ -90,72 +120,21 @@ impl Picture {
         })
     }
 
-    /// Writes a PNG file, all of it or nothing: to a temporary name beside the target, which is
-    /// synced and renamed. `texts` become its text chunks, keyword and value.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::BadOutput`] as [`check_output`](Self::check_output), [`Error::WriteFailed`].
-    pub fn write_png(&self, path: &Path, texts: &[(&str, String)]) -> Result<(), Error> {
-        Self::check_output(path)?;
-        file::write(path, |sink| self.encode(sink, texts))
-    }
-
-    /// The bytes of a PNG file.
-    ///
-    /// # Errors
-    ///
-    /// If the picture is too large for one.
-    pub fn to_png(&self, texts: &[(&str, String)]) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.encode(&mut bytes, texts)?;
-        Ok(bytes)
-    }
-
-    /// Checks, before any work, that a PNG file can have this path.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::BadOutput`] for another extension, a folder that isn't there, a folder's own name, or a
-    /// file of a training run.
-    pub fn check_output(path: &Path) -> Result<(), Error> {
-        file::check(path, &["png"])
-    }
-
     /// The channels of each pixel, row by row.
-    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+    fn bytes(&self) -> Cow<'_, [u8]> {
         match self.pixels.as_slice() {
             Some(bytes) => bytes.into(),
             None => self.pixels.iter().copied().collect(),
         }
     }
-
-    pub(crate) fn encode(&self, mut sink: impl Write, texts: &[(&str, String)]) -> io::Result<()> {
-        let side = |pixels: usize| u32::try_from(pixels).map_err(io::Error::other);
-        let mut encoder = png::Encoder::new(&mut sink, side(self.width())?, side(self.height())?);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_color(match self.is_greyscale() {
-            true => png::ColorType::Grayscale,
-            false => png::ColorType::Rgb,
-        });
-        for (keyword, text) in texts {
-            encoder.add_itxt_chunk((*keyword).into(), text.clone())?;
-        }
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&self.bytes())?;
-        writer.finish()?;
-        sink.flush()
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
-    /// Non-square images with three channels, each value unlike its neighbours.
-    fn images(count: usize, channels: usize) -> Array4<u8> {
+    /// Non-square images, each value unlike its neighbours.
+    pub fn images(count: usize, channels: usize) -> Array4<u8> {
         Array4::from_shape_fn((count, channels, 2, 3), |(n, c, y, x)| (n * 40 + c * 13 + y * 3 + x + 1) as u8)
     }
 
@@ -175,30 +154,6 @@ mod tests {
             }
         }
         assert_eq!(picture.pixel(6, 0), [0; 3]);
-    }
-
-    #[test]
-    fn a_png_reads_back_as_it_was() -> Result<(), Box<dyn std::error::Error>> {
-        let folder = tempfile::tempdir()?;
-        for channels in [1, 3] {
-            let path = folder.path().join(format!("{channels}.PNG"));
-            let picture = Picture::grid(&images(4, channels), 3);
-            picture.write_png(&path, &[("Seed", "7".into()), ("Model", "größer".into())])?;
-
-            let decoder = png::Decoder::new(io::BufReader::new(fs::File::open(&path)?));
-            let mut reader = decoder.read_info()?;
-            let mut bytes = vec![0; 4 * 9 * channels];
-            let info = reader.next_frame(&mut bytes)?;
-            assert_eq!((info.width, info.height), (9, 4));
-            let read = Array3::from_shape_vec((4, 9, channels), bytes)?;
-            assert_eq!(read, picture.pixels);
-            let texts = &reader.info().utf8_text;
-            assert_eq!(texts[1].keyword, "Model");
-            assert_eq!(texts[1].get_text()?, "größer");
-        }
-        let names: Vec<_> = fs::read_dir(folder.path())?.collect();
-        assert_eq!(names.len(), 2, "nothing temporary is left: {names:?}");
-        Ok(())
     }
 
     #[test]

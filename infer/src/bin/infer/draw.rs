@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use contract::{Contract, files, visible};
+use contract::{
+    Contract, Picture, files,
+    number::{large, whole},
+    print, visible,
+};
 use infer::{
-    Error, Generator, ModelSource, Picture, Sample, check_inputs,
-    command::{JSON_OR_PICTURE, Preview, Source, large, print, whole},
+    Error, Generator, ModelSource, Sample,
+    cli::{JSON_OR_PICTURE, Preview, Source, check_inputs, check_output, write_output},
     find_class,
 };
 
@@ -76,8 +80,8 @@ pub fn draw(request: &Draw) -> Result<()> {
     if to_stdout && common.running.json {
         bail!(Error::BadInput(JSON_OR_PICTURE.into()));
     }
-    if let Some(out) = request.out.as_ref().filter(|_| !to_stdout) {
-        Picture::check_output(out)?;
+    if let Some(out) = &request.out {
+        check_output(out, &["png"])?;
     }
     let source = common.source();
     let contract = source.contract()?;
@@ -86,8 +90,8 @@ pub fn draw(request: &Draw) -> Result<()> {
         Some(out) => out.clone(),
         None => layout.default_file(&contract),
     };
+    check_output(&out, &["png"])?;
     if !to_stdout {
-        Picture::check_output(&out)?;
         let library = common.running.runtime.as_deref();
         check_inputs(
             &out,
@@ -129,7 +133,7 @@ pub fn draw(request: &Draw) -> Result<()> {
         }
         return Ok(print(&picture.to_png(&texts)?)?);
     }
-    picture.write_png(&out, &texts)?;
+    write_output(&out, |sink| picture.encode_png(sink, &texts))?;
 
     let mut said = Source::new(&source, &generator, &common.running);
     if request.captions {

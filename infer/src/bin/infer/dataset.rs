@@ -26,11 +26,13 @@ use contract::{
         place::{self, Claim},
         plan::{Labels, Shard},
     },
-    files, printable,
+    files,
+    number::{from_one, large},
+    printable,
 };
 use infer::{
-    Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options, check_inputs,
-    command::{MOST_AT_ONCE, Source, from_one, large},
+    Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options,
+    cli::{MOST_AT_ONCE, Source, check_inputs},
     find_class,
 };
 use serde::Serialize;

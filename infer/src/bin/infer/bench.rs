@@ -10,10 +10,10 @@ use std::{
 
 use anyhow::Result;
 use clap::Args;
-use contract::latent::latent_batch;
+use contract::{latent::latent_batch, number::from_one};
 use infer::{
     Engine, Generator, ModelSource, Options, Runtime, Sample,
-    command::{MOST_AT_ONCE, Source, from_one},
+    cli::{MOST_AT_ONCE, Source},
 };
 use serde::Serialize;
 

@@ -1,0 +1,179 @@
+//! The views of `infer look` and `export look`: drawn, written and reported.
+
+mod view;
+
+use std::{fmt, io, path::PathBuf};
+
+use contract::{
+    Picture, files,
+    picture::{self, encode_gif},
+    print,
+};
+use ndarray::s;
+use serde::Serialize;
+
+pub use view::{Output, View};
+
+use super::{JSON_OR_PICTURE, Source, check_inputs, check_output, write_output};
+use crate::{
+    Error, Generator, ModelSource,
+    look::{Frame, Space},
+};
+
+/// How long a frame of a GIF is shown, in hundredths of a second.
+const DELAY: u16 = 8;
+
+/// Of all frames together: in colour, 192 MiB.
+const MOST_PIXELS: usize = 1 << 26;
+
+/// What was drawn.
+#[derive(Debug, Serialize)]
+pub struct Drawn {
+    /// The file that was written.
+    pub file: String,
+    /// What it shows, in words.
+    pub shows: String,
+    /// Seed of the latents.
+    pub seed: u64,
+    /// How many images were drawn.
+    pub images: usize,
+    /// Frames of a GIF; 1 of a PNG.
+    pub frames: usize,
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Which model drew it, and on what.
+    #[serde(flatten)]
+    pub source: Source,
+    /// The picture, or the first frame.
+    #[serde(skip)]
+    picture: Picture,
+    /// Whether standard output has it, and so nothing else.
+    #[serde(skip)]
+    to_stdout: bool,
+}
+
+impl View {
+    /// Draws what is asked for, of this model, and writes the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadOutput`], [`Error::BadInput`] and [`Error::UnknownClass`] for what can't be a picture
+    /// of this model; those of loading, running and writing.
+    pub fn draw(&self, source: &ModelSource<'_>) -> Result<Drawn, Error> {
+        let output = self.output();
+        let file: PathBuf = output.out.clone().unwrap_or_else(|| self.default_file().into());
+        let to_stdout = files::is_stdout(&file);
+        if to_stdout && output.running.json {
+            return Err(Error::BadInput(JSON_OR_PICTURE.into()));
+        }
+        check_output(&file, self.extensions())?;
+        check_inputs(&file, [("model", source.path()), ("library", output.running.runtime.as_deref())])?;
+        let animated = self.is_animated(&file);
+        let contract = source.contract()?;
+        // 32 bits are enough to differ, and short enough to type.
+        let seed = output.seed.unwrap_or_else(|| rand::random::<u32>().into());
+        let plan = self.plan(&Space { contract: &contract, model: &source.name(), seed }, animated)?;
+        let frames = if animated { plan.frames() } else { vec![plan.sheet()] };
+
+        let mut generator = Generator::load(source, &output.running.options(plan.images()))?;
+        let labels = if contract.is_labelled() { plan.labels.as_slice() } else { &[] };
+        let [_, height, width] = match generator.declared_shape() {
+            Some(shape) => shape,
+            None => {
+                let first =
+                    generator.of_latents(plan.z.slice(s![..1, ..]), labels.get(..1).unwrap_or_default())?;
+                let (_, channels, height, width) = first.dim();
+                [channels, height, width]
+            }
+        };
+        check_size(&frames, [width, height], output.scale)?;
+        let images = generator.of_latents(plan.z.view(), labels)?;
+
+        let picture = |frame: &Frame| frame.picture(&images, output.captions).enlarged(output.scale);
+        let texts = [
+            ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
+            ("Model", format!("{} {}", contract.architecture, contract.dataset)),
+            ("Seed", seed.to_string()),
+            ("View", plan.shows.clone()),
+        ];
+        let first = picture(&frames[0]);
+        let encode = |mut sink: &mut dyn io::Write| match animated {
+            true => {
+                let frames = frames.iter().map(|frame| picture::Frame::new(&picture(frame), DELAY));
+                encode_gif(&mut sink, frames, &texts)
+            }
+            false => first.encode_png(&mut sink, &texts),
+        };
+        match to_stdout {
+            true => {
+                let mut bytes = Vec::new();
+                let written = encode(&mut bytes).and_then(|()| print(&bytes));
+                written
+                    .map_err(|error| Error::WriteFailed { path: file.clone(), reason: error.to_string() })?;
+            }
+            false => write_output(&file, encode)?,
+        }
+        let mut said = Source::new(source, &generator, &output.running);
+        if output.captions {
+            said.notes.extend(Picture::captions_note(plan.captions()));
+        }
+        Ok(Drawn {
+            file: file.display().to_string(),
+            shows: plan.shows.clone(),
+            seed,
+            images: plan.images(),
+            frames: frames.len(),
+            width: first.width(),
+            height: first.height(),
+            source: said,
+            picture: first,
+            to_stdout,
+        })
+    }
+
+    /// Says what was drawn, in the form that was asked for; nothing where the picture itself went.
+    ///
+    /// # Errors
+    ///
+    /// If standard output can't be written.
+    pub fn print(&self, drawn: &Drawn) -> io::Result<()> {
+        let Output { running, preview, .. } = self.output();
+        if drawn.to_stdout {
+            return Ok(());
+        }
+        running.print(drawn, || format!("{}{drawn}", preview.of(&drawn.picture)))
+    }
+}
+
+/// Refuses what would fill the memory; `width` and `height` are an
+/// image's, captions are not counted.
+fn check_size(frames: &[Frame], [width, height]: [usize; 2], scale: usize) -> Result<(), Error> {
+    let [columns, rows] = frames[0].cells();
+    let sides = [columns.saturating_mul(width * scale), rows.saturating_mul(height * scale)];
+    let pixels = sides[0].saturating_mul(sides[1]).saturating_mul(frames.len());
+    if pixels > MOST_PIXELS {
+        return Err(Error::BadInput(format!(
+            "this is {} × {} pixels in each of {} frames, and a file may have {MOST_PIXELS} pixels in all; \
+             ask for fewer images or a smaller --scale",
+            sides[0],
+            sides[1],
+            frames.len()
+        )));
+    }
+    Ok(())
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, shows, seed, frames, width, height, source, .. } = self;
+        let [shows, file] = [shows, file].map(|text| contract::printable(text));
+        write!(f, "{shows}, seed {seed}: {file} ({width} × {height}")?;
+        match frames {
+            1 => writeln!(f, ")")?,
+            _ => writeln!(f, ", {frames} frames)")?,
+        }
+        source.fmt(f)
+    }
+}
