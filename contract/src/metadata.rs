@@ -96,10 +96,12 @@ pub struct Training {
     pub checkpoint_sha256: Option<String>,
 }
 
-/// The distribution of the latents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The distribution of the latents. Checkpoints have its name in small letters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LatentDistribution {
     /// U(−1, 1), as [`latents`](crate::latent::latents) draws it.
+    #[default]
     Uniform,
     /// N(0, 1), as [`normal_latents`](crate::latent::normal_latents) draws it.
     Normal,

@@ -9,6 +9,7 @@
 //! PYTHON the plain graph, layer by layer, is what the others are compared with.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -19,11 +20,8 @@ use contract::{LatentDistribution, tensor};
 use export::form::{Deconv, Form, Optimize, Precision, Subject};
 use export::lower::Names;
 use export::onnx::{Model, Producer};
-use infer::Runtime;
-use models::{Network, Parameters, dcgan};
-use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
-use ort::value::Tensor as OrtTensor;
+use infer::{Input, ModelSource, Runtime, Session, Values};
+use models::{Architecture, Network, Parameters, Sizes};
 
 /// Batch size and how often each graph runs it.
 const BATCHES: [(usize, usize); 2] = [(1, 201), (64, 25)];
@@ -42,7 +40,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
     let runtime = Runtime::load(None)?;
-    let network = dcgan::Config::default().generator()?;
+    let network = Architecture::LabelledDcgan(Sizes::default()).generator()?;
     let weights = trained_like(&network)?;
     let mut candidates = ours(&network, &weights)?;
     match std::env::var_os("PYTHON") {
@@ -99,7 +97,7 @@ fn trained_like(network: &Network) -> Outcome<Parameters> {
     let weights = network.initialise(1, &Device::Cpu)?;
     for (name, value) in weights.iter() {
         let wave: Vec<f32> = (0..value.elem_count()).map(|i| (i * 37 % 101) as f32 / 500.).collect();
-        if name.ends_with("running_mean") || name.ends_with("offset") {
+        if name.ends_with("running_mean") || name.ends_with("norm.bias") {
             value.set(&Tensor::from_vec(wave, value.dims(), &Device::Cpu)?)?;
         }
     }
@@ -150,14 +148,11 @@ fn torch(python: &Path, weights: &Parameters) -> Outcome<(String, Vec<u8>)> {
     Ok((said.lines().last().unwrap_or_default().to_string(), std::fs::read(onnx)?))
 }
 
-fn session(bytes: &[u8], runtime: &Runtime, threads: usize) -> ort::Result<Session> {
-    Session::builder(runtime.environment())?
-        .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(threads)?
-        .commit_from_memory(bytes)
+fn session(bytes: &[u8], runtime: &'static Runtime, threads: usize) -> Result<Session, String> {
+    Session::load(&ModelSource::Bytes { name: "bench", bytes }, runtime, NonZeroUsize::new(threads))
 }
 
-fn creations(candidates: &[Candidate], runtime: &Runtime, threads: usize) -> Outcome<Vec<f64>> {
+fn creations(candidates: &[Candidate], runtime: &'static Runtime, threads: usize) -> Outcome<Vec<f64>> {
     let mut times = vec![Vec::new(); candidates.len()];
     for _ in 0..CREATIONS {
         for (candidate, times) in candidates.iter().zip(&mut times) {
@@ -183,22 +178,26 @@ fn runs(
     let mut images: Vec<Vec<f32>> = vec![Vec::new(); candidates.len()];
     for round in 0..=rounds {
         for (at, (candidate, session)) in candidates.iter().zip(sessions.iter_mut()).enumerate() {
-            let z = OrtTensor::from_array(([batch, 100], z.clone()))?;
-            let outputs_of = |session: &mut Session| -> ort::Result<Vec<f32>> {
-                let outputs = match candidate.one_hot {
-                    true => {
-                        let y = OrtTensor::from_array(([batch, 10], one_hot.clone()))?;
-                        session.run(ort::inputs!["z" => z, "y" => y])?
-                    }
-                    false => {
-                        let label = OrtTensor::from_array(([batch], labels.clone()))?;
-                        session.run(ort::inputs!["z" => z, "label" => label])?
-                    }
-                };
-                Ok(outputs["image"].try_extract_tensor::<f32>()?.1.to_vec())
+            let input = |name: &'static str, shape: Vec<usize>, values| Input {
+                name: name.into(),
+                shape: shape.into(),
+                values,
             };
+            let inputs = [
+                input("z", vec![batch, 100], Values::Float32((&z).into())),
+                match candidate.one_hot {
+                    true => input("y", vec![batch, 10], Values::Float32((&one_hot).into())),
+                    false => input("label", vec![batch], Values::Int64((&labels).into())),
+                },
+            ];
+            let mut drawn = Vec::new();
             let start = Instant::now();
-            let drawn = outputs_of(session)?;
+            session.run(&inputs, &["image"], |_, values| {
+                if let Values::Float32(numbers) = values {
+                    drawn = numbers.into_owned();
+                }
+                Ok(())
+            })?;
             // The first round warms up.
             match round {
                 0 => images[at] = drawn,

@@ -12,8 +12,7 @@ use candle_core::{Device, Tensor};
 use export::lower::{Names, lower};
 use export::onnx::{Model, Producer};
 use export::passes::simplify;
-use export::session::{Input, Numbers, Session};
-use infer::Runtime;
+use infer::{Input, ModelSource, Runtime, Session, Values};
 use models::{Mode, Network, Shape};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,8 +45,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The very bytes in ONNX Runtime, against Candle.
     let dims = network.input().dims(2);
     let x: Vec<f32> = (0..dims.iter().product()).map(|i| (i % 17) as f32 / 17.).collect();
-    let inputs = [Input { name: "picture".into(), dims: dims.clone(), numbers: Numbers::Float(x.clone()) }];
-    let found = Session::of_bytes(&bytes, Runtime::load(None)?)?.run(&inputs)?;
+    let (shape, values) = ((&dims).into(), Values::Float32((&x).into()));
+    let source = ModelSource::Bytes { name: "own_network", bytes: &bytes };
+    let mut session = Session::load(&source, Runtime::load(None)?, None)?;
+    let mut found = Vec::new();
+    session.run(&[Input { name: "picture".into(), shape, values }], &["logits"], |_, values| {
+        if let Values::Float32(numbers) = values {
+            found = numbers.into_owned();
+        }
+        Ok(())
+    })?;
     let x = Tensor::from_vec(x, dims, &Device::Cpu)?;
     let expected = network.forward(&weights, &x, None, Mode::Sample)?.flatten_all()?.to_vec1::<f32>()?;
     let largest = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);

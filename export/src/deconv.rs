@@ -3,13 +3,12 @@
 use std::fmt;
 use std::time::Instant;
 
-use infer::Runtime;
+use infer::{Input, Runtime, Values};
 use serde::Serialize;
 
-use crate::Result;
-use crate::onnx::Graph;
+use crate::onnx::{Element, Graph, Model, Producer};
 use crate::passes::{dead, deconv};
-use crate::session::{Session, typical_inputs};
+use crate::{Result, session};
 
 /// Sizes of the batches that are timed, and how often each graph runs them.
 const BATCHES: [(usize, usize); 2] = [(1, 31), (64, 7)];
@@ -76,8 +75,12 @@ pub fn fastest(graph: Graph, runtime: &'static Runtime) -> Result<(Graph, Vec<St
         choices.push(names);
     }
     let graphs = choices.iter().map(|names| turn(&graph, names)).collect::<Result<Vec<_>>>()?;
-    let mut sessions =
-        graphs.iter().map(|graph| Session::of_graph(graph, runtime)).collect::<Result<Vec<_>>>()?;
+    let load = |graph| {
+        let producer = Producer { name: "edgegan".into(), version: env!("CARGO_PKG_VERSION").into() };
+        session::load(&Model::new(graph, producer)?.encode(), runtime)
+    };
+    let mut sessions = graphs.iter().map(load).collect::<Result<Vec<_>>>()?;
+    let output = graph.outputs().next().map_or("", |(name, _)| name);
     let mut timings: Vec<Timing> =
         choices.into_iter().map(|turned| Timing { turned, milliseconds: [0.; 2] }).collect();
     for (at, (batch, rounds)) in BATCHES.into_iter().enumerate() {
@@ -88,7 +91,7 @@ pub fn fastest(graph: Graph, runtime: &'static Runtime) -> Result<(Graph, Vec<St
         for round in 0..=rounds {
             for (session, times) in sessions.iter_mut().zip(&mut times) {
                 let start = Instant::now();
-                session.run(&inputs)?;
+                session::run(session, runtime, &inputs, output)?;
                 if round > 0 {
                     times.push(start.elapsed().as_secs_f64() * 1e3);
                 }
@@ -110,4 +113,26 @@ pub fn fastest(graph: Graph, runtime: &'static Runtime) -> Result<(Graph, Vec<St
 
 fn turn(graph: &Graph, names: &[String]) -> Result<Graph> {
     dead::remove(&deconv::subpixel(graph, |name| names.iter().any(|chosen| chosen == name))?)
+}
+
+/// Numbers between −1 and 1 and labels of every class in turn, for a batch of `n`.
+fn typical_inputs(graph: &Graph, n: usize) -> Vec<Input<'static>> {
+    let input = |value: crate::onnx::Value| {
+        let dims: Vec<usize> = value.type_of().dims.iter().map(|dim| dim.fixed().unwrap_or(n)).collect();
+        let count: usize = dims.iter().product();
+        let values = match value.type_of().element {
+            Element::Int64 => {
+                Values::Int64((0..count as i64).map(|i| i % rows(graph, value.name())).collect())
+            }
+            _ => Values::Float32((0..count).map(|i| (i * 37 % 101) as f32 / 50. - 1.).collect()),
+        };
+        Input { name: value.name().to_string().into(), shape: dims.into(), values }
+    };
+    graph.inputs().map(input).collect()
+}
+
+/// How many rows the tables have that an input indexes: its classes.
+fn rows(graph: &Graph, label: &str) -> i64 {
+    let rows = graph.users(label).filter_map(|user| graph.constant(&user.inputs[0])?.dims().first().copied());
+    rows.min().unwrap_or(1) as i64
 }

@@ -22,7 +22,7 @@ use crate::proof::{Cases, Difference, Engine, Taken, Tolerance};
 use crate::quality;
 use crate::reader;
 use crate::report::{Comparison, Report};
-use crate::session::Session;
+use crate::session;
 use crate::trained::{Trained, Weights, Which};
 use crate::{Error, Result};
 
@@ -315,7 +315,7 @@ fn report(
         checkpoint: options.checkpoint.clone(),
         network: trained.kind,
         weights: trained.weights,
-        architecture: trained.architecture,
+        architecture: trained.architecture.to_string(),
         epochs: trained.provenance.passes(),
         dataset: trained.provenance.dataset,
         iterations: trained.provenance.iterations,
@@ -371,10 +371,10 @@ impl Proof<'_> {
 
     fn engines(&self, bytes: &[u8]) -> Result<Vec<Engine>> {
         if !self.is_standard() {
-            let names = self.trained.names();
             return Ok(vec![Engine::Session {
-                session: Session::of_bytes(bytes, self.runtime)?,
-                names: [names.input, names.label],
+                session: session::load(bytes, self.runtime)?,
+                runtime: self.runtime,
+                names: self.trained.names(),
                 batch: self.form.batch.map(|n| n as usize),
                 bytes: self.form.uint8,
             }]);
@@ -434,7 +434,7 @@ fn about(trained: &Trained) -> Vec<(String, String)> {
     });
     let entries = [
         ("network", trained.kind.to_string()),
-        ("architecture", trained.architecture.clone()),
+        ("architecture", trained.architecture.to_string()),
         ("dataset", provenance.dataset.clone()),
         ("classes", json!(provenance.classes).to_string()),
         ("pixel_range", pixel_range(trained).to_string()),
@@ -449,10 +449,7 @@ fn about(trained: &Trained) -> Vec<(String, String)> {
 
 /// What black and white are to a network that takes pictures.
 fn pixel_range(trained: &Trained) -> PixelRange {
-    match &trained.header {
-        Some(header) if header.config.black() < 0. => PixelRange::MinusOneToOne,
-        _ => PixelRange::ZeroToOne,
-    }
+    trained.header.as_ref().map_or(PixelRange::ZeroToOne, |header| header.architecture.pixel_range())
 }
 
 fn levels(range: PixelRange) -> Levels {

@@ -1,9 +1,8 @@
 //! A generator's graph, and what its file says of it.
 
-use contract::{Contract, Golden, LatentDistribution, PixelRange, Training, tensor};
+use contract::{Contract, Golden, PixelRange, Training, tensor};
 use infer::Generator;
 use models::checkpoint::Header;
-use models::dcgan::Latent;
 use models::{Activation, Layer, Network, Parameters, Shape};
 
 use crate::Result;
@@ -42,14 +41,11 @@ pub fn contract(header: &Header, sha256: String, network: &Network) -> std::resu
         other => return Err(format!("its generator ends in {other:?}; expected a sigmoid or tanh")),
     };
     Ok(Contract {
-        architecture: header.architecture.clone(),
+        architecture: header.architecture.name().to_string(),
         dataset: provenance.dataset.clone(),
         classes: provenance.classes.clone(),
         latent_dim,
-        latent_distribution: match header.config.latent {
-            Latent::Uniform => LatentDistribution::Uniform,
-            Latent::Normal => LatentDistribution::Normal,
-        },
+        latent_distribution: header.architecture.sizes().latent,
         pixel_range,
         training: Training {
             // Those that were finished.

@@ -3,14 +3,14 @@
 use candle_core::Tensor;
 use contract::latent::latent_batch;
 use contract::{Contract, LatentDistribution, PixelRange};
-use infer::Generator;
+use infer::{Generator, Input, Runtime, Session, Values};
 use models::{Mode, Network, Parameters, Shape};
 use ndarray::Array2;
 use serde::Serialize;
 
-use crate::Result;
 use crate::form::Precision;
-use crate::session::{Input, Numbers, Session};
+use crate::lower::Names;
+use crate::{Result, session};
 
 /// Sizes of the batches that engines run: alone, uneven, and as `infer` draws many images.
 pub const BATCHES: [usize; 3] = [1, 3, 64];
@@ -133,8 +133,10 @@ pub enum Engine {
     Session {
         /// The file.
         session: Session,
-        /// The names of its inputs.
-        names: [&'static str; 2],
+        /// What it is in.
+        runtime: &'static Runtime,
+        /// The names of its inputs and its output.
+        names: Names<'static>,
         /// The one batch that it takes, if it is fixed.
         batch: Option<usize>,
         /// Whether pixels come as bytes.
@@ -194,7 +196,7 @@ impl Engine {
     pub fn name(&self) -> String {
         match self {
             Engine::Generator(generator) => generator.engine_name(),
-            Engine::Session { session, .. } => session.engine_name(),
+            Engine::Session { runtime, .. } => format!("ONNX Runtime {}", runtime.version()),
         }
     }
 
@@ -220,14 +222,14 @@ impl Engine {
                     .map_err(|error| infer::Error::BadInput(error.to_string()))?;
                 Ok(generator.run(z, &labels)?.into_iter().collect())
             }
-            Engine::Session { session, names: [name, label], bytes, .. } => {
-                let numbers = Numbers::Float(x);
-                let mut inputs = vec![Input { name: name.to_string(), dims: cases.input.dims(n), numbers }];
+            Engine::Session { session, runtime, names, bytes, .. } => {
+                let (shape, values) = (cases.input.dims(n).into(), Values::Float32(x.into()));
+                let mut inputs = vec![Input { name: names.input.into(), shape, values }];
                 if !labels.is_empty() {
-                    let numbers = Numbers::Labels(labels);
-                    inputs.push(Input { name: label.to_string(), dims: vec![n], numbers });
+                    let (shape, values) = (vec![n].into(), Values::Int64(labels.into()));
+                    inputs.push(Input { name: names.label.into(), shape, values });
                 }
-                let found = session.run(&inputs)?;
+                let found = session::run(session, runtime, &inputs, names.output)?;
                 Ok(match cases.range.filter(|_| *bytes) {
                     Some(PixelRange::ZeroToOne) => found.into_iter().map(|level| level / 255.).collect(),
                     Some(PixelRange::MinusOneToOne) => {

@@ -54,7 +54,7 @@ pub struct Trained {
     /// `generator`, `discriminator` or `judge`.
     pub kind: &'static str,
     /// Such as `labelled-dcgan`.
-    pub architecture: String,
+    pub architecture: &'static str,
     /// How it was trained.
     pub provenance: Provenance,
     /// The header of a generator's checkpoint.
@@ -100,10 +100,10 @@ impl Trained {
 fn checkpoint(bytes: &[u8], path: &Path, which: Which, weights: Weights) -> Result<Trained> {
     let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
     let checkpoint = Checkpoint::from_bytes(bytes, path)?;
-    let config = checkpoint.header.config;
+    let architecture = checkpoint.header.architecture;
     let network = match which {
-        Which::Generator => config.generator(),
-        Which::Discriminator => config.discriminator(),
+        Which::Generator => architecture.generator(),
+        Which::Discriminator => architecture.discriminator(),
     };
     let network =
         network.map_err(|error| wrong(format!("its header describes no network ({error}); train again")))?;
@@ -131,7 +131,7 @@ fn checkpoint(bytes: &[u8], path: &Path, which: Which, weights: Weights) -> Resu
         path: path.to_path_buf(),
         sha256,
         kind,
-        architecture: header.architecture.clone(),
+        architecture: header.architecture.name(),
         provenance: header.provenance.clone(),
         weights: (which == Which::Generator).then_some(weights),
         header: Some(header),
@@ -148,7 +148,7 @@ fn judge(bytes: &[u8], path: &Path) -> Result<Trained> {
         path: path.to_path_buf(),
         sha256: judge.sha256.clone(),
         kind: "judge",
-        architecture: models::judge::JUDGE.to_string(),
+        architecture: models::architectures::judge::NAME,
         provenance: judge.header.provenance.clone(),
         header: None,
         score: judge.header.score,

@@ -5,7 +5,7 @@ mod common;
 
 use common::{assert_agreement, every_layer, newest_runtime, random_weights, small};
 use export::generator::lower_generator;
-use models::{Network, Shape, dcgan};
+use models::{Architecture, Network, Shape, Sizes};
 
 #[test]
 fn generator() {
@@ -20,7 +20,7 @@ fn discriminator() {
 #[test]
 fn networks_of_odd_and_tiny_pictures() {
     for (height, width) in [(5, 28), (17, 6), (4, 3)] {
-        let config = dcgan::Config { height, width, ..small() };
+        let config = Architecture::LabelledDcgan(Sizes { height, width, ..*small().sizes() });
         assert_agreement(newest_runtime(), &config.generator().unwrap(), 3);
         assert_agreement(newest_runtime(), &config.discriminator().unwrap(), 4);
     }

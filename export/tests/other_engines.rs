@@ -13,7 +13,8 @@ use candle_onnx::onnx::ModelProto;
 use common::{NAMES, assert_close, encode, every_layer, random_weights, root, small};
 use export::lower::lower;
 use export::passes::{dead, deconv, in_place, padding, simplify};
-use models::{Mode, Network, Parameters, judge};
+use models::architectures::judge;
+use models::{Mode, Network, Parameters};
 use prost::Message;
 
 const BATCH: usize = 3;
@@ -65,7 +66,7 @@ fn reference(folder: &Path, network: &Network, bytes: &[u8], case: &Case) -> Vec
 
 #[test]
 fn the_reference_evaluator() {
-    let judge = judge::Config { classes: 3, channels: 2, height: 9, width: 14 };
+    let judge = judge::Sizes { classes: 3, channels: 2, height: 9, width: 14 };
     let networks = [
         small().generator().unwrap(),
         small().discriminator().unwrap(),
@@ -93,7 +94,7 @@ fn the_reference_evaluator() {
 /// candle-onnx 0.11 has neither ConvTranspose nor DepthToSpace, so the generator is not for it.
 #[test]
 fn candle_onnx() {
-    let judge = judge::Config { classes: 3, channels: 2, height: 9, width: 14 };
+    let judge = judge::Sizes { classes: 3, channels: 2, height: 9, width: 14 };
     for network in [judge.network().unwrap(), small().discriminator().unwrap()] {
         let weights = random_weights(&network, 6);
         let case = case(&network, &weights);

@@ -293,8 +293,12 @@ impl Generator {
         let dim = self.contract.latent_dim;
         let (z, label) = ([latents.len() / dim, dim], [labels.len()]);
         let inputs = [
-            Input { name: tensor::Z, shape: &z, values: Values::Floats(latents) },
-            Input { name: tensor::LABEL, shape: &label, values: Values::Indices(labels) },
+            Input { name: tensor::Z.into(), shape: (&z).into(), values: Values::Float32(latents.into()) },
+            Input {
+                name: tensor::LABEL.into(),
+                shape: (&label).into(),
+                values: Values::Int64(labels.into()),
+            },
         ];
         let inputs = &inputs[..1 + usize::from(self.contract.is_labelled())];
         let run = self.chosen.network.run(inputs, tensor::IMAGE, read);

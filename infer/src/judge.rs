@@ -128,7 +128,8 @@ impl Judge {
         self.images.clear();
         self.images.extend(pixels.iter().map(|level| self.pixel_range.from_u8(*level)));
         let shape = [count, c, h, w];
-        let image = Input { name: tensor::IMAGE, shape: &shape, values: Values::Floats(&self.images) };
+        let (shape, values) = ((&shape).into(), Values::Float32((&self.images).into()));
+        let image = Input { name: tensor::IMAGE.into(), shape, values };
         let classes = self.classes;
         let run = self.chosen.network.run(&[image], tensor::LOGITS, &mut |shape, logits| {
             if shape != [count as i64, classes as i64] {

@@ -46,7 +46,8 @@ pub use contract::Picture;
 pub use device::Device;
 #[cfg(feature = "onnxruntime")]
 pub use engine::onnx_runtime::library::{self as runtime, Runtime};
-pub use engine::{Engine, LOADING_WEIGHTS_PAYS, Placement, Skipped};
+pub use engine::onnx_runtime::session::Session;
+pub use engine::{Engine, Input, LOADING_WEIGHTS_PAYS, Placement, Skipped, Values};
 pub use error::{Error, OLDEST_RUNTIME, Refusal};
 pub use generator::{Generator, Options, Sample};
 pub use judge::{Judge, Reading};

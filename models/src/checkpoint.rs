@@ -14,25 +14,18 @@ use contract::files::{self, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Network, Parameters};
-use crate::sealed::{self, Sealed};
-use crate::{Error, Result, dcgan};
-
-/// The header's format; a reader refuses later ones.
-pub const FORMAT: u32 = 2;
-pub use crate::dcgan::{LABELLED_DCGAN, UNLABELLED_DCGAN};
-
-/// The last format without a digest.
-const UNSEALED: u32 = 1;
+pub use crate::sealed::FORMAT;
+use crate::sealed::{self, FORMATS, Kind, Sealed};
+use crate::{Architecture, Error, Result};
 
 /// What a checkpoint says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// [`FORMAT`].
     pub format: u32,
-    /// [`LABELLED_DCGAN`] or [`UNLABELLED_DCGAN`].
-    pub architecture: String,
-    /// The networks' sizes.
-    pub config: dcgan::Config,
+    /// The networks and their sizes: `architecture` and `config`.
+    #[serde(flatten)]
+    pub architecture: Architecture,
     /// How the weights came about.
     pub provenance: Provenance,
 }
@@ -157,12 +150,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] if it can't be read; otherwise those of [`Checkpoint::from_bytes`].
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        let bytes = files::read(path).map_err(|source| Error::Io {
-            action: "read",
-            path: path.to_path_buf(),
-            source,
-        })?;
-        Checkpoint::from_bytes(&bytes, path)
+        Checkpoint::from_bytes(&files::read(path).map_err(Error::reading(path))?, path)
     }
 
     /// A checkpoint from a file's bytes; `path` is what errors call it.
@@ -177,28 +165,29 @@ impl Checkpoint {
         let json = file.header.as_ref().ok_or_else(|| {
             wrong("a safetensors file without edgegan's header; use one that `train` wrote".to_string())
         })?;
-        let Sealed { header, file_sha256 } = serde_json::from_str::<Sealed<Header>>(json).map_err(|e| {
+        let not_understood = |e: serde_json::Error| {
             wrong(format!("its header is not understood ({e}); it may be of another version"))
-        })?;
-        if !(UNSEALED..=FORMAT).contains(&header.format) {
-            let found = header.format;
-            return Err(wrong(format!("header format {found}, this version reads up to {FORMAT}")));
+        };
+        let Kind { format, architecture } = serde_json::from_str(json).map_err(not_understood)?;
+        if !FORMATS.contains(&format) {
+            return Err(wrong(format!("header format {format}, this version reads up to {FORMAT}")));
         }
-        let found = &header.architecture;
-        if ![LABELLED_DCGAN, UNLABELLED_DCGAN].contains(&found.as_str()) {
+        if !Architecture::NAMES.contains(&architecture.as_str()) {
+            let known = Architecture::NAMES.map(|name| format!("{name:?}")).join(" and ");
+            return Err(wrong(format!("architecture {architecture:?}, this version knows {known}")));
+        }
+        let Sealed { header, file_sha256 } =
+            serde_json::from_str::<Sealed<Header>>(json).map_err(not_understood)?;
+        let sizes = *header.architecture.sizes();
+        if Architecture::from(sizes) != header.architecture {
+            let classes = sizes.classes;
             return Err(wrong(format!(
-                "architecture {found:?}, this version knows {LABELLED_DCGAN:?} and {UNLABELLED_DCGAN:?}"
+                "architecture {architecture:?}, but its sizes are for {classes} classes"
             )));
-        }
-        if found != header.config.architecture() {
-            let classes = header.config.classes;
-            return Err(wrong(format!("architecture {found:?}, but its sizes are for {classes} classes")));
         }
         let check = header.provenance.check();
         check.map_err(|found| wrong(format!("{found}; use another checkpoint or train again")))?;
-        // A digest counts whatever the format that the file says it has.
-        let claims_none = header.format == UNSEALED && file_sha256.is_none();
-        if !claims_none && !file.is_sealed(file_sha256.as_deref()) {
+        if !file.is_as_written(format, file_sha256.as_deref()) {
             return Err(damaged("changed since it was written (its SHA-256 differs)".to_string()));
         }
         Ok(Checkpoint { header, sha256: sha256(bytes), tensors: file.tensors(wrong)? })
@@ -236,14 +225,13 @@ mod tests {
 
     use candle_core::{Device, Tensor};
 
-    use super::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance, UNLABELLED_DCGAN};
-    use crate::dcgan;
+    use super::{Checkpoint, Contents, FORMAT, Header, Provenance};
+    use crate::{Architecture, Sizes};
 
     fn header() -> Header {
         Header {
             format: FORMAT,
-            architecture: LABELLED_DCGAN.to_string(),
-            config: dcgan::Config::default(),
+            architecture: Architecture::LabelledDcgan(Sizes::default()),
             provenance: Provenance {
                 version: "0".to_string(),
                 dataset: "data".to_string(),
@@ -301,16 +289,18 @@ mod tests {
         let written = |header: &Header| {
             let mut contents = Contents::default();
             contents.tensor("a", &Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).unwrap());
-            load(&contents.to_bytes(header, Path::new("file")).unwrap())
+            contents.to_bytes(header, Path::new("file")).unwrap()
         };
-        let mut header = Header { config: dcgan::Config::unlabelled(), ..header() };
-        assert!(
-            written(&header).unwrap_err().contains("\"labelled-dcgan\", but its sizes are for 0 classes")
-        );
-        header.architecture = UNLABELLED_DCGAN.to_string();
-        assert_eq!(written(&header).unwrap().header, header);
-        header.architecture = "stylegan".to_string();
-        assert!(written(&header).unwrap_err().contains("knows \"labelled-dcgan\" and \"unlabelled-dcgan\""));
+        let of = |architecture| Header { architecture, ..header() };
+        let wrong = of(Architecture::LabelledDcgan(Sizes::unlabelled()));
+        let error = load(&written(&wrong)).unwrap_err();
+        assert!(error.contains("\"labelled-dcgan\", but its sizes are for 0 classes"), "{error}");
+        let unlabelled = of(Architecture::UnlabelledDcgan(Sizes::unlabelled()));
+        let mut bytes = written(&unlabelled);
+        assert_eq!(load(&bytes).unwrap().header, unlabelled);
+        let name = String::from_utf8_lossy(&bytes).find("unlabelled-dcgan").unwrap();
+        bytes[name..name + 16].copy_from_slice(b"unlabelled-style");
+        assert!(load(&bytes).unwrap_err().contains("knows \"labelled-dcgan\" and \"unlabelled-dcgan\""));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong with a network, its weights or their file.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's own error.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file can't be written.
     #[error(transparent)]
@@ -59,6 +60,13 @@ pub enum Error {
     /// Candle's own error.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// Of a file that can't be read, as a function for `map_err`.
+    pub fn reading(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io { action: "read", path: path.to_path_buf(), source }
+    }
 }
 
 /// A result with this crate's [`Error`].

@@ -1,119 +1,52 @@
-//! The judge: a small classifier that says which class a picture shows. It is trained on real
-//! pictures alone, and checks what a generator drew.
-//!
-//! The list ends in a linear layer over [`FEATURES`] numbers. These are the judge's *features*: what
-//! it knows of a picture, and what distances between sets of pictures are measured in.
-//!
-//! ```
-//! let config = models::judge::Config::default();
-//! assert_eq!(config.network()?.trainable(), 473_082);
-//! assert_eq!(config.body()?.output().elements(), models::judge::FEATURES);
-//! # Ok::<(), models::Error>(())
-//! ```
+//! A trained judge ([`architectures::judge`](crate::architectures::judge)) and its file: safetensors,
+//! with what it is and where it comes from in the header, and the file's digest, as a generator's
+//! checkpoint has them.
 
-use candle_core::Tensor;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use contract::files::{self, sha256};
 use serde::{Deserialize, Serialize};
 
-use crate::{Builder, Error, Network, Parameters, Result, Shape};
+use crate::architectures::judge::{NAME, Sizes};
+use crate::checkpoint::Provenance;
+use crate::sealed::{self, FORMAT, FORMATS, Kind, Sealed};
+use crate::{Error, Network, Parameters, Result};
 
-mod file;
+/// What a judge's file says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    format: u32,
+    architecture: String,
+    /// The judge's sizes.
+    pub config: Sizes,
+    /// How the weights came about.
+    pub provenance: Provenance,
+    /// How it did on pictures that it was not trained on, if that was measured.
+    pub score: Option<Score>,
+}
 
-pub use file::{Header, Score, is_judge};
-
-/// What a judge's file calls this architecture.
-pub const JUDGE: &str = "convolutional-judge";
-/// Numbers of a picture's features.
-pub const FEATURES: usize = 128;
-/// The last layer: features to logits.
-const OUT: &str = "out.linear";
-
-/// The judge's sizes; the default is MNIST.
+/// Errors on a test set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Classes that it tells apart.
-    pub classes: usize,
-    /// Channels of the pictures.
-    pub channels: usize,
-    /// Rows of the pictures.
-    pub height: usize,
-    /// Columns of the pictures.
-    pub width: usize,
+pub struct Score {
+    /// Pictures judged.
+    pub images: usize,
+    /// Pictures judged wrongly.
+    pub errors: usize,
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config { classes: 10, channels: 1, height: 28, width: 28 }
+impl Header {
+    /// The header of a judge of these sizes.
+    pub fn new(config: Sizes, provenance: Provenance, score: Option<Score>) -> Header {
+        Header { format: FORMAT, architecture: NAME.to_string(), config, provenance, score }
     }
 }
 
-impl Config {
-    /// The whole list: pictures (N, 1, 28, 28) in [0, 1] → logits (N, 10).
-    ///
-    /// # Errors
-    /// If a size is 0 or larger than 1,024.
-    pub fn network(&self) -> Result<Network> {
-        self.features("judge")?.linear(OUT, self.classes).build() // N, 10
-    }
-
-    /// The list up to the features: pictures (N, 1, 28, 28) in [0, 1] → (N, 128).
-    ///
-    /// # Errors
-    /// If a size is 0 or larger than 1,024.
-    pub fn body(&self) -> Result<Network> {
-        self.features("judge's body")?.build()
-    }
-
-    /// The rest of the list: features (N, 128) → logits (N, 10).
-    ///
-    /// # Errors
-    /// If a size is 0 or larger than 1,024.
-    pub fn head(&self) -> Result<Network> {
-        self.check()?;
-        Network::builder("judge's head", Shape::Vector(FEATURES)).linear(OUT, self.classes).build()
-    }
-
-    fn features(&self, name: &str) -> Result<Builder> {
-        self.check()?;
-        let Config { channels, height, width, .. } = *self;
-        Ok(Network::builder(name, Shape::Planes { channels, height, width })
-            .conv_same("h0.conv", 32, 5, 2) //      N, 32, 14, 14
-            .batch_norm("h0.norm")
-            .relu("h0.relu")
-            .conv_same("h1.conv", 48, 3, 1) //      N, 48, 14, 14
-            .batch_norm("h1.norm")
-            .relu("h1.relu")
-            .conv_same("h2.conv", 64, 3, 2) //      N, 64, 7, 7
-            .batch_norm("h2.norm")
-            .relu("h2.relu")
-            .conv_same("h3.conv", 96, 3, 1) //      N, 96, 7, 7
-            .batch_norm("h3.norm")
-            .relu("h3.relu")
-            .conv_same("h4.conv", 128, 3, 2) //     N, 128, 4, 4
-            .batch_norm("h4.norm")
-            .relu("h4.relu")
-            .flatten("h4.flat") //                  N, 2048
-            .linear("features.linear", FEATURES) // N, 128
-            .batch_norm("features.norm")
-            .relu("features.relu"))
-    }
-
-    /// Sizes may come from a file that anyone wrote.
-    fn check(&self) -> Result<()> {
-        let sizes = [
-            ("classes", self.classes),
-            ("channels", self.channels),
-            ("height", self.height),
-            ("width", self.width),
-        ];
-        match sizes.iter().find(|(_, size)| !(1..=1 << 10).contains(size)) {
-            Some((name, size)) => Err(Error::Input {
-                network: JUDGE.to_string(),
-                message: format!("{name} is {size}, but must be from 1 to 1024"),
-            }),
-            None => Ok(()),
-        }
-    }
+/// Whether a file's bytes are a judge: not of which version, nor whether it is whole.
+pub fn is_judge(bytes: &[u8]) -> bool {
+    let json = sealed::header(bytes).ok().flatten();
+    json.and_then(|json| serde_json::from_str::<Kind>(&json).ok())
+        .is_some_and(|kind| kind.architecture == NAME)
 }
 
 /// A trained judge.
@@ -129,6 +62,76 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// A judge with these weights.
+    ///
+    /// # Errors
+    /// If the weights are not those of the header's sizes.
+    pub fn new(header: Header, parameters: Parameters) -> Result<Judge> {
+        let (body, head) = (header.config.body()?, header.config.head()?);
+        Ok(Judge { header, sha256: String::new(), body, head, parameters })
+    }
+
+    /// Writes the file, whole or not at all, and gives its SHA-256.
+    ///
+    /// # Errors
+    /// [`Error::Write`] if the folder can't be written or the disk is full.
+    pub fn save(&self, path: &Path) -> Result<String> {
+        let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
+        let parameters =
+            self.parameters.iter().map(|(name, value)| (name.to_string(), value.as_tensor().clone()));
+        let bytes = sealed::to_bytes(&self.header, parameters, wrong)?;
+        files::write(path, |file| file.write_all(&bytes))?;
+        Ok(sha256(&bytes))
+    }
+
+    /// Reads a judge.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file can't be read; else as [`Judge::from_bytes`].
+    pub fn load(path: &Path, device: &Device) -> Result<Judge> {
+        Judge::from_bytes(&files::read(path).map_err(Error::reading(path))?, path, device)
+    }
+
+    /// A judge from its file's bytes; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if it is cut short, is no safetensors file, was changed after it was
+    /// written, or is no judge.
+    pub fn from_bytes(bytes: &[u8], path: &Path, device: &Device) -> Result<Judge> {
+        let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
+        let remedy = "use another judge, or train one with `evaluate train-judge`";
+        let file = sealed::File::open(bytes).map_err(|why| wrong(format!("{why}; {remedy}")))?;
+        let json = (file.header.as_ref())
+            .ok_or_else(|| wrong(format!("a safetensors file without edgegan's header; {remedy}")))?;
+        let not_understood = |e: serde_json::Error| {
+            wrong(format!("its header is not understood ({e}); it may be of another version"))
+        };
+        let kind: Kind = serde_json::from_str(json).map_err(not_understood)?;
+        if kind.architecture != NAME {
+            let found = kind.architecture;
+            return Err(wrong(format!("architecture {found:?}, which is no judge ({NAME:?}); {remedy}")));
+        }
+        if !FORMATS.contains(&kind.format) {
+            let found = kind.format;
+            return Err(wrong(format!("a judge of format {found}, this version reads up to {FORMAT}")));
+        }
+        let Sealed { header, file_sha256 } =
+            serde_json::from_str::<Sealed<Header>>(json).map_err(not_understood)?;
+        if !file.is_as_written(kind.format, file_sha256.as_deref()) {
+            return Err(wrong(format!("changed since it was written (its SHA-256 differs); {remedy}")));
+        }
+        let named = header.provenance.classes.len();
+        if named != header.config.classes {
+            let classes = header.config.classes;
+            return Err(wrong(format!("it names {named} classes, but has {classes}; {remedy}")));
+        }
+        header.provenance.check().map_err(|found| wrong(format!("{found}; {remedy}")))?;
+        let refused = |error: Error| wrong(format!("{error}; {remedy}"));
+        let network = header.config.network().map_err(refused)?;
+        let parameters = network.with_weights(file.tensors(wrong)?, device).map_err(refused)?;
+        Ok(Judge { sha256: sha256(bytes), ..Judge::new(header, parameters)? })
+    }
+
     /// The features of pictures.
     ///
     /// # Shapes
@@ -159,26 +162,145 @@ impl Judge {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use candle_core::{Device, Tensor};
 
-    use super::Config;
+    use super::{Header, Judge, Score, Sizes, is_judge};
+    use crate::Architecture;
+    use crate::checkpoint::{self, Checkpoint, Contents, Provenance};
 
-    #[test]
-    fn body_and_head_are_the_whole_list() {
-        // Neither square nor even, and coloured.
-        let config = Config { classes: 3, channels: 3, height: 9, width: 14 };
-        let network = config.network().unwrap();
-        let parameters = network.initialise(5, &Device::Cpu).unwrap();
-        let x = Tensor::rand(0f32, 1., (2, 3, 9, 14), &Device::Cpu).unwrap();
-        let whole = network.sample(&parameters, &x, None).unwrap();
-        let features = config.body().unwrap().sample(&parameters, &x, None).unwrap();
-        let logits = config.head().unwrap().sample(&parameters, &features, None).unwrap();
-        assert_eq!(whole.to_vec2::<f32>().unwrap(), logits.to_vec2::<f32>().unwrap());
+    const CONFIG: Sizes = Sizes { classes: 2, channels: 1, height: 8, width: 12 };
+
+    fn provenance() -> Provenance {
+        Provenance {
+            version: "0".to_string(),
+            dataset: "dashes".to_string(),
+            dataset_sha256: "0".repeat(64),
+            split: "train".to_string(),
+            classes: vec!["short".to_string(), "long".to_string()],
+            images: 7,
+            recipe: "judge".to_string(),
+            seed: 3,
+            batch_size: 2,
+            iterations: 5,
+            epochs: 1.5,
+            device: "cpu".to_string(),
+        }
+    }
+
+    fn saved(path: &Path) -> Judge {
+        let parameters = CONFIG.network().unwrap().initialise(1, &Device::Cpu).unwrap();
+        let score = Some(Score { images: 9, errors: 1 });
+        let judge = Judge::new(Header::new(CONFIG, provenance(), score), parameters).unwrap();
+        let sha256 = judge.save(path).unwrap();
+        Judge { sha256, ..judge }
+    }
+
+    /// The same judge as it was written before there was a digest.
+    fn unsealed(bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for (from, to) in [(r#"\"format\":2"#, r#"\"format\":1"#), ("file_sha256", "File_sha256")] {
+            let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+        }
+        bytes
     }
 
     #[test]
-    fn sizes_that_no_judge_has_are_refused_by_name() {
-        let error = Config { width: 0, ..Config::default() }.network().unwrap_err().to_string();
-        assert!(error.contains("width is 0"), "{error}");
+    fn every_bit_counts_but_in_files_of_before_there_was_a_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("judge.safetensors");
+        saved(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let load = |bytes: &[u8]| Judge::from_bytes(bytes, &path, &Device::Cpu).map_err(|e| e.to_string());
+        let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+        // A bit of each byte of the header, and of some of the weights.
+        for i in (0..header).chain((header..whole.len()).step_by(10_007)) {
+            let mut changed = whole.clone();
+            changed[i] ^= 1 << (i % 8);
+            assert!(load(&changed).is_err(), "byte {i}");
+        }
+        let mut changed = whole.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        let error = load(&changed).unwrap_err();
+        assert!(error.contains("changed since it was written") && error.contains("train-judge"), "{error}");
+        assert_eq!(load(&unsealed(&changed)).unwrap().header.provenance, provenance());
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("judge.safetensors");
+        let written = saved(&path);
+        let read = Judge::load(&path, &Device::Cpu).unwrap();
+        assert_eq!((&read.header, &read.sha256), (&written.header, &written.sha256));
+        let x = Tensor::rand(0f32, 1., (3, 1, 8, 12), &Device::Cpu).unwrap();
+        let logits =
+            |judge: &Judge| judge.logits(&judge.features(&x).unwrap()).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(logits(&read), logits(&written));
+        assert!(is_judge(&std::fs::read(&path).unwrap()));
+    }
+
+    #[test]
+    fn a_generator_is_no_judge_and_a_judge_no_generator() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.safetensors");
+        let header = checkpoint::Header {
+            format: checkpoint::FORMAT,
+            architecture: Architecture::LabelledDcgan(crate::Sizes::default()),
+            provenance: provenance(),
+        };
+        Contents::default().save(&header, &path).unwrap();
+        assert!(!is_judge(&std::fs::read(&path).unwrap()));
+        let error = Judge::load(&path, &Device::Cpu).unwrap_err().to_string();
+        assert!(error.contains("\"labelled-dcgan\", which is no judge"), "{error}");
+        saved(&path);
+        assert!(Checkpoint::load(&path).is_err());
+    }
+
+    #[test]
+    fn numbers_that_no_judge_has_are_refused_before_memory_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("judge.safetensors");
+        let mut judge = saved(&path);
+        let written = judge.header.clone();
+        for (change, part) in [
+            (
+                (|h| h.config.height = 1 << 40) as fn(&mut Header),
+                "height is 1099511627776, but must be from 1",
+            ),
+            (|h| h.config.channels = 0, "channels is 0, but must be from 1 to 1024"),
+            (|h| h.config.classes = 3, "names 2 classes, but has 3"),
+            (|h| h.provenance.images = 0, "images 0; expected 1 to"),
+            (|h| h.provenance.iterations = u64::MAX, "iterations 18446744073709551615; expected 0 to"),
+            (|h| h.provenance.epochs = -1., "epochs -1; expected 0 or more"),
+        ] {
+            judge.header = written.clone();
+            change(&mut judge.header);
+            judge.save(&path).unwrap();
+            let error = Judge::load(&path, &Device::Cpu).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("judge.safetensors"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_judge_say_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("judge.safetensors");
+        saved(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let load = |bytes: &[u8]| Judge::from_bytes(bytes, &path, &Device::Cpu).unwrap_err().to_string();
+        assert!(load(&whole[..whole.len() - 1]).contains("cut short"));
+        assert!(load(b"no tensors at all").contains("no safetensors file"));
+        let text = |from: &str, to: &str| {
+            let mut bytes = unsealed(&whole);
+            let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+            bytes
+        };
+        assert!(load(&text(r#"\"format\":1"#, r#"\"format\":9"#)).contains("a judge of format 9"));
+        assert!(load(&text(r#"\"classes\":2"#, r#"\"classes\":3"#)).contains("names 2 classes, but has 3"));
+        assert!(load(&text(r#"\"height\":8"#, r#"\"height\":9"#)).contains("features.linear.weight"));
     }
 }

@@ -2,23 +2,23 @@
 //!
 //! A [`Network`] is an ordered list of named [`Layer`]s. The forward pass walks the list, training
 //! walks it back, and the ONNX exporter walks the same list again, so the three can't disagree.
-//! [`dcgan`] holds the lists themselves; a new network is a new list there.
+//! [`architectures`] holds the lists themselves; a new network is a new file there.
 //!
 //! | file | what it says |
 //! |---|---|
-//! | [`dcgan`] | the generators and discriminators, labelled or not, each reading like the paper's table |
-//! | [`judge`] | the classifier that checks what a generator drew, and its file |
+//! | [`architectures`] | a file each: generator and discriminator, reading like the paper's table; the judge |
 //! | [`layers`] | a file each: what the layer is, its parameters, its output shape, its forward and backward pass |
 //! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |
 //! | [`trace`] | a forward pass that remembers what the backward pass needs, and the backward pass |
 //! | [`checkpoint`] | weights, configuration and provenance in one safetensors file |
+//! | [`judge`] | the trained classifier that checks what a generator drew, and its file |
 //! | `sealed` | safetensors files that are to the bit what was written, or refused |
 //! | [`ops`] | the kernels under training, for CPU and CUDA: unfold and fold, batch norm, Adam |
 //!
 //! Letters, here and in every comment: N batch, C channels, H height, W width, z latent, y label.
 
+pub mod architectures;
 pub mod checkpoint;
-pub mod dcgan;
 mod error;
 pub mod judge;
 pub mod layers;
@@ -27,6 +27,7 @@ pub mod ops;
 mod sealed;
 pub mod trace;
 
+pub use architectures::{Architecture, Sizes};
 pub use error::{Error, Result};
 pub use layers::{Activation, Layer, Shape, Window};
 pub use network::{Builder, Mode, NamedLayer, Network, Parameters};

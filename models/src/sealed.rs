@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 use candle_core::{DType, Device, Tensor};
 use contract::files::{hex, sha256};
@@ -15,6 +16,13 @@ use sha2::{Digest, Sha256};
 use crate::{Error, Result};
 
 const KEY: &str = "edgegan";
+
+/// The header's format; a reader refuses later ones.
+pub const FORMAT: u32 = 2;
+/// The last format without a digest.
+const UNSEALED: u32 = 1;
+/// Those that are read.
+pub(crate) const FORMATS: RangeInclusive<u32> = UNSEALED..=FORMAT;
 
 /// What stands before the digest in a file: the header is JSON within a string of JSON.
 const SEAL: &str = r#"\"file_sha256\":\""#;
@@ -29,6 +37,13 @@ pub(crate) struct Sealed<H> {
     /// Files of before there was one have none.
     #[serde(default)]
     pub file_sha256: Option<String>,
+}
+
+/// What every header says.
+#[derive(Deserialize)]
+pub(crate) struct Kind {
+    pub format: u32,
+    pub architecture: String,
 }
 
 /// A file's bytes, the same for the same contents. `wrong` makes an error of a sentence.
@@ -87,8 +102,12 @@ impl<'a> File<'a> {
         Ok(File { bytes, tensors, header })
     }
 
-    /// Whether the file has this digest.
-    pub(crate) fn is_sealed(&self, digest: Option<&str>) -> bool {
+    /// Whether the file has the digest that its header states. One that is stated counts, whatever the
+    /// format.
+    pub(crate) fn is_as_written(&self, format: u32, digest: Option<&str>) -> bool {
+        if format == UNSEALED && digest.is_none() {
+            return true;
+        }
         let bytes = self.bytes;
         let (Some(start), Some(digest)) = (seal(bytes), digest) else { return false };
         let mut hash = Sha256::new();

@@ -303,20 +303,14 @@ fn walk_backward(
         let wanted = Wanted { input: wanted.input || i > 0, ..wanted };
         // Steps that change no numbers were left out in the forward pass, their shapes with them.
         dh = dh.reshape(site.output.dims(n))?;
-        let weighted = match &network.layers()[step.layer].layer {
+        let gradients = match &network.layers()[step.layer].layer {
             Layer::Linear(linear) => linear.backward(&site, &step.x, &dh, wanted)?,
             Layer::Conv2d(convolution) => convolution.backward(&site, &step.x, &dh, wanted)?,
             Layer::ConvTranspose2d(convolution) => convolution.backward(&site, &step.x, &dh, wanted)?,
             Layer::BatchNorm(norm) => {
+                let (Some(y), Some(statistics)) = (&step.y, &step.statistics) else { continue };
                 let after = network.activation_after(step.layer);
-                if let (Some(y), Some(statistics)) = (&step.y, &step.statistics) {
-                    let gradients = norm.backward(&site, (&step.x, y, statistics), after, &dh)?;
-                    if wanted.parameters {
-                        parameters.extend([gradients.bias, gradients.weight]);
-                    }
-                    dh = gradients.x;
-                }
-                continue;
+                norm.backward(&site, (&step.x, y, statistics), after, &dh)?
             }
             Layer::Activation(f) => {
                 if let Some(y) = &step.y {
@@ -328,8 +322,10 @@ fn walk_backward(
             Layer::Label(_) | Layer::Reshape(_) | Layer::Flatten => continue,
         };
         // Last in the list comes first: `parameters` is reversed at the end.
-        parameters.extend(weighted.parameters.into_iter().flat_map(|(weight, bias)| [bias, weight]));
-        match weighted.x {
+        if wanted.parameters {
+            parameters.extend(gradients.parameters.into_iter().flat_map(|(weight, bias)| [bias, weight]));
+        }
+        match gradients.x {
             Some(dx) => dh = dx,
             None => break,
         }

@@ -3,10 +3,17 @@
 #![cfg(test)]
 
 use candle_core::{DType, Device, Tensor};
-use models::dcgan::Config;
-use models::{Mode, Network};
+use models::{Architecture, Mode, Network, Sizes};
 
 const N: usize = 7;
+
+fn labelled() -> Architecture {
+    Architecture::LabelledDcgan(Sizes::default())
+}
+
+fn unlabelled() -> Architecture {
+    Architecture::UnlabelledDcgan(Sizes::unlabelled())
+}
 
 /// Runs the list layer by layer and gives the dimensions after each.
 fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
@@ -34,7 +41,7 @@ fn assert_table(network: &Network, rows: &[(&str, &[usize])]) {
 
 #[test]
 fn generator() {
-    let network = Config::default().generator().unwrap();
+    let network = labelled().generator().unwrap();
     assert_eq!(network.trainable(), 7_065_211);
     assert_table(
         &network,
@@ -61,7 +68,7 @@ fn generator() {
 
 #[test]
 fn discriminator() {
-    let network = Config::default().discriminator().unwrap();
+    let network = labelled().discriminator().unwrap();
     assert_eq!(network.trainable(), 3_769_479);
     assert_table(
         &network,
@@ -86,7 +93,7 @@ fn discriminator() {
 
 #[test]
 fn unlabelled_generator() {
-    let network = Config::unlabelled().generator().unwrap();
+    let network = unlabelled().generator().unwrap();
     assert_eq!((network.trainable(), network.classes()), (5_135_363, None));
     assert_table(
         &network,
@@ -112,7 +119,7 @@ fn unlabelled_generator() {
 
 #[test]
 fn unlabelled_discriminator() {
-    let network = Config::unlabelled().discriminator().unwrap();
+    let network = unlabelled().discriminator().unwrap();
     assert_eq!((network.trainable(), network.classes()), (4_316_545, None));
     assert_table(
         &network,
@@ -138,8 +145,9 @@ fn unlabelled_discriminator() {
 /// 18, 35.
 #[test]
 fn an_unlabelled_pair_for_uneven_pictures() {
-    let narrow = Config { channels: 1, height: 50, width: 35, generator_filters: 2, ..Config::unlabelled() };
-    let narrow = Config { discriminator_filters: 3, ..narrow };
+    let sizes = Sizes { channels: 1, height: 50, width: 35, generator_filters: 2, ..Sizes::unlabelled() };
+    let sizes = Sizes { discriminator_filters: 3, ..sizes };
+    let narrow = Architecture::UnlabelledDcgan(sizes);
     let planes = |network: &Network| -> Vec<Vec<usize>> {
         let shapes = shapes(network).into_iter().filter(|(_, dims)| dims.len() == 4);
         shapes
@@ -152,14 +160,14 @@ fn an_unlabelled_pair_for_uneven_pictures() {
     let discriminator = [[N, 3, 25, 18], [N, 6, 13, 9], [N, 12, 7, 5], [N, 24, 4, 3]];
     assert_eq!(planes(&narrow.discriminator().unwrap()), discriminator);
     // The smallest that there is.
-    let one = Config { height: 1, width: 1, ..narrow };
+    let one = Architecture::UnlabelledDcgan(Sizes { height: 1, width: 1, ..sizes });
     assert_eq!(one.generator().unwrap().output().dims(2), [2, 1, 1, 1]);
     assert_eq!(one.discriminator().unwrap().output().dims(2), [2, 1]);
 }
 
 #[test]
 fn initial_weights_are_those_of_the_paper_and_the_same_for_a_seed() {
-    let network = Config::default().discriminator().unwrap();
+    let network = labelled().discriminator().unwrap();
     let [first, again, other] = [5, 5, 6].map(|seed| network.initialise(seed, &Device::Cpu).unwrap());
     let values = |p: &models::Parameters, name: &str| -> Vec<f32> {
         p.get(name).unwrap().flatten_all().unwrap().to_vec1().unwrap()

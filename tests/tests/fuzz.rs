@@ -22,8 +22,8 @@ use contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use infer::ModelSource;
-use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, LABELLED_DCGAN, Provenance};
-use models::dcgan;
+use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, Provenance};
+use models::{Architecture, Sizes};
 use ndarray::Array4;
 use rand::Rng;
 use rand::seq::{IndexedMutRandom, IndexedRandom};
@@ -287,9 +287,9 @@ fn fuzz_npz(count: u64) {
     fuzz("deflated NPZ", count, &inflated, |random| make(random, method), read);
 }
 
-fn checkpoint() -> (dcgan::Config, Vec<u8>) {
-    let config = dcgan::Config {
-        latent: dcgan::Latent::Uniform,
+fn checkpoint() -> (Architecture, Vec<u8>) {
+    let architecture = Architecture::LabelledDcgan(Sizes {
+        latent: LatentDistribution::Uniform,
         latent_dim: 3,
         classes: 2,
         channels: 1,
@@ -299,11 +299,10 @@ fn checkpoint() -> (dcgan::Config, Vec<u8>) {
         generator_units: 2,
         discriminator_filters: 1,
         discriminator_units: 2,
-    };
+    });
     let header = Header {
         format: FORMAT,
-        architecture: LABELLED_DCGAN.to_string(),
-        config,
+        architecture,
         provenance: Provenance {
             version: "0".to_string(),
             dataset: "data".to_string(),
@@ -319,11 +318,11 @@ fn checkpoint() -> (dcgan::Config, Vec<u8>) {
             device: "cpu".to_string(),
         },
     };
-    let generator = config.generator().unwrap().initialise(0, &Device::Cpu).unwrap();
+    let generator = architecture.generator().unwrap().initialise(0, &Device::Cpu).unwrap();
     let mut contents = Contents::default();
     contents.parameters("raw", &generator);
     contents.tensor("scalar", &Tensor::new(1f32, &Device::Cpu).unwrap());
-    (config, contents.to_bytes(&header, Path::new("fuzz")).unwrap())
+    (architecture, contents.to_bytes(&header, Path::new("fuzz")).unwrap())
 }
 
 /// Gives a changed checkpoint the digest of what it now is, so that what lies behind the check is
@@ -350,7 +349,7 @@ fn restate_length(bytes: &mut [u8]) {
 
 fn fuzz_checkpoint(count: u64) {
     const OLD: &[u8] = br#"\"format\":1,"#;
-    let (config, whole) = checkpoint();
+    let (architecture, whole) = checkpoint();
     let head = whole.windows(3).position(|window| window == b"]}}").unwrap();
     let seeds = [whole.clone()];
     let make = |random: &mut ChaCha8Rng| {
@@ -361,7 +360,7 @@ fn fuzz_checkpoint(count: u64) {
         }
         input
     };
-    let network = config.generator().unwrap();
+    let network = architecture.generator().unwrap();
     let read = |input: &[u8]| {
         let Ok(checkpoint) = Checkpoint::from_bytes(input, Path::new("fuzz")) else { return false };
         let weights = checkpoint.parameters("raw", &network, &Device::Cpu);
@@ -369,7 +368,7 @@ fn fuzz_checkpoint(count: u64) {
             assert_eq!(weights.iter().count(), network.parameters().len());
         }
         // What `export` does with a file of anyone's.
-        let _ = checkpoint.header.config.generator().map(|generator| generator.trainable());
+        let _ = checkpoint.header.architecture.generator().map(|generator| generator.trainable());
         true
     };
     // Without a new digest nothing passes but the file itself.

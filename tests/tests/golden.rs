@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use models::dcgan::Config;
-use models::{Mode, Network, Parameters};
+use models::{Architecture, Mode, Network, Parameters, Sizes};
 use train::recipe::Recipe;
 use train::trainer::Trainer;
 
@@ -15,7 +14,7 @@ const ITERATIONS: usize = 3;
 /// A file of PyTorch's numbers, and the networks that they are of.
 struct Golden {
     tensors: HashMap<String, Tensor>,
-    config: Config,
+    pair: Architecture,
     /// Layers whose bias comes right before a batch norm.
     noisy: &'static [&'static str],
     /// How far rounding noise may move these in single precision.
@@ -38,32 +37,32 @@ fn places() -> Vec<Place> {
 
 impl Golden {
     fn labelled() -> Golden {
-        let config = Config {
+        let sizes = Sizes {
             generator_filters: 4,
             generator_units: 16,
             discriminator_filters: 4,
             discriminator_units: 16,
-            ..Config::default()
+            ..Sizes::default()
         };
         Golden {
             tensors: load("dcgan.safetensors"),
-            config,
+            pair: Architecture::LabelledDcgan(sizes),
             noisy: &["h0.linear", "h1.linear", "h2.deconv", "h1.conv", "h2.linear"],
             noise: 2e-4,
         }
     }
 
     fn unlabelled() -> Golden {
-        let config = Config {
+        let sizes = Sizes {
             height: 20,
             width: 30,
             generator_filters: 2,
             discriminator_filters: 2,
-            ..Config::unlabelled()
+            ..Sizes::unlabelled()
         };
         Golden {
             tensors: load("unlabelled.safetensors"),
-            config,
+            pair: Architecture::UnlabelledDcgan(sizes),
             noisy: &["h0.linear", "h1.deconv", "h2.deconv", "h3.deconv", "h1.conv", "h2.conv", "h3.conv"],
             // What six steps of Adam can make of it.
             noise: 1.2e-3,
@@ -75,7 +74,7 @@ impl Golden {
     }
 
     fn networks(&self) -> (Network, Network) {
-        (self.config.generator().unwrap(), self.config.discriminator().unwrap())
+        (self.pair.generator().unwrap(), self.pair.discriminator().unwrap())
     }
 
     fn get(&self, name: &str, (dtype, device): &Place) -> Tensor {
@@ -84,7 +83,7 @@ impl Golden {
 
     /// Zeros where there are none.
     fn labels(&self, (_, device): &Place) -> Tensor {
-        match self.config.is_labelled() {
+        match self.pair.classes().is_some() {
             true => self.get("label", &(DType::U32, device.clone())),
             false => Tensor::zeros(self.tensors["x"].dims()[0], DType::U32, device).unwrap(),
         }

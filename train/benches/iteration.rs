@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use clap::Parser;
-use models::dcgan::Config;
+use models::{Architecture, Sizes};
 use models::{Result, Wanted};
 use train::batches::latents;
 use train::device::{Choice, Precision};
@@ -94,14 +94,14 @@ const COMPILED_TF32: Torch =
 
 impl Torch {
     /// Median milliseconds of PyTorch's iteration, and the process's peak memory in MB.
-    fn run(self, config: &Config, batch: usize, device: &Device) -> Option<(f64, f64)> {
+    fn run(self, networks: &Architecture, batch: usize, device: &Device) -> Option<(f64, f64)> {
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_string());
         // Beside the sources, wherever the checkout is now.
         let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| "train".to_string());
         let numbers = [batch, THREADS, WARMUP, ITERATIONS].map(|n| n.to_string());
         let mut command = Command::new(python);
         command.arg(format!("{folder}/benches/torch_iteration.py")).args(numbers).args(self.arguments);
-        command.args((!config.is_labelled()).then_some("--unlabelled"));
+        command.args(networks.classes().is_none().then_some("--unlabelled"));
         let output = command.args(device.is_cuda().then_some("--cuda")).stderr(Stdio::null()).output();
         let output = output.ok().filter(|output| output.status.success())?;
         let text = String::from_utf8(output.stdout).ok()?;
@@ -129,7 +129,7 @@ fn instructions() -> Option<perf_event::Counter> {
 
 /// A pair of networks with a batch that stays the same.
 struct Setting {
-    config: Config,
+    networks: Architecture,
     trainer: Trainer,
     x: Tensor,
     y: Tensor,
@@ -138,17 +138,17 @@ struct Setting {
 }
 
 impl Setting {
-    fn new(config: Config, batch: usize, device: &Device) -> Result<Setting> {
-        let trainer = Trainer::new(&config, Recipe::default(), 0, device)?;
-        let Config { classes, channels, height, width, .. } = config;
-        let x = Tensor::rand(config.black() as f32, 1., (batch, channels, height, width), device)?;
+    fn new(networks: Architecture, batch: usize, device: &Device) -> Result<Setting> {
+        let trainer = Trainer::new(&networks, Recipe::default(), 0, device)?;
+        let Sizes { classes, channels, height, width, .. } = *networks.sizes();
+        let x = Tensor::rand(networks.black() as f32, 1., (batch, channels, height, width), device)?;
         let y = Tensor::from_iter((0..batch as u32).map(|i| i % classes.max(1) as u32), device)?;
-        Ok(Setting { config, trainer, x, y, batch, t: 0 })
+        Ok(Setting { networks, trainer, x, y, batch, t: 0 })
     }
 
     fn iteration(&mut self) -> Result<()> {
         self.t += 1;
-        let z = latents(0, self.t, self.batch, &self.config, self.x.device())?;
+        let z = latents(0, self.t, self.batch, self.networks.sizes(), self.x.device())?;
         self.trainer.iteration(&self.x, &self.y, &z).map(|_| ())
     }
 }
@@ -156,7 +156,8 @@ impl Setting {
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let cli = Cli::parse();
     let device = cli.device.open()?;
-    let config = if cli.unlabelled { Config::unlabelled() } else { Config::default() };
+    let sizes = if cli.unlabelled { Sizes::unlabelled() } else { Sizes::default() };
+    let networks = Architecture::from(sizes);
     memory::keep_freed();
     #[cfg(target_os = "linux")]
     let mut counter = instructions();
@@ -164,24 +165,24 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
     println!(
         "{} of {}×{}×{}, medians of {ITERATIONS}, {}\n",
-        config.architecture(),
-        config.width,
-        config.height,
-        config.channels,
+        networks.name(),
+        sizes.width,
+        sizes.height,
+        sizes.channels,
         match device.is_cuda() {
             true => Precision::Float32.describe(&device),
             false => format!("CPU, {THREADS} threads, float32"),
         }
     );
     println!("batch                             ms  images/s      faster by   peak MB");
-    for &batch in if config.is_labelled() { &[64, 256][..] } else { &[64] } {
+    for &batch in if networks.classes().is_some() { &[64, 256][..] } else { &[64] } {
         let precisions: &[Precision] = match device.is_cuda() {
             true => &[Precision::Float32, Precision::Tf32],
             false => &[Precision::Float32],
         };
         for &precision in precisions {
             precision.apply(&device)?;
-            let mut setting = Setting::new(config, batch, &device)?;
+            let mut setting = Setting::new(networks, batch, &device)?;
             #[cfg(target_os = "linux")]
             let before = counter.as_mut().and_then(|counter| counter.read().ok());
             let ours = measure(&device, || setting.iteration())?;
@@ -216,7 +217,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
                 if torch.precision != precision {
                     continue;
                 }
-                if let Some((theirs, their_memory)) = torch.run(&config, batch, &device) {
+                if let Some((theirs, their_memory)) = torch.run(&networks, batch, &device) {
                     let ratio = theirs / ours.time;
                     println!(
                         "{batch:>5}  {:>22}  {theirs:>7.2}  {:>8.0}  {ratio:>12.2}×  {their_memory:>7.0}",
@@ -228,15 +229,15 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         }
     }
     Precision::Float32.apply(&device)?;
-    parts(config, &device)
+    parts(networks, &device)
 }
 
 /// Times the parts of an iteration.
-fn parts(config: Config, device: &Device) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn parts(networks: Architecture, device: &Device) -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("\nparts of an iteration, batch 64           ms");
-    let Setting { trainer, y, .. } = Setting::new(config, 64, device)?;
+    let Setting { trainer, y, .. } = Setting::new(networks, 64, device)?;
     let Trainer { generator, discriminator, g, d, .. } = &trainer;
-    let z = latents(0, 0, 64, &config, device)?;
+    let z = latents(0, 0, 64, networks.sizes(), device)?;
     let fake = generator.trace(g, &z, Some(&y))?;
     let judged = discriminator.trace(d, &fake.output, Some(&y))?;
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);

@@ -8,7 +8,8 @@
 //! epoch, and no batch is short where N doesn't divide the number of pictures.
 
 use candle_core::{DType, Device, Result, Tensor};
-use models::dcgan::{self, Latent};
+use contract::LatentDistribution;
+use models::Sizes;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -18,13 +19,13 @@ use crate::sources::LabelledImages;
 use crate::streams::{Purpose, random};
 
 /// `n` latents as the generator takes them.
-fn draw(mut random: ChaCha8Rng, n: usize, networks: &dcgan::Config, device: &Device) -> Result<Tensor> {
-    let numbers = 0..n * networks.latent_dim;
-    let z: Vec<f32> = match networks.latent {
-        Latent::Uniform => numbers.map(|_| random.random_range(-1f32..1.)).collect(),
-        Latent::Normal => numbers.map(|_| random.sample(StandardNormal)).collect(),
+fn draw(mut random: ChaCha8Rng, n: usize, sizes: &Sizes, device: &Device) -> Result<Tensor> {
+    let numbers = 0..n * sizes.latent_dim;
+    let z: Vec<f32> = match sizes.latent {
+        LatentDistribution::Uniform => numbers.map(|_| random.random_range(-1f32..1.)).collect(),
+        LatentDistribution::Normal => numbers.map(|_| random.sample(StandardNormal)).collect(),
     };
-    Tensor::from_vec(z, (n, networks.latent_dim), device)
+    Tensor::from_vec(z, (n, sizes.latent_dim), device)
 }
 
 /// z of an iteration.
@@ -34,14 +35,8 @@ fn draw(mut random: ChaCha8Rng, n: usize, networks: &dcgan::Config, device: &Dev
 ///
 /// # Errors
 /// Candle's.
-pub fn latents(
-    seed: u64,
-    iteration: u64,
-    n: usize,
-    networks: &dcgan::Config,
-    device: &Device,
-) -> Result<Tensor> {
-    draw(random(seed, Purpose::Latent, 0, iteration), n, networks, device)
+pub fn latents(seed: u64, iteration: u64, n: usize, sizes: &Sizes, device: &Device) -> Result<Tensor> {
+    draw(random(seed, Purpose::Latent, 0, iteration), n, sizes, device)
 }
 
 /// z of the sample grid, the same all through a run.
@@ -51,8 +46,8 @@ pub fn latents(
 ///
 /// # Errors
 /// Candle's.
-pub fn fixed_noise(seed: u64, n: usize, networks: &dcgan::Config, device: &Device) -> Result<Tensor> {
-    draw(random(seed, Purpose::FixedNoise, 0, 0), n, networks, device)
+pub fn fixed_noise(seed: u64, n: usize, sizes: &Sizes, device: &Device) -> Result<Tensor> {
+    draw(random(seed, Purpose::FixedNoise, 0, 0), n, sizes, device)
 }
 
 /// How pictures come in batches.
@@ -152,7 +147,8 @@ impl Batches {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
-    use models::dcgan::{Config, Latent};
+    use contract::LatentDistribution;
+    use models::Sizes;
 
     use super::{Batches, Options, latents};
     use crate::sources::{Images, LabelledImages};
@@ -242,7 +238,7 @@ mod tests {
         let values = |seed, t| {
             let mut batches = Batches::new(&seven(), Options::new(4, seed), &Device::Cpu).unwrap();
             let (x, _) = batches.batch(t).unwrap();
-            let networks = Config { latent_dim: 5, ..Config::default() };
+            let networks = Sizes { latent_dim: 5, ..Sizes::default() };
             let z = latents(seed, t, 4, &networks, &Device::Cpu).unwrap();
             (
                 x.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
@@ -263,7 +259,7 @@ mod tests {
 
     #[test]
     fn normal_latents_have_mean_0_and_variance_1() {
-        let networks = Config { latent: Latent::Normal, ..Config::default() };
+        let networks = Sizes { latent: LatentDistribution::Normal, ..Sizes::default() };
         let z = latents(3, 1, 200, &networks, &Device::Cpu).unwrap();
         assert_eq!(z.dims(), [200, 100]);
         let z = z.flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -277,7 +277,7 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
     if config.evaluate_every.is_none() {
         return Ok(None);
     }
-    if !config.networks.is_labelled() {
+    if config.networks.classes().is_none() {
         bail!(
             "evaluate-every asks whether pictures are what their labels say, and these have none; leave it out"
         );
@@ -390,7 +390,7 @@ fn iterate(job: Job) -> Result<Outcome> {
     let mut last_line = (started, first);
     for t in first..total {
         let (x, y) = batches.batch(t)?;
-        let z = batches::latents(seed, t, batch_size, &networks, &device)?;
+        let z = batches::latents(seed, t, batch_size, networks.sizes(), &device)?;
         let figures = trainer.iteration(&x, &y, &z)?;
         voice.bar.inc(1);
 
@@ -415,7 +415,7 @@ fn iterate(job: Job) -> Result<Outcome> {
                 let grid = run.grid(epoch);
                 let images = samples::draw(&trainer.generator, &trainer.average, seed, &networks)?;
                 samples::write_grid(&images, samples::columns(&networks), &grid)?;
-                let variety = samples::variety(&images, networks.classes.max(1))?;
+                let variety = samples::variety(&images, networks.classes().unwrap_or(1))?;
                 let at = (data.class_names(), grid.as_path());
                 voice.warn(watch.samples(done, &variety, at, &run.last_checkpoint())?);
                 board.epoch(done, &grid, &figures)?;

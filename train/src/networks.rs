@@ -1,7 +1,7 @@
-//! The networks' sizes for the data that they are to learn.
+//! The networks for the data that they are to learn.
 
 use anyhow::{Result, bail};
-use models::dcgan;
+use models::{Architecture, Sizes};
 
 use crate::sources::{LabelledImages, Size};
 
@@ -9,21 +9,21 @@ use crate::sources::{LabelledImages, Size};
 /// labels need some of that. The first stages grow with the pictures.
 const MOST_PARAMETERS: usize = 450_000_000;
 
-/// The sizes that fit the data; what the data leave open is as `wanted`.
+/// The networks that fit the data; what the data leave open is as `wanted`.
 ///
 /// # Errors
 /// If the pictures are of a size that no network has.
-pub fn for_data(data: &LabelledImages, wanted: dcgan::Config) -> Result<dcgan::Config> {
+pub fn for_data(data: &LabelledImages, wanted: Sizes) -> Result<Architecture> {
     let images = data.images();
-    let config = dcgan::Config {
+    let networks = Architecture::from(Sizes {
         classes: data.classes(),
         channels: images.channels(),
         height: images.height(),
         width: images.width(),
         ..wanted
-    };
-    config.discriminator()?;
-    let parameters = config.generator()?.trainable();
+    });
+    networks.discriminator()?;
+    let parameters = networks.generator()?.trainable();
     if parameters > MOST_PARAMETERS {
         let size = Size { width: images.width(), height: images.height() };
         bail!(
@@ -33,12 +33,12 @@ pub fn for_data(data: &LabelledImages, wanted: dcgan::Config) -> Result<dcgan::C
             size.suggestion()
         );
     }
-    Ok(config)
+    Ok(networks)
 }
 
 #[cfg(test)]
 mod tests {
-    use models::dcgan::Config;
+    use models::Sizes;
 
     use crate::sources::{Images, LabelledImages};
 
@@ -50,27 +50,28 @@ mod tests {
 
     #[test]
     fn the_networks_fit_the_data() {
-        let narrow = Config { generator_filters: 5, ..Config::default() };
+        let narrow = Sizes { generator_filters: 5, ..Sizes::default() };
         let config = super::for_data(&data(3, 8, 12), narrow).unwrap();
-        assert_eq!((config.classes, config.channels, config.height, config.width), (3, 3, 8, 12));
-        assert_eq!((config.generator_filters, config.latent_dim), (5, 100));
+        let sizes = config.sizes();
+        assert_eq!((sizes.classes, sizes.channels, sizes.height, sizes.width), (3, 3, 8, 12));
+        assert_eq!((sizes.generator_filters, sizes.latent_dim), (5, 100));
         // The smallest that there is.
-        assert!(super::for_data(&data(1, 1, 1), Config::default()).is_ok());
+        assert!(super::for_data(&data(1, 1, 1), Sizes::default()).is_ok());
     }
 
     #[test]
     fn pictures_without_labels_have_the_unlabelled_pair() {
         let images = Images::with_channels(1, 48, 64, vec![0; 48 * 64]).unwrap();
         let data = LabelledImages::unlabelled(images, "data");
-        let config = super::for_data(&data, Config { generator_filters: 2, ..Config::default() }).unwrap();
-        assert_eq!((config.architecture(), config.channels), ("unlabelled-dcgan", 1));
+        let config = super::for_data(&data, Sizes { generator_filters: 2, ..Sizes::default() }).unwrap();
+        assert_eq!((config.name(), config.sizes().channels), ("unlabelled-dcgan", 1));
         let first = config.generator().unwrap().shapes()[1].dims(1);
         assert_eq!(first, [1, 16, 3, 4]);
     }
 
     #[test]
     fn pictures_that_are_too_large_are_refused_before_memory_is_asked_for() {
-        let error = super::for_data(&data(1, 600, 800), Config::default()).unwrap_err().to_string();
+        let error = super::for_data(&data(1, 600, 800), Sizes::default()).unwrap_err().to_string();
         assert!(error.contains("800x600") && error.contains("--size 64x48"), "{error}");
     }
 }

@@ -190,7 +190,7 @@ fn time(trainer: &mut Trainer, config: &Config, data: &LabelledImages, device: &
     let mut iteration = |t: u64| -> Result<f64> {
         let started = Instant::now();
         let (x, y) = batches.batch(t)?;
-        let z = batches::latents(*seed, t, *batch_size, networks, device)?;
+        let z = batches::latents(*seed, t, *batch_size, networks.sizes(), device)?;
         // Reading a figure waits for the device.
         trainer.iteration(&x, &y, &z)?.loss_d()?;
         Ok(started.elapsed().as_secs_f64())
@@ -285,13 +285,13 @@ fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use models::dcgan::Config;
+    use models::{Architecture, Sizes};
 
     use super::{duration, table, thousands};
 
     #[test]
     fn the_tables_are_the_design_s() {
-        let config = Config::default();
+        let config = Architecture::LabelledDcgan(Sizes::default());
         let (g, d) = (table(&config.generator().unwrap()), table(&config.discriminator().unwrap()));
         assert_eq!((g.trainable, d.trainable), (7_065_211, 3_769_479));
         for table in [&g, &d] {

@@ -1,6 +1,6 @@
 //! Recipes: how the two networks learn, and the named sets of settings that a run starts from.
 
-use models::dcgan;
+use contract::LatentDistribution;
 use serde::{Deserialize, Serialize};
 
 use crate::adam;
@@ -100,5 +100,5 @@ impl Recipe {
 }
 
 /// How latents are drawn, by the names that settings have for it.
-pub const LATENTS: [(&str, dcgan::Latent); 2] =
-    [("uniform", dcgan::Latent::Uniform), ("normal", dcgan::Latent::Normal)];
+pub const LATENTS: [(&str, LatentDistribution); 2] =
+    [("uniform", LatentDistribution::Uniform), ("normal", LatentDistribution::Normal)];

@@ -210,13 +210,13 @@ pub fn held_at_most() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use contract::memory::Available;
-    use models::dcgan::Config;
+    use models::{Architecture, Sizes};
 
     use super::{held, refuse};
 
     #[test]
     fn what_a_pass_keeps_is_counted_once() {
-        let discriminator = Config::default().discriminator().unwrap();
+        let discriminator = Architecture::LabelledDcgan(Sizes::default()).discriminator().unwrap();
         // The picture, two for h0 (conv, LeakyReLU), h1 (conv, norm), h2 (linear, norm), the logit.
         let expected = 784 + 2 * 11 * 196 + 2 * 74 * 49 + 2 * 1024 + 1;
         assert_eq!(held(&discriminator), expected);

@@ -27,8 +27,8 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use contract::files::{self, Lock};
 use contract::run::{ANIMATION, CONFIG, GENERATOR, GUIDE, LOCK, MARKER, METRICS, QUALITY, SAMPLES};
+use models::Architecture;
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, Provenance};
-use models::dcgan;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -55,8 +55,9 @@ const MOST_IMAGES: usize = u32::MAX as usize;
 pub struct Config {
     /// Version of this program.
     pub version: String,
-    /// The networks' sizes.
-    pub networks: dcgan::Config,
+    /// The networks and their sizes.
+    #[serde(deserialize_with = "Architecture::of_run")]
+    pub networks: Architecture,
     /// Name of the recipe's settings.
     pub recipe_name: String,
     /// How the networks learn.
@@ -190,7 +191,7 @@ impl Config {
         }
         self.networks.generator()?;
         self.networks.discriminator()?;
-        let (names, classes) = (self.classes.len(), self.networks.classes);
+        let (names, classes) = (self.classes.len(), self.networks.classes().unwrap_or(0));
         if names != classes && names > 0 {
             bail!("it names {names} classes, but its networks have {classes}");
         }
@@ -218,7 +219,7 @@ impl Config {
     /// The classes' names, in the labels' order.
     fn class_names(&self) -> Vec<String> {
         match self.classes.is_empty() {
-            true => (0..self.networks.classes).map(|class| class.to_string()).collect(),
+            true => (0..self.networks.classes().unwrap_or(0)).map(|class| class.to_string()).collect(),
             false => self.classes.clone(),
         }
     }
@@ -343,7 +344,7 @@ impl Run {
         let Config { networks, recipe, seed, .. } = self.config;
         let generator = self.folder.join(GENERATOR);
         let usable = checkpoints::newest_usable(&self.folder, |checkpoint, path| {
-            if checkpoint.header.config != networks {
+            if checkpoint.header.architecture != networks {
                 let message = format!("of another architecture than {CONFIG}");
                 return Err(models::Error::Checkpoint { path: path.to_path_buf(), message });
             }
@@ -525,8 +526,7 @@ impl Run {
         let Config { images, .. } = self.config;
         let header = Header {
             format: FORMAT,
-            architecture: self.config.networks.architecture().to_string(),
-            config: self.config.networks,
+            architecture: self.config.networks,
             provenance: Provenance {
                 version: env!("CARGO_PKG_VERSION").to_string(),
                 dataset: self.config.dataset.clone(),

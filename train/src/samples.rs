@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use contract::Picture;
-use models::{Network, Parameters, dcgan};
+use models::{Architecture, Network, Parameters};
 use ndarray::Array4;
 
 use crate::batches;
@@ -19,8 +19,8 @@ const COLUMNS: usize = 8;
 const GAP: usize = 2;
 
 /// Pictures in a row of the grid.
-pub fn columns(networks: &dcgan::Config) -> usize {
-    if networks.is_labelled() { networks.classes } else { COLUMNS }
+pub fn columns(networks: &Architecture) -> usize {
+    networks.classes().unwrap_or(COLUMNS)
 }
 
 /// Draws the grid's pictures from `parameters`: image i is of class i modulo the classes.
@@ -34,11 +34,11 @@ pub fn draw(
     generator: &Network,
     parameters: &Parameters,
     seed: u64,
-    networks: &dcgan::Config,
+    networks: &Architecture,
 ) -> Result<Tensor> {
     let columns = columns(networks);
     let n = ROWS * columns;
-    let z = batches::fixed_noise(seed, n, networks, parameters.device())?;
+    let z = batches::fixed_noise(seed, n, networks.sizes(), parameters.device())?;
     // The unlabelled generator doesn't look at them.
     let label = (0..n as u32).map(|i| i % columns as u32);
     let label = Tensor::from_iter(label, parameters.device())?;

@@ -17,7 +17,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use contract::{files, one_line, printable};
-use models::dcgan;
+use models::Sizes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use toml::de::{DeTable, DeValue};
@@ -662,7 +662,7 @@ pub struct Settings {
     /// How the networks learn.
     pub recipe: Recipe,
     /// The networks' sizes, but for what the data give: classes and the pictures' size.
-    pub networks: dcgan::Config,
+    pub networks: Sizes,
     /// Passes over the data.
     pub epochs: u64,
     /// N
@@ -730,14 +730,14 @@ impl Settings {
             guide: if unlabelled { 0. } else { values.number("guide")? },
             average_keep: values.number("average-keep")?,
         };
-        let networks = dcgan::Config {
+        let networks = Sizes {
             latent: values.word("latent")?,
             latent_dim: size("latent-dim")?,
             generator_filters: size("generator-filters")?,
             generator_units: if unlabelled { 0 } else { size("generator-units")? },
             discriminator_filters: size("discriminator-filters")?,
             discriminator_units: if unlabelled { 0 } else { size("discriminator-units")? },
-            ..if unlabelled { dcgan::Config::unlabelled() } else { dcgan::Config::default() }
+            ..if unlabelled { Sizes::unlabelled() } else { Sizes::default() }
         };
         let epochs = values.whole("epochs")?;
         let from = learning.decay_from;

@@ -2,8 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use models::checkpoint::{Checkpoint, Contents};
-use models::dcgan::Config;
-use models::{Network, Parameters, Result, Wanted};
+use models::{Architecture, Network, Parameters, Result, Wanted};
 
 use crate::adam::Adam;
 use crate::average;
@@ -90,9 +89,9 @@ impl Trainer {
     /// New networks, their weights drawn from `seed`.
     ///
     /// # Errors
-    /// If a size in `config` is too small for the strides; Candle's.
-    pub fn new(config: &Config, recipe: Recipe, seed: u64, device: &Device) -> Result<Trainer> {
-        let (generator, discriminator) = (config.generator()?, config.discriminator()?);
+    /// If a size is too small for the strides; Candle's.
+    pub fn new(networks: &Architecture, recipe: Recipe, seed: u64, device: &Device) -> Result<Trainer> {
+        let (generator, discriminator) = (networks.generator()?, networks.discriminator()?);
         let g = generator.initialise(seed, device)?;
         // Any other key will do.
         let d = discriminator.initialise(!seed, device)?;
@@ -128,9 +127,9 @@ impl Trainer {
     /// # Errors
     /// If a tensor is missing or of another shape; Candle's.
     pub fn load(checkpoint: &Checkpoint, recipe: Recipe, device: &Device) -> Result<Trainer> {
-        let config = checkpoint.header.config;
+        let networks = checkpoint.header.architecture;
         let iterations = checkpoint.header.provenance.iterations;
-        let (generator, discriminator) = (config.generator()?, config.discriminator()?);
+        let (generator, discriminator) = (networks.generator()?, networks.discriminator()?);
         let g = checkpoint.parameters("generator", &generator, device)?;
         let d = checkpoint.parameters("discriminator", &discriminator, device)?;
         let updates = iterations * recipe.generator_updates as u64;
@@ -276,13 +275,13 @@ fn wrong_labels(y: &Tensor, classes: usize, iteration: u64) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
-    use models::dcgan::Config;
+    use models::{Architecture, Sizes};
 
     use super::{Guide, Recipe, Trainer};
     use crate::schedule::{Decay, Schedule};
 
     fn trainer(recipe: Recipe) -> Trainer {
-        let narrow = Config {
+        let narrow = Sizes {
             classes: 3,
             height: 6,
             width: 9,
@@ -291,9 +290,9 @@ mod tests {
             generator_units: 7,
             discriminator_filters: 3,
             discriminator_units: 8,
-            ..Config::default()
+            ..Sizes::default()
         };
-        Trainer::new(&narrow, recipe, 4, &Device::Cpu).unwrap()
+        Trainer::new(&Architecture::LabelledDcgan(narrow), recipe, 4, &Device::Cpu).unwrap()
     }
 
     /// Four pictures, their labels and latents.
@@ -390,7 +389,7 @@ mod tests {
     #[test]
     fn a_guide_pulls_g_toward_what_it_reads_as_the_label() {
         let [_, y, z] = batch();
-        let config = models::judge::Config { classes: 3, channels: 1, height: 6, width: 9 };
+        let config = models::architectures::judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
         let network = config.network().unwrap();
         let weights = network.initialise(8, &Device::Cpu).unwrap();
         let gradients = |guide: f64| {

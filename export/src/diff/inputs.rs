@@ -2,6 +2,7 @@
 
 use contract::latent::{latents, normal_latents};
 use contract::{LatentDistribution, tensor};
+use infer::Values;
 
 use super::pairs::{Form, Input, Kind, Sizes, keys, pairs};
 use crate::inspect::{Report, classes, contract};
@@ -12,35 +13,9 @@ const ROWS: usize = 64;
 /// More numbers in one input are a sign of a damaged file.
 const MOST_NUMBERS: usize = 1 << 26;
 
-/// The numbers of one input, row by row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Numbers {
-    /// Of single precision.
-    Float32(Vec<f32>),
-    /// Of double precision.
-    Float64(Vec<f64>),
-    /// Of 64 bits.
-    Int64(Vec<i64>),
-    /// Of 32 bits.
-    Int32(Vec<i32>),
-    /// Of 8 bits, without a sign.
-    Uint8(Vec<u8>),
-    /// Truth values.
-    Bool(Vec<bool>),
-}
-
-/// One input, filled.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Filled {
-    /// Its shape.
-    pub dims: Vec<usize>,
-    /// Its numbers.
-    pub numbers: Numbers,
-}
-
 /// One run of both models.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Run {
+pub struct Run<'a> {
     /// The first row's number.
     pub first: usize,
     /// How many rows.
@@ -48,10 +23,10 @@ pub struct Run {
     /// The classes of the rows, if the models are labelled.
     pub classes: Option<usize>,
     /// The inputs of either model, in the plan's order.
-    pub inputs: [Vec<Filled>; 2],
+    pub inputs: [Vec<infer::Input<'a>>; 2],
 }
 
-impl Run {
+impl Run<'_> {
     /// The class of a row of this run.
     pub fn class(&self, row: usize) -> Option<usize> {
         self.classes.map(|classes| (self.first + row) % classes)
@@ -138,13 +113,8 @@ impl Plan {
         &self.batches
     }
 
-    /// The inputs' names in the first model, or in the second.
-    pub fn names(&self, side: usize) -> Vec<&str> {
-        self.inputs.iter().map(|input| input.forms[side].name.as_str()).collect()
-    }
-
     /// All runs: every row in batches of each size.
-    pub fn runs(&self) -> impl Iterator<Item = Run> {
+    pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
         self.batches.iter().flat_map(move |&batch| {
             (0..self.samples).step_by(batch).map(move |first| {
                 let batch = batch.min(self.samples - first);
@@ -159,7 +129,14 @@ impl Plan {
 
     /// One input of one run. What a row holds depends on the seed, the input and the row's number, not
     /// on the batch.
-    fn fill(&self, input: &Input, side: usize, number: u64, first: usize, batch: usize) -> Filled {
+    fn fill<'a>(
+        &self,
+        input: &'a Input,
+        side: usize,
+        number: u64,
+        first: usize,
+        batch: usize,
+    ) -> infer::Input<'a> {
         let form = &input.forms[side];
         let dims: Vec<usize> = form.dims.iter().map(|dim| dim.unwrap_or(batch)).collect();
         // What isn't batched is one row.
@@ -181,15 +158,15 @@ impl Plan {
         let numbers = (first..first + rows).flat_map(|index| row(index as u64));
         let is_label = matches!(input.kind, Kind::Labels(_));
         let whole = |number: f32| if is_label { number as i64 } else { i64::from(number >= 0.) };
-        let numbers = match form.element.as_str() {
-            "float64" => Numbers::Float64(numbers.map(f64::from).collect()),
-            "int64" => Numbers::Int64(numbers.map(whole).collect()),
-            "int32" => Numbers::Int32(numbers.map(|number| whole(number) as i32).collect()),
-            "uint8" => Numbers::Uint8(numbers.map(|number| whole(number) as u8).collect()),
-            "bool" => Numbers::Bool(numbers.map(|number| whole(number) != 0).collect()),
-            _ => Numbers::Float32(numbers.collect()),
+        let values = match form.element.as_str() {
+            "float64" => Values::Float64(numbers.map(f64::from).collect()),
+            "int64" => Values::Int64(numbers.map(whole).collect()),
+            "int32" => Values::Int32(numbers.map(|number| whole(number) as i32).collect()),
+            "uint8" => Values::Uint8(numbers.map(|number| whole(number) as u8).collect()),
+            "bool" => Values::Bool(numbers.map(|number| whole(number) != 0).collect()),
+            _ => Values::Float32(numbers.collect()),
         };
-        Filled { dims, numbers }
+        infer::Input { name: (&form.name).into(), shape: dims.into(), values }
     }
 }
 

@@ -17,12 +17,12 @@
 mod inputs;
 mod numbers;
 mod pairs;
-mod session;
 mod structure;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use infer::{Input, ModelSource, Runtime, Session};
 use serde::Serialize;
 
 pub use numbers::{Levels, OutputDifference, Place};
@@ -32,8 +32,7 @@ pub use structure::{Change, Side};
 use crate::inspect::inspect;
 use crate::{Error, Result};
 use inputs::Plan;
-use numbers::Comparison;
-use session::Model;
+use numbers::{Comparison, Output};
 
 /// The largest difference that counts as rounding, unless another is asked for.
 pub const TOLERANCE: f64 = crate::proof::TOLERANCE;
@@ -92,13 +91,13 @@ pub fn diff(options: &Options) -> Result<Report> {
     let (a, b) = (inspect(&options.a)?, inspect(&options.b)?);
     let incomparable = |found: String| Error::Incomparable { a: a.file.clone(), b: b.file.clone(), found };
     let plan = Plan::new(&a, &b, &options.sizes, options.seed).map_err(incomparable)?;
-    let runtime = infer::Runtime::load(options.runtime.as_deref())?;
+    let runtime = Runtime::load(options.runtime.as_deref())?;
     let mut models = [Model::load(&options.a, runtime)?, Model::load(&options.b, runtime)?];
     let mut comparison = Comparison::new(&a, &b).map_err(incomparable)?;
     for run in plan.runs() {
         let [one, other] = models.each_mut();
-        let from_a = one.run(&run.inputs[0], &plan.names(0), &comparison.names(0))?;
-        let from_b = other.run(&run.inputs[1], &plan.names(1), &comparison.names(1))?;
+        let from_a = one.run(&run.inputs[0], &comparison.names(0))?;
+        let from_b = other.run(&run.inputs[1], &comparison.names(1))?;
         comparison.add(&run, &from_a, &from_b).map_err(incomparable)?;
     }
     let outputs = comparison.finish();
@@ -113,4 +112,34 @@ pub fn diff(options: &Options) -> Result<Report> {
         outputs,
         tolerance: options.tolerance,
     })
+}
+
+/// A file in ONNX Runtime.
+struct Model<'a> {
+    path: &'a Path,
+    runtime: &'static Runtime,
+    session: Session,
+}
+
+impl<'a> Model<'a> {
+    fn load(path: &'a Path, runtime: &'static Runtime) -> Result<Model<'a>> {
+        let session = Session::load(&ModelSource::File(path), runtime, None);
+        Ok(Model { path, runtime, session: session.map_err(refused(path, runtime, "load"))? })
+    }
+
+    /// The outputs of these names.
+    fn run(&mut self, inputs: &[Input<'_>], outputs: &[&str]) -> Result<Vec<Output>> {
+        let mut found = Vec::new();
+        let ran = self.session.run(inputs, outputs, |shape, values| {
+            found.push(Output::new(shape, &values));
+            Ok(())
+        });
+        ran.map_err(refused(self.path, self.runtime, "run"))?;
+        Ok(found)
+    }
+}
+
+fn refused(path: &Path, runtime: &Runtime, verb: &'static str) -> impl FnOnce(String) -> Error {
+    let (path, version) = (path.to_path_buf(), runtime.version().to_string());
+    move |reason| Error::Runtime { path, version, verb, reason }
 }

@@ -1,11 +1,11 @@
 //! How far what two models compute is apart, and where.
 
 use contract::PixelRange;
+use infer::Values;
 use serde::Serialize;
 
 use super::inputs::Run;
 use super::pairs::pairs;
-use super::session::Output;
 use crate::inspect::{Report, contract};
 
 /// How far one output's numbers are apart.
@@ -53,6 +53,31 @@ pub struct Levels {
     pub differing: usize,
 }
 
+/// One output of a run, as float64, which holds every number of the types that it may have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    dims: Vec<usize>,
+    numbers: Vec<f64>,
+    /// Whether they are 8-bit levels.
+    is_levels: bool,
+}
+
+impl Output {
+    /// An output as ONNX Runtime gives it.
+    pub fn new(shape: &[i64], values: &Values<'_>) -> Output {
+        let numbers = match values {
+            Values::Float32(numbers) => numbers.iter().map(|&number| number.into()).collect(),
+            Values::Float64(numbers) => numbers.to_vec(),
+            Values::Int64(numbers) => numbers.iter().map(|&number| number as f64).collect(),
+            Values::Int32(numbers) => numbers.iter().map(|&number| number.into()).collect(),
+            Values::Uint8(numbers) => numbers.iter().map(|&number| number.into()).collect(),
+            Values::Bool(numbers) => numbers.iter().map(|&number| u8::from(number).into()).collect(),
+        };
+        let dims = shape.iter().map(|&size| size as usize).collect();
+        Output { dims, numbers, is_levels: matches!(values, Values::Uint8(_)) }
+    }
+}
+
 /// A comparison under way.
 pub struct Comparison {
     outputs: Vec<OutputDifference>,
@@ -96,7 +121,7 @@ impl Comparison {
     ///
     /// # Errors
     /// A sentence, if an output has two shapes.
-    pub fn add(&mut self, run: &Run, a: &[Output], b: &[Output]) -> Result<(), String> {
+    pub fn add(&mut self, run: &Run<'_>, a: &[Output], b: &[Output]) -> Result<(), String> {
         for (total, (a, b)) in self.outputs.iter_mut().zip(a.iter().zip(b)) {
             if a.dims != b.dims {
                 return Err(format!(
@@ -117,7 +142,7 @@ impl Comparison {
 }
 
 impl OutputDifference {
-    fn add(&mut self, run: &Run, a: &Output, b: &Output, range: Option<PixelRange>) {
+    fn add(&mut self, run: &Run<'_>, a: &Output, b: &Output, range: Option<PixelRange>) {
         let finite = self.values - self.not_finite;
         let mut sum = self.mean * finite as f64;
         for (place, (&of_a, &of_b)) in a.numbers.iter().zip(&b.numbers).enumerate() {
@@ -160,7 +185,7 @@ fn level(number: f64, output: &Output, range: PixelRange) -> u8 {
     if output.is_levels { number as u8 } else { range.to_u8(number as f32) }
 }
 
-fn place(run: &Run, dims: &[usize], place: usize, a: f64, b: f64) -> Place {
+fn place(run: &Run<'_>, dims: &[usize], place: usize, a: f64, b: f64) -> Place {
     let index: Vec<usize> =
         (0..dims.len()).map(|axis| place / dims[axis + 1..].iter().product::<usize>() % dims[axis]).collect();
     // Of an output that isn't batched the row is the run's first.

@@ -6,13 +6,12 @@ mod networks;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use contract::LatentDistribution;
 use export::lower::{Names, lower};
 use export::onnx::{Graph, Model, Producer};
 use export::passes::{in_place, simplify};
-use infer::Runtime;
-use models::{Mode, Network, Parameters, dcgan};
-use ort::session::{Session, SessionInputValue};
-use ort::value::Tensor as OrtTensor;
+use infer::{Input, ModelSource, Runtime, Session, Values};
+use models::{Architecture, Mode, Network, Parameters, Sizes};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -32,10 +31,10 @@ pub fn root() -> &'static Path {
 }
 
 /// Sizes at which rows and columns, and the zeros before and after them, all differ.
-pub fn small() -> dcgan::Config {
-    dcgan::Config {
+pub fn small() -> Architecture {
+    Architecture::LabelledDcgan(Sizes {
         latent_dim: 7,
-        latent: dcgan::Latent::Uniform,
+        latent: LatentDistribution::Uniform,
         classes: 5,
         channels: 3,
         height: 12,
@@ -44,7 +43,7 @@ pub fn small() -> dcgan::Config {
         generator_units: 11,
         discriminator_filters: 6,
         discriminator_units: 13,
-    }
+    })
 }
 
 /// The graph, simplified, and with its linear layers as products too.
@@ -73,7 +72,7 @@ pub fn older_runtime(version: &str) -> PathBuf {
 
 /// Runs a network, simplified and as products, in ONNX Runtime and in Candle, at several batch sizes and with every label, and
 /// panics at the first numbers that differ.
-pub fn assert_agreement(runtime: &Runtime, network: &Network, seed: u64) {
+pub fn assert_agreement(runtime: &'static Runtime, network: &Network, seed: u64) {
     let parameters = random_weights(network, seed);
     for (form, graph) in forms(network, &parameters) {
         let what = format!("{}, {form}", network.name());
@@ -85,7 +84,7 @@ pub fn assert_agreement(runtime: &Runtime, network: &Network, seed: u64) {
 /// Runs a file in ONNX Runtime and the network that it was made from in Candle; gives the size of the
 /// numbers that agree, as the root of their mean square in the batch where it is smallest.
 pub fn assert_model_agrees(
-    runtime: &Runtime,
+    runtime: &'static Runtime,
     what: &str,
     bytes: &[u8],
     network: &Network,
@@ -93,8 +92,8 @@ pub fn assert_model_agrees(
     seed: u64,
 ) -> f32 {
     let mut least = f32::INFINITY;
-    let builder = Session::builder(runtime.environment()).unwrap();
-    let mut session = { builder }.commit_from_memory(bytes).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let session = Session::load(&ModelSource::Bytes { name: what, bytes }, runtime, None);
+    let mut session = session.unwrap_or_else(|e| panic!("{what}: {e}"));
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 1);
     for n in [1, 3, 8] {
         let dims = network.input().dims(n);
@@ -106,18 +105,21 @@ pub fn assert_model_agrees(
         let labels = classes.map(|_| Tensor::from_slice(&label, n, &Device::Cpu).unwrap());
         let expected = network.forward(parameters, &tensor, labels.as_ref(), Mode::Sample).unwrap();
 
-        let mut inputs: Vec<(&str, SessionInputValue<'_>)> =
-            vec![("x", OrtTensor::from_array((dims, x)).unwrap().into())];
+        let (shape, values) = (dims.into(), Values::Float32(x.into()));
+        let mut inputs = vec![Input { name: "x".into(), shape, values }];
         if classes.is_some() {
-            let label: Vec<i64> = label.iter().map(|&label| label.into()).collect();
-            inputs.push(("label", OrtTensor::from_array(([n], label)).unwrap().into()));
+            let values = Values::Int64(label.iter().map(|&label| label.into()).collect());
+            inputs.push(Input { name: "label".into(), shape: vec![n].into(), values });
         }
-        let outputs = session.run(inputs).unwrap();
-        let (shape, found) = outputs["y"].try_extract_tensor::<f32>().unwrap();
-        let shape: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
-        assert_eq!(shape, network.output().dims(n), "{what} at batch {n}");
         let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
-        assert_close(&format!("{what} at batch {n}"), &shape, &expected, found);
+        let ran = session.run(&inputs, &["y"], |shape, values| {
+            let shape: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
+            assert_eq!(shape, network.output().dims(n), "{what} at batch {n}");
+            let Values::Float32(found) = values else { panic!("{what}: {values:?}") };
+            assert_close(&format!("{what} at batch {n}"), &shape, &expected, &found);
+            Ok(())
+        });
+        ran.unwrap();
         let square = expected.iter().map(|x| x * x).sum::<f32>() / expected.len() as f32;
         least = least.min(square.sqrt());
     }

@@ -94,19 +94,32 @@ pub(crate) trait Network: Send {
 /// What looks at an output: its shape and its values.
 pub(crate) type Reader<'a> = dyn FnMut(&[i64], &[f32]) -> Result<(), String> + 'a;
 
-/// What one of the graph's inputs gets.
-pub(crate) struct Input<'a> {
-    pub name: &'static str,
-    pub shape: &'a [usize],
+/// What one of a graph's inputs gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its shape.
+    pub shape: Cow<'a, [usize]>,
+    /// Its numbers.
     pub values: Values<'a>,
 }
 
-/// An input's numbers, in the order of its shape.
-#[derive(Clone, Copy)]
-pub(crate) enum Values<'a> {
-    Floats(&'a [f32]),
-    /// Indices of classes.
-    Indices(&'a [i64]),
+/// The numbers of a tensor, in the order of its shape.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values<'a> {
+    /// Single precision.
+    Float32(Cow<'a, [f32]>),
+    /// Double precision.
+    Float64(Cow<'a, [f64]>),
+    /// Whole numbers of 64 bits, such as indices of classes.
+    Int64(Cow<'a, [i64]>),
+    /// Whole numbers of 32 bits.
+    Int32(Cow<'a, [i32]>),
+    /// Bytes, such as pixels.
+    Uint8(Cow<'a, [u8]>),
+    /// Truth values.
+    Bool(Cow<'a, [bool]>),
 }
 
 /// A model's bytes without its large weights, which each run lends to the engine from where they

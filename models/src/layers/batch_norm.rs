@@ -7,7 +7,7 @@ use super::parameter::{Initial, ParameterSpec};
 use super::{Activation, Shape, Site};
 use crate::Result;
 use crate::network::Mode;
-use crate::ops::{Norm, NormGradients, Statistics};
+use crate::ops::{Gradients, Norm, Statistics};
 
 /// ε, added to the variance (DCGAN, Radford et al. 2015, as DCGAN-tensorflow has it).
 pub const EPSILON: f64 = 1e-5;
@@ -95,7 +95,7 @@ impl BatchNorm {
         (x, y, statistics): (&Tensor, &Tensor, &Statistics),
         after: Option<Activation>,
         dy: &Tensor,
-    ) -> Result<NormGradients> {
+    ) -> Result<Gradients> {
         Ok(site.kernels.norm_backward(norm(site, after)?, x, y, statistics, dy)?)
     }
 }

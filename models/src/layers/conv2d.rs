@@ -3,9 +3,9 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::parameter::{INITIAL_DEVIATION, Initial, ParameterSpec};
+use super::parameter::{INITIAL_DEVIATION, Initial, ParameterSpec, weight_and_bias};
 use super::{Shape, Site, Window, wrong};
-use crate::ops::geometry::{Convolution, Direction};
+use crate::ops::geometry::Direction;
 use crate::{Result, Wanted, ops};
 
 /// A convolution. `weight` is (outputs, inputs, kernel, kernel), `bias` (outputs).
@@ -23,10 +23,7 @@ impl Conv2d {
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
         let Conv2d { inputs, outputs, window: Window { kernel, .. } } = *self;
         let weight = [outputs, inputs, kernel, kernel];
-        vec![
-            ParameterSpec::trained("weight", &weight, Initial::TruncatedNormal(INITIAL_DEVIATION)),
-            ParameterSpec::bias(outputs),
-        ]
+        weight_and_bias(&weight, Initial::TruncatedNormal(INITIAL_DEVIATION), outputs)
     }
 
     pub(super) fn output(&self, input: Shape) -> Result<Shape, String> {
@@ -64,7 +61,7 @@ impl Conv2d {
     }
 
     pub(crate) fn forward_with(&self, site: &Site<'_>, x: &Tensor) -> Result<Tensor> {
-        Ok(site.kernels.convolution(&self.between(site)?, site.weights()?, x, site.labels)?)
+        site.convolution(Direction::Gather, self.window, x)
     }
 
     pub(crate) fn backward(
@@ -74,11 +71,6 @@ impl Conv2d {
         dy: &Tensor,
         wanted: Wanted,
     ) -> Result<ops::Gradients> {
-        let between = self.between(site)?;
-        Ok(site.kernels.convolution_backward(&between, site.weights()?, x, site.labels, dy, wanted)?)
-    }
-
-    fn between(&self, site: &Site<'_>) -> Result<Convolution> {
-        site.convolution(Direction::Gather, self.window, site.input, site.output)
+        site.convolution_backward(Direction::Gather, self.window, x, dy, wanted)
     }
 }

@@ -3,9 +3,9 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::parameter::{INITIAL_DEVIATION, Initial, ParameterSpec};
+use super::parameter::{INITIAL_DEVIATION, Initial, ParameterSpec, weight_and_bias};
 use super::{Shape, Site, Window, wrong};
-use crate::ops::geometry::{Convolution, Direction};
+use crate::ops::geometry::Direction;
 use crate::{Result, Wanted, ops};
 
 /// A transposed convolution. `weight` is (inputs, outputs, kernel, kernel), `bias` (outputs).
@@ -23,10 +23,7 @@ impl ConvTranspose2d {
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
         let ConvTranspose2d { inputs, outputs, window: Window { kernel, .. } } = *self;
         let weight = [inputs, outputs, kernel, kernel];
-        vec![
-            ParameterSpec::trained("weight", &weight, Initial::Normal(INITIAL_DEVIATION)),
-            ParameterSpec::bias(outputs),
-        ]
+        weight_and_bias(&weight, Initial::Normal(INITIAL_DEVIATION), outputs)
     }
 
     pub(super) fn output(&self, input: Shape) -> Result<Shape, String> {
@@ -56,7 +53,7 @@ impl ConvTranspose2d {
     }
 
     pub(crate) fn forward_with(&self, site: &Site<'_>, x: &Tensor) -> Result<Tensor> {
-        Ok(site.kernels.convolution(&self.between(site)?, site.weights()?, x, site.labels)?)
+        site.convolution(Direction::Scatter, self.window, x)
     }
 
     pub(crate) fn backward(
@@ -66,12 +63,6 @@ impl ConvTranspose2d {
         dy: &Tensor,
         wanted: Wanted,
     ) -> Result<ops::Gradients> {
-        let between = self.between(site)?;
-        Ok(site.kernels.convolution_backward(&between, site.weights()?, x, site.labels, dy, wanted)?)
-    }
-
-    fn between(&self, site: &Site<'_>) -> Result<Convolution> {
-        // The picture goes out, and the grid comes in.
-        site.convolution(Direction::Scatter, self.window, site.output, site.input)
+        site.convolution_backward(Direction::Scatter, self.window, x, dy, wanted)
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::parameter::{INITIAL_DEVIATION, Initial, ParameterSpec};
+use super::parameter::{INITIAL_DEVIATION, Initial, ParameterSpec, weight_and_bias};
 use super::{Shape, Site};
 use crate::{Result, Wanted, ops};
 
@@ -19,10 +19,7 @@ pub struct Linear {
 impl Linear {
     pub(super) fn parameters(&self) -> Vec<ParameterSpec> {
         let weight = [self.outputs, self.inputs];
-        vec![
-            ParameterSpec::trained("weight", &weight, Initial::Normal(INITIAL_DEVIATION)),
-            ParameterSpec::bias(self.outputs),
-        ]
+        weight_and_bias(&weight, Initial::Normal(INITIAL_DEVIATION), self.outputs)
     }
 
     pub(super) fn output(&self, input: Shape) -> Result<Shape, String> {

@@ -32,9 +32,12 @@ impl ParameterSpec {
     pub(super) fn trained(name: &'static str, dims: &[usize], initial: Initial) -> ParameterSpec {
         ParameterSpec { name, dims: dims.to_vec(), initial, trainable: true }
     }
+}
 
-    /// `bias`, from 0.
-    pub(super) fn bias(outputs: usize) -> ParameterSpec {
-        ParameterSpec::trained("bias", &[outputs], Initial::Constant(0.))
-    }
+/// A layer's `weight`, and its `bias`, one number an output, from 0.
+pub(super) fn weight_and_bias(weight: &[usize], initial: Initial, outputs: usize) -> Vec<ParameterSpec> {
+    vec![
+        ParameterSpec::trained("weight", weight, initial),
+        ParameterSpec::trained("bias", &[outputs], Initial::Constant(0.)),
+    ]
 }

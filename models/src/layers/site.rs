@@ -3,10 +3,10 @@
 use candle_core::{Tensor, Var};
 
 use super::{Shape, Window, wrong};
-use crate::Result;
 use crate::network::Parameters;
 use crate::ops::geometry::{Convolution, Direction, Geometry};
-use crate::ops::{Kernels, Labels, Weights};
+use crate::ops::{Gradients, Kernels, Labels, Weights};
+use crate::{Result, Wanted};
 
 /// A layer's place in its network, and what is at hand there.
 pub(crate) struct Site<'a> {
@@ -35,19 +35,35 @@ impl<'a> Site<'a> {
         Ok(Weights { weight: self.get("weight")?, bias: self.get("bias")? })
     }
 
-    /// A convolution between the picture's side and the grid's.
-    pub fn convolution(
+    /// The layer's output, if it is a convolution or a transposed one.
+    pub fn convolution(&self, direction: Direction, window: Window, x: &Tensor) -> Result<Tensor> {
+        let between = self.between(direction, window)?;
+        Ok(self.kernels.convolution(&between, self.weights()?, x, self.labels)?)
+    }
+
+    /// The backward pass of [`Site::convolution`].
+    pub fn convolution_backward(
         &self,
         direction: Direction,
         window: Window,
-        picture: Shape,
-        grid: Shape,
-    ) -> Result<Convolution> {
+        x: &Tensor,
+        dy: &Tensor,
+        wanted: Wanted,
+    ) -> Result<Gradients> {
+        let between = self.between(direction, window)?;
+        Ok(self.kernels.convolution_backward(&between, self.weights()?, x, self.labels, dy, wanted)?)
+    }
+
+    fn between(&self, direction: Direction, window: Window) -> Result<Convolution> {
         let planes = |shape| match shape {
             Shape::Planes { channels, height, width } => Ok((channels, (height, width))),
             Shape::Vector(_) => Err(wrong(self.name, "planes", shape)),
         };
-        let ((channels, picture), (filters, grid)) = (planes(picture)?, planes(grid)?);
+        let (input, output) = (planes(self.input)?, planes(self.output)?);
+        let ((channels, picture), (filters, grid)) = match direction {
+            Direction::Gather => (input, output),
+            Direction::Scatter => (output, input),
+        };
         Ok(Convolution { direction, geometry: Geometry { channels, picture, filters, grid, window } })
     }
 }

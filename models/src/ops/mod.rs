@@ -68,16 +68,6 @@ pub struct Statistics {
     pub unbiased: Tensor,
 }
 
-/// The gradients of a batch norm.
-pub struct NormGradients {
-    /// Like the input.
-    pub x: Tensor,
-    /// (C)
-    pub weight: Tensor,
-    /// (C)
-    pub bias: Tensor,
-}
-
 /// One step of Adam on one parameter: algorithm 1 of Kingma and Ba 2015, the bias corrections
 /// folded into two numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -150,7 +140,8 @@ pub trait Kernels: Sync {
     /// y = f(weight · (x − mean) / √(variance + ε) + bias), like x.
     fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor>;
 
-    /// The backward pass of [`Kernels::norm`], with the batch's own statistics; `y` is its output.
+    /// The backward pass of [`Kernels::norm`], with the batch's own statistics; `y` is its output. Yields
+    /// all gradients.
     fn norm_backward(
         &self,
         norm: Norm<'_>,
@@ -158,7 +149,7 @@ pub trait Kernels: Sync {
         y: &Tensor,
         statistics: &Statistics,
         dy: &Tensor,
-    ) -> Result<NormGradients>;
+    ) -> Result<Gradients>;
 
     /// y = f(x)
     fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor>;

@@ -14,7 +14,7 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::layers::Initial;
 use crate::layers::{Conv2d, ConvTranspose2d};
 use crate::ops::{AdamStep, Kernels, Moved, cpu};
-use crate::{Layer, Mode, Network, Parameters, Shape, Wanted, Window};
+use crate::{Architecture, Layer, Mode, Network, Parameters, Shape, Sizes, Wanted, Window};
 
 const ALL: Wanted = Wanted { input: true, parameters: true };
 
@@ -232,9 +232,9 @@ fn linear_layers_norms_and_activations_of_random_shapes() {
 
 #[test]
 fn both_networks_of_an_uneven_picture() {
-    let config = crate::dcgan::Config {
+    let sizes = Sizes {
         latent_dim: 9,
-        latent: crate::dcgan::Latent::Uniform,
+        latent: contract::LatentDistribution::Uniform,
         classes: 3,
         channels: 2,
         height: 13,
@@ -246,9 +246,9 @@ fn both_networks_of_an_uneven_picture() {
     };
     // Without classes, the same sizes are the unlabelled pair's.
     for classes in [3, 0] {
-        let config = crate::dcgan::Config { classes, ..config };
-        Case::new(config.generator().unwrap(), 11, 3).check();
-        Case::new(config.discriminator().unwrap(), 11, 4).check();
+        let pair = Architecture::from(Sizes { classes, ..sizes });
+        Case::new(pair.generator().unwrap(), 11, 3).check();
+        Case::new(pair.discriminator().unwrap(), 11, 4).check();
     }
 }
 
@@ -318,11 +318,11 @@ fn candles_gradient_agrees_with_finite_differences() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let labelled = crate::dcgan::Config { generator_filters: 16, generator_units: 64, ..Default::default() };
+    let labelled = Sizes { generator_filters: 16, generator_units: 64, ..Default::default() };
     // Few pieces of many pictures: with five threads, products are shared among them.
-    let unlabelled = crate::dcgan::Config { generator_filters: 5, ..crate::dcgan::Config::unlabelled() };
-    for config in [labelled, unlabelled] {
-        check_threads(&Case::new(config.generator().unwrap(), 37, 7));
+    let unlabelled = Sizes { generator_filters: 5, ..Sizes::unlabelled() };
+    for pair in [labelled, unlabelled].map(Architecture::from) {
+        check_threads(&Case::new(pair.generator().unwrap(), 37, 7));
     }
 }
 

@@ -29,8 +29,8 @@ fn what_no_machine_has_room_for_is_refused_before_it_is_tried() {
     shell.succeed(&narrow(&["--epochs", "1", "--out", "run", "--quiet"]));
     let mut config: Value =
         serde_json::from_slice(&fs::read(shell.path("run/config.json")).unwrap()).unwrap();
-    config["networks"]["discriminator_filters"] = json!(65536);
-    config["networks"]["discriminator_units"] = json!(65536);
+    config["networks"]["config"]["discriminator_filters"] = json!(65536);
+    config["networks"]["config"]["discriminator_units"] = json!(65536);
     shell.write("run/config.json", config.to_string());
     shell.fail(&["--resume", "run", "--epochs", "2"], 2, &["training would take ", "MB of memory"]);
 }
@@ -68,8 +68,8 @@ fn numbers_that_no_run_has_are_refused_by_name() {
         ("/recipe/adam/epsilon", json!(-1.), "epsilon is -1"),
         ("/recipe/smoothing", json!(2.), "smoothing is 2.0"),
         ("/recipe/average_keep", json!(1.), "average-keep is 1.0"),
-        ("/networks/height", json!(0), "height is 0"),
-        ("/networks/classes", json!(3), "it names 10 classes, but its networks have 3"),
+        ("/networks/config/height", json!(0), "height is 0"),
+        ("/networks/config/classes", json!(3), "it names 10 classes, but its networks have 3"),
         ("/size", json!({"width": 0, "height": 5}), "size is \"0x5\""),
     ];
     for (place, number, part) in cases {

@@ -17,12 +17,11 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use contract::{Contract, PixelRange};
+use contract::{Contract, LatentDistribution, PixelRange};
 use infer::ModelSource;
 use models::{
-    Network, Parameters,
-    checkpoint::{Contents, FORMAT, Header, LABELLED_DCGAN, Provenance},
-    dcgan,
+    Architecture, Network, Parameters, Sizes,
+    checkpoint::{Contents, FORMAT, Header, Provenance},
 };
 use serde_json::Value;
 use tests::Shell;
@@ -30,9 +29,9 @@ use tests::Shell;
 const FILE: &str = "generator.safetensors";
 
 /// Sizes that are quick to export; rows and columns differ.
-fn small() -> dcgan::Config {
-    dcgan::Config {
-        latent: dcgan::Latent::Uniform,
+fn small() -> Architecture {
+    Architecture::LabelledDcgan(Sizes {
+        latent: LatentDistribution::Uniform,
         latent_dim: 7,
         classes: 4,
         channels: 1,
@@ -42,20 +41,19 @@ fn small() -> dcgan::Config {
         generator_units: 11,
         discriminator_filters: 3,
         discriminator_units: 11,
-    }
+    })
 }
 
-fn header(config: dcgan::Config) -> Header {
+fn header(architecture: Architecture) -> Header {
     Header {
         format: FORMAT,
-        architecture: LABELLED_DCGAN.into(),
-        config,
+        architecture,
         provenance: Provenance {
             version: "0.1.0".into(),
             dataset: "mnist".into(),
             dataset_sha256: "0".repeat(64),
             split: "train".into(),
-            classes: (0..config.classes).map(|class| class.to_string()).collect(),
+            classes: (0..architecture.sizes().classes).map(|class| class.to_string()).collect(),
             images: 60_000,
             recipe: "reference".into(),
             seed: 21,
@@ -99,9 +97,9 @@ fn contract(file: &Path) -> Contract {
 #[test]
 fn the_whole_generator_becomes_a_file_that_every_runtime_draws_from() {
     let shell = shell();
-    let config = dcgan::Config::default();
+    let pair = Architecture::LabelledDcgan(Sizes::default());
     let checkpoint = shell.path("runs/mnist").join(FILE);
-    save(&checkpoint, &header(config), &config.generator().unwrap(), 1);
+    save(&checkpoint, &header(pair), &pair.generator().unwrap(), 1);
     let report = shell.succeed(&["--out", "gen.onnx", "--json"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     let file = shell.path("gen.onnx");
@@ -211,7 +209,8 @@ fn the_weights_that_were_asked_for_are_in_the_file() {
     // No batch norm follows the last layer, and its label comes last: its features are as they were.
     let bytes = |seed| {
         let weight = weights(&network, seed).get("out.deconv.weight").unwrap().as_tensor().clone();
-        let features = weight.narrow(0, 0, 2 * small().generator_filters).unwrap().flatten_all().unwrap();
+        let features =
+            weight.narrow(0, 0, 2 * small().sizes().generator_filters).unwrap().flatten_all().unwrap();
         let features: Vec<f32> = features.to_vec1().unwrap();
         features.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>()
     };
@@ -270,10 +269,15 @@ fn fail_with_header(change: impl FnOnce(&mut Header), parts: &[&str]) {
 
 #[test]
 fn a_checkpoint_of_another_architecture() {
-    fail_with_header(
-        |header| header.architecture = "stylegan".into(),
-        &["architecture \"stylegan\"", "knows \"labelled-dcgan\""],
-    );
+    let shell = shell_with_run();
+    let file = shell.path("runs/small").join(FILE);
+    let mut bytes = fs::read(&file).unwrap();
+    let (name, other) = (br#"\"labelled-dcgan\""#, br#"\"stylegan\"      "#);
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+    bytes[at..at + name.len()].copy_from_slice(other);
+    fs::write(&file, bytes).unwrap();
+    let parts = [FILE, "architecture \"stylegan\"", "knows \"labelled-dcgan\""];
+    shell.fail(&["--checkpoint", "runs/small", "--out", "gen.onnx"], 2, &parts);
 }
 
 #[test]
@@ -284,7 +288,8 @@ fn a_checkpoint_of_another_format() {
 #[test]
 fn weights_of_another_shape_than_the_header_says() {
     let parts = ["average weights", "h0.linear.weight", "shape [11, 11]", "needs [12, 11]"];
-    fail_with_header(|header| header.config.generator_units = 12, &parts);
+    let sizes = Sizes { generator_units: 12, ..*small().sizes() };
+    fail_with_header(|header| header.architecture = Architecture::LabelledDcgan(sizes), &parts);
 }
 
 #[test]
@@ -366,7 +371,7 @@ fn weights_that_are_not_finite() {
 fn a_file_that_draws_something_else_is_not_written() {
     let shell = shell();
     shell.write("gen.onnx", "what was there before");
-    let features = 2 * small().generator_filters * 5 * 5;
+    let features = 2 * small().sizes().generator_filters * 5 * 5;
     run_with(&shell, |name, values| match name {
         "out.deconv.weight" => values[features..].fill(-1e5),
         "out.deconv.bias" => values.fill(6e5),

@@ -55,8 +55,8 @@ fn pictures_of_three_classes_become_a_model_that_draws_them_by_name() {
     assert_eq!(grid.color(), image::ColorType::Rgb8);
 
     let checkpoint = Checkpoint::load(&shell.path(run).join("generator.safetensors")).unwrap();
-    let config = checkpoint.header.config;
-    assert_eq!((config.classes, config.channels, config.height, config.width), (3, 3, 6, 10));
+    let sizes = checkpoint.header.architecture.sizes();
+    assert_eq!((sizes.classes, sizes.channels, sizes.height, sizes.width), (3, 3, 6, 10));
     let names = FLOWERS.map(|(name, _)| name);
     assert_eq!(checkpoint.header.provenance.classes, names);
 
@@ -106,8 +106,8 @@ fn a_data_set_in_colour_is_learned_again() {
     // IDX files name no classes.
     shell.write("idx/classes.txt", "daisy\nred rose\ntulip\n");
     train("idx", &["--out", "again"]);
-    let config = header("again").config;
-    assert_eq!((config.classes, config.channels, config.height, config.width), (3, 3, 6, 10));
+    let sizes = *header("again").architecture.sizes();
+    assert_eq!((sizes.classes, sizes.channels, sizes.height, sizes.width), (3, 3, 6, 10));
     // The pictures are those of the folder.
     train("folder", &["--out", "folder-run"]);
     let digest = |run: &str| header(run).provenance.dataset_sha256;
@@ -125,7 +125,8 @@ fn a_resumed_run_finds_its_pictures_again_in_their_size() {
     shell.succeed(&[&sized[..], &["--epochs", "1", "--out", "broken"]].concat());
     shell.succeed(&["--resume", "broken", "--epochs", "2", "--quiet"]);
     let header = |run: &str| Checkpoint::load(&checkpoint(&shell, run, 3)).unwrap().header;
-    assert_eq!((header("broken").config.height, header("broken").config.width), (5, 8));
+    let sizes = *header("broken").architecture.sizes();
+    assert_eq!((sizes.height, sizes.width), (5, 8));
     assert_eq!(header("broken").provenance, header("unbroken").provenance);
 
     // A class by another name is another class.

@@ -139,11 +139,9 @@ fn a_run_records_what_its_file_and_flags_came_to() {
     assert_eq!(recipe["learning_rate_d"], 0.002);
     assert_eq!((&recipe["smoothing"], &recipe["decay"]), (&0.1.into(), &"cosine".into()));
     assert_eq!(recipe["generator_updates"], 1);
-    assert_eq!(
-        (&recorded["networks"]["latent"], &recorded["networks"]["latent_dim"]),
-        (&"normal".into(), &5.into())
-    );
-    assert_eq!(recorded["networks"]["generator_filters"], 6);
+    let sizes = &recorded["networks"]["config"];
+    assert_eq!((&sizes["latent"], &sizes["latent_dim"]), (&"normal".into(), &5.into()));
+    assert_eq!(sizes["generator_filters"], 6);
     let said = recorded["recipe_name"].as_str().unwrap();
     assert!(said.starts_with("reference: generator-updates = 1, learning-rate-g = 0.001"), "{said}");
 }
@@ -169,6 +167,9 @@ fn a_resumed_run_keeps_its_settings() {
     for key in ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast", "guide"] {
         assert!(old["recipe"].as_object_mut().unwrap().remove(key).is_some());
     }
+    // And an architecture.
+    assert_eq!(old["networks"]["architecture"], "labelled-dcgan");
+    old["networks"] = old["networks"]["config"].take();
     assert!(old["networks"].as_object_mut().unwrap().remove("latent").is_some());
     shell.write("old/config.json", old.to_string());
     shell.succeed(&["--resume", "old", "--epochs", "2", "--quiet"]);
@@ -236,8 +237,9 @@ fn widths_and_latents_go_from_training_into_pictures() {
     let shell = shell();
     shell.succeed(&narrow(&["--latent", "normal", "--epochs", "2", "--out", "run", "--quiet"]));
     let checkpoint = Checkpoint::load(&shell.path("run/generator.safetensors")).unwrap();
-    let networks = checkpoint.header.config;
-    assert_eq!((networks.generator_filters, networks.generator_units, networks.latent_dim), (3, 12, 7));
+    let pair = checkpoint.header.architecture;
+    let sizes = pair.sizes();
+    assert_eq!((sizes.generator_filters, sizes.generator_units, sizes.latent_dim), (3, 12, 7));
     shell.succeed_as("export", &["--checkpoint", "run", "--out", "gen.onnx", "--quiet"]);
     let contract = ModelSource::File(&shell.path("gen.onnx")).contract().unwrap();
     assert_eq!((contract.latent_dim, contract.latent_distribution), (7, LatentDistribution::Normal));
@@ -246,7 +248,7 @@ fn widths_and_latents_go_from_training_into_pictures() {
     shell.succeed_as("infer", &["--digit", "4", "--seed", "6", "--model", "gen.onnx", "--quiet"]);
     let drawn = image::open(shell.path("digit-4.png")).unwrap().into_luma8();
     // The same picture from Candle, with the contract's normal latents.
-    let generator = networks.generator().unwrap();
+    let generator = pair.generator().unwrap();
     let parameters = checkpoint.parameters("average", &generator, &Device::Cpu).unwrap();
     let z = contract::latent::normal_latents(6, 0, 7);
     let z = Tensor::from_vec(z, (1, 7), &Device::Cpu).unwrap();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use models::checkpoint::{Checkpoint, Contents, Header};
-use models::dcgan;
+use models::{Architecture, Sizes};
 use tests::Shell;
 
 const IMAGES: &str = "train-images-idx3-ubyte";
@@ -84,8 +84,9 @@ fn a_run_leaves_checkpoints_metrics_and_pictures() {
     let checkpoint = Checkpoint::load(&shell.path("run/generator.safetensors")).unwrap();
     let provenance = &checkpoint.header.provenance;
     assert_eq!((provenance.dataset.as_str(), provenance.iterations, provenance.seed), ("digits", 6, 3));
-    assert_eq!((checkpoint.header.config.height, checkpoint.header.config.width), (8, 12));
-    let generator = checkpoint.header.config.generator().unwrap();
+    let architecture = checkpoint.header.architecture;
+    assert_eq!((architecture.sizes().height, architecture.sizes().width), (8, 12));
+    let generator = architecture.generator().unwrap();
     for group in ["average", "raw"] {
         checkpoint.parameters(group, &generator, &candle_core::Device::Cpu).unwrap();
     }
@@ -175,8 +176,8 @@ fn a_checkpoint_that_cannot_be_resumed_from() {
 
     fs::write(&state, &whole).unwrap();
     let header = Checkpoint::load(&state).unwrap().header;
-    let config = dcgan::Config { generator_filters: 8, ..header.config };
-    let other = Header { config, ..header.clone() };
+    let sizes = Sizes { generator_filters: 8, ..*header.architecture.sizes() };
+    let other = Header { architecture: Architecture::LabelledDcgan(sizes), ..header.clone() };
     Contents::default().save(&other, &state).unwrap();
     shell.fail(&again, 2, &[name, "another architecture"]);
 

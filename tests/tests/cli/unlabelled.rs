@@ -73,10 +73,11 @@ fn a_folder_of_grey_squares() {
     shell.succeed(&[&NARROW[..], &own].concat());
     let Checkpoint { header, .. } = checkpoint(&shell.path("run"));
     assert_eq!(
-        (header.architecture.as_str(), header.provenance.dataset.as_str()),
+        (header.architecture.name(), header.provenance.dataset.as_str()),
         ("unlabelled-dcgan", "shapes")
     );
-    assert_eq!((header.config.classes, header.config.channels, header.config.height), (0, 1, 28));
+    let sizes = header.architecture.sizes();
+    assert_eq!((sizes.classes, sizes.channels, sizes.height), (0, 1, 28));
     let samples = image::open(shell.path("run/samples/epoch-001.png")).unwrap();
     assert_eq!((samples.width(), samples.height()), (8 * 30 - 2, 8 * 30 - 2));
     assert_eq!(samples.color(), image::ColorType::L8);
@@ -88,8 +89,9 @@ fn a_folder_of_colour_pictures_that_are_not_square() {
     let shell = shell("photos", 12, colour);
     let own = ["--data", "photos", "--size", "64x48", "--batch-size", "4", "--out", "run"];
     shell.succeed(&[&NARROW[..], &own].concat());
-    let config = checkpoint(&shell.path("run")).header.config;
-    assert_eq!((config.classes, config.channels, config.height, config.width), (0, 3, 48, 64));
+    let architecture = checkpoint(&shell.path("run")).header.architecture;
+    let sizes = architecture.sizes();
+    assert_eq!((sizes.classes, sizes.channels, sizes.height, sizes.width), (0, 3, 48, 64));
     assert_eq!(export_and_draw(&shell, "run", (64, 48)).color(), image::ColorType::Rgb8);
 
     let contract = ModelSource::File(&shell.path("gen.onnx")).contract().unwrap();

@@ -2,7 +2,7 @@
 //! beside that of the real pictures of the class. A generator that draws one 5 for all is at 0.
 
 use anyhow::Result;
-use models::judge::FEATURES;
+use models::architectures::judge::FEATURES;
 use serde::Serialize;
 
 use super::distances::Points;

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
-use models::judge::{FEATURES, Judge};
+use models::architectures::judge::FEATURES;
+use models::judge::Judge;
 
 use super::agreement::Agreement;
 use super::distances::Points;

@@ -7,8 +7,9 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 use contract::printable;
-use models::dcgan;
-use models::judge::{FEATURES, Judge};
+use models::Architecture;
+use models::architectures::judge::FEATURES;
+use models::judge::Judge;
 use models::{Network, Parameters};
 use serde::{Deserialize, Serialize};
 
@@ -95,13 +96,14 @@ impl Ongoing {
     pub fn measure(
         &self,
         generator: (&Network, &Parameters),
-        networks: &dcgan::Config,
+        networks: &Architecture,
         (iteration, epoch): (u64, f64),
     ) -> Result<Quality> {
-        let labels = set::labels(COUNT, networks.classes)?;
+        let classes = networks.classes().unwrap_or(0);
+        let labels = set::labels(COUNT, classes)?;
         let images = set::draw(generator, networks, &labels, self.seed)?;
         let opinion = Opinion::of(&self.judge, &images)?;
-        let agreement = Agreement::of(&labels, &opinion.classes, networks.classes);
+        let agreement = Agreement::of(&labels, &opinion.classes, classes);
         let parts = agreement.classes.iter().flatten().map(|class| class.value);
         let worst = parts.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
         let moments = Features::new(&opinion.features, FEATURES)?.moments(None);

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{Device, Tensor};
 use contract::dataset::npz;
-use contract::{LatentDistribution, PixelRange, files, run::GENERATOR};
+use contract::{files, run::GENERATOR};
 use infer::{Generator, ModelSource};
+use models::Architecture;
+use models::architectures::judge::Sizes;
 use models::checkpoint::Checkpoint;
-use models::dcgan::{self, Latent};
-use models::judge::{Config, Judge};
+use models::judge::Judge;
 use models::{Network, Parameters};
 
 use super::report::Drawn;
@@ -206,26 +207,19 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Fo
         bail!("{} is a judge, which draws nothing; name a generator's checkpoint", path.display());
     }
     let checkpoint = Checkpoint::from_bytes(&bytes, path)?;
-    let config = checkpoint.header.config;
-    if !config.is_labelled() {
-        return Err(without_labels(path));
-    }
-    let network = config.generator()?;
+    let architecture = checkpoint.header.architecture;
+    let Some(number) = architecture.classes() else { return Err(without_labels(path)) };
+    let network = architecture.generator()?;
     let parameters = checkpoint
         .parameters(checkpoint.generator_group(request.weights), &network, device)
         .with_context(|| format!("{} has no such generator", path.display()))?;
     let provenance = checkpoint.header.provenance;
-    if provenance.classes.len() != config.classes {
-        bail!(
-            "{}: its header names {} classes of {}",
-            path.display(),
-            provenance.classes.len(),
-            config.classes
-        );
+    if provenance.classes.len() != number {
+        bail!("{}: its header names {} classes of {}", path.display(), provenance.classes.len(), number);
     }
-    let labels = labels(request.count, config.classes)?;
+    let labels = labels(request.count, number)?;
     Ok(Found {
-        images: draw((&network, &parameters), &config, &labels, request.seed)
+        images: draw((&network, &parameters), &architecture, &labels, request.seed)
             .with_context(|| path.display().to_string())?,
         labels,
         what: describe(path, &provenance.dataset, request),
@@ -242,28 +236,25 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Fo
 /// If pixels are no numbers; Candle's.
 pub fn draw(
     (generator, parameters): (&Network, &Parameters),
-    config: &dcgan::Config,
+    architecture: &Architecture,
     labels: &[u8],
     seed: u64,
 ) -> Result<Images> {
     let device = parameters.device();
-    let distribution = match config.latent {
-        Latent::Uniform => LatentDistribution::Uniform,
-        Latent::Normal => LatentDistribution::Normal,
-    };
+    let sizes = architecture.sizes();
     let mut pixels = Vec::new();
     for (batch, labels) in labels.chunks(BATCH).enumerate() {
         let indices: Vec<u64> = (0..labels.len()).map(|i| (batch * BATCH + i) as u64).collect();
-        let z = contract::latent::latent_batch(distribution, seed, &indices, config.latent_dim);
-        let z = Tensor::from_iter(z, device)?.reshape((labels.len(), config.latent_dim))?;
+        let z = contract::latent::latent_batch(sizes.latent, seed, &indices, sizes.latent_dim);
+        let z = Tensor::from_iter(z, device)?.reshape((labels.len(), sizes.latent_dim))?;
         let y = Tensor::from_iter(labels.iter().map(|&label| u32::from(label)), device)?;
         let images = generator.sample(parameters, &z, Some(&y))?.flatten_all()?.to_vec1::<f32>()?;
         if images.iter().any(|pixel| !pixel.is_finite()) {
             bail!("the generator draws pixels that are no numbers: training failed");
         }
-        pixels.extend(images.into_iter().map(|pixel| PixelRange::ZeroToOne.to_u8(pixel)));
+        pixels.extend(images.into_iter().map(|pixel| architecture.pixel_range().to_u8(pixel)));
     }
-    Ok(Images::with_channels(config.channels, config.height, config.width, pixels)?)
+    Ok(Images::with_channels(sizes.channels, sizes.height, sizes.width, pixels)?)
 }
 
 fn describe(path: &Path, dataset: &str, request: &Request) -> String {
@@ -273,7 +264,7 @@ fn describe(path: &Path, dataset: &str, request: &Request) -> String {
 
 /// Labels are the judge's: an archive names no classes.
 fn read_npz(path: &Path, judge: &Judge) -> Result<Found> {
-    let Config { classes, channels, height, width } = judge.header.config;
+    let Sizes { classes, channels, height, width } = judge.header.config;
     let read = npz::read(path, [channels, height, width], classes).map_err(anyhow::Error::msg);
     let (images, labels) = read.with_context(|| path.display().to_string())?;
     Ok(Found {

@@ -2,7 +2,8 @@
 
 use candle_core::{D, Tensor};
 use models::Result;
-use models::judge::{FEATURES, Judge};
+use models::architectures::judge::FEATURES;
+use models::judge::Judge;
 
 use crate::sources::Images;
 

@@ -4,8 +4,9 @@
 use std::f64::consts::PI;
 
 use candle_core::{Device, Tensor};
+use models::architectures::judge::Sizes;
 use models::checkpoint::Provenance;
-use models::judge::{Config, Header, Judge};
+use models::judge::{Header, Judge};
 use models::{Result, Wanted};
 
 use super::augment::augment;
@@ -47,10 +48,10 @@ impl Options {
 }
 
 /// The sizes of a judge of these pictures.
-pub fn config(data: &LabelledImages) -> Config {
+pub fn config(data: &LabelledImages) -> Sizes {
     let images = data.images();
     let (channels, height, width) = (images.channels(), images.height(), images.width());
-    Config { classes: data.classes(), channels, height, width }
+    Sizes { classes: data.classes(), channels, height, width }
 }
 
 /// Trains a judge on these pictures; `split` says which part of the data they are.
@@ -68,7 +69,7 @@ pub fn train(
 ) -> Result<Judge> {
     let Options { batch_size, seed, .. } = options;
     let config = config(data);
-    let Config { channels, height, width, .. } = config;
+    let Sizes { channels, height, width, .. } = config;
     let network = config.network()?;
     let parameters = network.initialise(seed, device)?;
     let averaged = parameters.copy()?;

@@ -1,5 +1,6 @@
 use clap::{CommandFactory, FromArgMatches, Parser};
-use models::dcgan;
+use contract::LatentDistribution;
+use models::{Architecture, Sizes};
 
 use super::{Flags, Kind, RESUMABLE, SETTINGS, Settings, Value, default, resolve};
 use crate::cli::Cli;
@@ -26,7 +27,7 @@ fn try_resolved(arguments: &[&str], file: Option<&str>) -> anyhow::Result<Settin
 fn without_options_it_is_the_reference() {
     let settings = resolved(&[], None);
     assert_eq!(settings.recipe, Recipe::default());
-    assert_eq!(settings.networks, dcgan::Config::default());
+    assert_eq!(settings.networks, Sizes::default());
     assert_eq!((settings.epochs, settings.batch_size, settings.seed), (25, 64, 0));
     assert_eq!((settings.data, settings.size, settings.recipe_name.as_str()), (None, None, "reference"));
 }
@@ -89,7 +90,7 @@ fn what_is_printed_is_read_again() {
     let again = resolved(&[], Some(&printed));
     assert_eq!(again.values, settings.values);
     assert_eq!((again.recipe, again.networks), (settings.recipe, settings.networks));
-    assert_eq!((again.recipe.decay, again.networks.latent), (Decay::Cosine, dcgan::Latent::Normal));
+    assert_eq!((again.recipe.decay, again.networks.latent), (Decay::Cosine, LatentDistribution::Normal));
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn unlabelled_pictures_have_settings_of_their_own() {
         (settings.size.unwrap().to_string().as_str(), settings.recipe_name.as_str()),
         ("64x64", "reference")
     );
-    assert_eq!(settings.networks.architecture(), "unlabelled-dcgan");
+    assert_eq!(Architecture::from(settings.networks).name(), "unlabelled-dcgan");
 
     let file = "unlabelled = true\ndata = \"photos\"\nsize = \"64x48\"\nbackground = \"#ffcc00\"\n";
     let settings = resolved(&["--crop=false", "--flip", "--generator-filters", "8"], Some(file));

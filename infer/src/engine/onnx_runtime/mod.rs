@@ -3,7 +3,7 @@
 mod elf;
 pub mod library;
 mod packages;
-mod session;
+pub mod session;
 
 use library::{Provider, Runtime};
 

@@ -1,22 +1,26 @@
-//! Models in ONNX Runtime: sessions on exactly the device that was asked for.
+//! Models in ONNX Runtime: sessions on exactly the device that was asked for, and the wrapper of all
+//! sessions.
+
+use std::num::NonZeroUsize;
 
 use ort::{
     ep::{self, ExecutionProvider, ExecutionProviderDispatch},
     logging::LogLevel,
     session::{
-        Session, SessionInputValue,
+        Session as OrtSession, SessionInputValue,
         builder::{GraphOptimizationLevel, SessionBuilder},
     },
-    value::TensorRef,
+    value::{DynValue, TensorRef},
 };
 
 use super::library::{PLACED, Provider};
 use crate::engine::{Input, LOADING_WEIGHTS_PAYS, Lent, Network, Placement, Reader, Values};
 use crate::{Device, Error, ModelSource, Options, Runtime};
 
-/// A session, and the weights to lend it at each run.
-struct Loaded {
-    session: Session,
+/// A model in ONNX Runtime, whatever it takes and gives.
+pub struct Session {
+    session: OrtSession,
+    /// What each run lends it.
     lent: Lent,
 }
 
@@ -47,25 +51,94 @@ pub fn load(
     Ok((Box::new(loaded), placements))
 }
 
-impl Network for Loaded {
-    fn run(&mut self, inputs: &[Input<'_>], output: &str, read: &mut Reader<'_>) -> Result<(), String> {
-        let mut run = || -> ort::Result<Result<(), String>> {
-            let mut lent: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
-            for &Input { name, shape, values } in inputs {
-                let value = match values {
-                    Values::Floats(values) => TensorRef::from_array_view((shape, values))?.into(),
-                    Values::Indices(values) => TensorRef::from_array_view((shape, values))?.into(),
-                };
-                lent.push((name, value));
+impl Session {
+    /// Loads a model to run on the CPU, on as many threads, or on one a core. Weights that lie in other
+    /// files are found beside a model that is a file.
+    ///
+    /// # Errors
+    ///
+    /// ONNX Runtime's words.
+    pub fn load(
+        source: &ModelSource<'_>,
+        runtime: &'static Runtime,
+        threads: Option<NonZeroUsize>,
+    ) -> Result<Self, String> {
+        let load = || -> ort::Result<Self> {
+            let mut builder = builder(runtime)?;
+            if let Some(threads) = threads {
+                builder = builder.with_intra_threads(threads.get())?;
             }
-            for (name, dims, values) in self.lent.iter() {
-                lent.push((name, TensorRef::from_array_view((dims, values))?.into()));
-            }
-            let outputs = self.session.run(lent)?;
-            let (shape, values) = outputs[output].try_extract_tensor::<f32>()?;
-            Ok(read(shape, values))
+            commit(&mut builder, source).map(Self::whole)
         };
-        run().map_err(|error| tidy(error.message()))?
+        load().map_err(|error| tidy(error.message()))
+    }
+
+    /// Runs it once on all its inputs and lends the outputs of these names, shape and numbers, to `read`,
+    /// in their order.
+    ///
+    /// # Errors
+    ///
+    /// ONNX Runtime's words, those of `read`, or a phrase about an output that isn't there or is of
+    /// another type than float32, float64, int64, int32 and uint8.
+    pub fn run(
+        &mut self,
+        inputs: &[Input<'_>],
+        outputs: &[&str],
+        mut read: impl FnMut(&[i64], Values<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut lent: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
+        for Input { name, shape, values } in inputs {
+            lent.push((&**name, view(shape, values).map_err(|error| tidy(error.message()))?));
+        }
+        for (name, dims, values) in self.lent.iter() {
+            let view = TensorRef::from_array_view((dims, values));
+            lent.push((name, view.map_err(|error| tidy(error.message()))?.into()));
+        }
+        let found = self.session.run(lent).map_err(|error| tidy(error.message()))?;
+        outputs.iter().try_for_each(|&name| {
+            let value = found.get(name).ok_or_else(|| format!("it has no output {name}"))?;
+            let (shape, values) = numbers(value).map_err(|found| format!("its output {name} {found}"))?;
+            read(shape, values)
+        })
+    }
+
+    /// One that holds its weights itself.
+    fn whole(session: OrtSession) -> Self {
+        Self { session, lent: Lent::none() }
+    }
+}
+
+/// An input's numbers where they lie.
+fn view<'a>(shape: &'a [usize], values: &'a Values<'_>) -> ort::Result<SessionInputValue<'a>> {
+    Ok(match values {
+        Values::Float32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Values::Float64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Values::Int64(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Values::Int32(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Values::Uint8(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+        Values::Bool(values) => TensorRef::from_array_view((shape, &**values))?.into(),
+    })
+}
+
+/// An output's shape and numbers where they lie, or a phrase about its type.
+fn numbers(value: &DynValue) -> Result<(&[i64], Values<'_>), String> {
+    macro_rules! of {
+        ($($variant:ident($type:ty)),*) => {
+            $(if let Ok((shape, values)) = value.try_extract_tensor::<$type>() {
+                return Ok((&**shape, Values::$variant(values.into())));
+            })*
+        };
+    }
+    of!(Float32(f32), Uint8(u8), Float64(f64), Int64(i64), Int32(i32));
+    Err(format!("is {}; only numbers of float32, float64, int64, int32 and uint8 are read", value.dtype()))
+}
+
+impl Network for Session {
+    fn run(&mut self, inputs: &[Input<'_>], output: &str, read: &mut Reader<'_>) -> Result<(), String> {
+        self.run(inputs, &[output], |shape, values| match values {
+            Values::Float32(values) => read(shape, &values),
+            _ => Err("its output is no tensor of float32".into()),
+        })
     }
 }
 
@@ -74,7 +147,7 @@ fn create_session(
     options: &Options,
     runtime: &'static Runtime,
     device: Device,
-) -> Result<Loaded, Error> {
+) -> Result<Session, Error> {
     let refused = |error: ort::Error| Error::ModelRefused {
         model: source.name(),
         engine: format!("ONNX Runtime {}", runtime.version()),
@@ -87,29 +160,25 @@ fn create_session(
         {
             return Ok(loaded);
         }
-        return commit(&mut builder, source).map(Loaded::whole).map_err(refused);
+        return commit(&mut builder, source).map(Session::whole).map_err(refused);
     };
     let unavailable = |reason: String| Error::DeviceUnavailable { device: device.to_string(), reason };
     runtime.provider(provider).map_err(unavailable)?;
     builder = builder
         .with_execution_providers(execution_providers(device, runtime.minor_version()))
         .map_err(|error| unavailable(explain(error.message(), runtime)))?;
-    commit(&mut builder, source).map(Loaded::whole).map_err(|error| match is_about_gpu(error.message()) {
+    commit(&mut builder, source).map(Session::whole).map_err(|error| match is_about_gpu(error.message()) {
         true => unavailable(explain(error.message(), runtime)),
         false => refused(error),
     })
 }
 
-impl Loaded {
-    /// A session that holds its weights itself.
-    fn whole(session: Session) -> Self {
-        Self { session, lent: Lent::none() }
-    }
+fn builder(runtime: &'static Runtime) -> ort::Result<SessionBuilder> {
+    Ok(OrtSession::builder(runtime.environment())?.with_optimization_level(GraphOptimizationLevel::All)?)
 }
 
 fn session_builder(options: &Options, runtime: &'static Runtime) -> ort::Result<SessionBuilder> {
-    Ok(Session::builder(runtime.environment())?
-        .with_optimization_level(GraphOptimizationLevel::All)?
+    Ok(builder(runtime)?
         .with_intra_threads(options.threads())?
         // Threads that spin while they wait take time from whatever else runs, and gain less here.
         .with_intra_op_spinning(false)?
@@ -119,7 +188,7 @@ fn session_builder(options: &Options, runtime: &'static Runtime) -> ort::Result<
 }
 
 /// Gives ONNX Runtime the model as it is.
-fn commit(builder: &mut SessionBuilder, source: &ModelSource<'_>) -> ort::Result<Session> {
+fn commit(builder: &mut SessionBuilder, source: &ModelSource<'_>) -> ort::Result<OrtSession> {
     match source {
         ModelSource::File(path) => builder.commit_from_file(path),
         ModelSource::Bytes { bytes, .. } | ModelSource::Embedded { bytes, .. } => {
@@ -130,9 +199,9 @@ fn commit(builder: &mut SessionBuilder, source: &ModelSource<'_>) -> ort::Result
 
 /// Gives ONNX Runtime the model without its large weights, which stay where they are. `None` if
 /// that doesn't work, for whatever reason: loading the model as it is then does, or says why not.
-fn lend_weights(builder: &mut SessionBuilder, source: &ModelSource<'_>) -> Option<Loaded> {
+fn lend_weights(builder: &mut SessionBuilder, source: &ModelSource<'_>) -> Option<Session> {
     let (model, lent) = Lent::split(source)?;
-    Some(Loaded { session: builder.commit_from_memory(&model).ok()?, lent })
+    Some(Session { session: builder.commit_from_memory(&model).ok()?, lent })
 }
 
 /// The execution providers of a GPU, each an error where it can't be had. What TensorRT doesn't take

@@ -60,14 +60,15 @@ impl Network for Loaded {
             error.to_string()
         }
         let mut lent: Vec<(NodeId, ValueOrView<'_>)> = Vec::new();
-        for &Input { name, shape, values } in inputs {
+        for Input { name, shape, values } in inputs {
             let value: ValueOrView<'_> = match values {
-                Values::Floats(values) => ValueView::from_shape(shape, values).map_err(words)?.into(),
+                Values::Float32(values) => ValueView::from_shape(shape, values).map_err(words)?.into(),
                 // rten has 32-bit numbers where ONNX has 64; a label is a class's index and fits.
-                Values::Indices(values) => {
+                Values::Int64(values) => {
                     let values = values.iter().map(|&value| value as i32).collect();
                     Value::from_shape(shape, values).map_err(words)?.into()
                 }
+                _ => return Err(format!("its input {name} is neither float32 nor int64")),
             };
             lent.push((self.model.node_id(name).map_err(words)?, value));
         }

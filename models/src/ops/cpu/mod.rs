@@ -23,7 +23,7 @@ pub mod update;
 use candle_core::{Device, Result, Tensor};
 
 use super::geometry::Convolution;
-use super::{AdamStep, Kernels, Labels, Moved, Norm, NormGradients, Statistics, Weights, batch_dims};
+use super::{AdamStep, Kernels, Labels, Moved, Norm, Statistics, Weights, batch_dims};
 use crate::{Activation, Wanted};
 use host::{Host, host, host_labels};
 
@@ -156,16 +156,12 @@ impl Kernels for Cpu {
         y: &Tensor,
         statistics: &Statistics,
         dy: &Tensor,
-    ) -> Result<NormGradients> {
+    ) -> Result<super::Gradients> {
         let (weight, bias, pixels) = (host(norm.weight)?, host(norm.bias)?, batch_dims(x)?.2);
         let kernel = norm::BatchNorm { weight: &weight, bias: &bias, pixels, after: norm.after };
         let (mean, variance) = (host(&statistics.mean)?, host(&statistics.variance)?);
-        let back = kernel.backward(&host(x)?, &host(y)?, &mean, &variance, &host(dy)?);
-        Ok(NormGradients {
-            x: like(back.x, x)?,
-            weight: like(back.weight, norm.weight)?,
-            bias: like(back.bias, norm.bias)?,
-        })
+        let gradients = kernel.backward(&host(x)?, &host(y)?, &mean, &variance, &host(dy)?);
+        gradients.into_tensors(x, Weights { weight: norm.weight, bias: norm.bias })
     }
 
     fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor> {

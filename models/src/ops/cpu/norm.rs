@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::{sum_by, vectorised};
+use super::{Gradients, sum_by, vectorised};
 use crate::Activation;
 use crate::layers::batch_norm::EPSILON;
 
@@ -18,16 +18,6 @@ pub struct BatchNorm<'a> {
     pub pixels: usize,
     /// The activation after it, if any.
     pub after: Option<Activation>,
-}
-
-/// What the backward pass yields: `x` like the input, `weight` and `bias` (C).
-pub struct Gradients {
-    /// (N, C, S)
-    pub x: Vec<f32>,
-    /// (C)
-    pub weight: Vec<f32>,
-    /// (C)
-    pub bias: Vec<f32>,
 }
 
 /// Channels that one thread takes at a time.
@@ -161,7 +151,7 @@ impl BatchNorm<'_> {
                 a * dy * self.slope(y) + b * x + constant
             },
         );
-        Gradients { x: dx, weight, bias }
+        Gradients { x: Some(dx), parameters: Some((weight, bias)) }
     }
 
     /// The activation's derivative, from its output.

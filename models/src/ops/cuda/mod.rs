@@ -1,7 +1,7 @@
 //! Kernels for NVIDIA GPUs: `kernels.cu` around cuBLAS's matrix products.
 //!
-//! Nothing here waits for the GPU: every call only queues work. A label that is out of range is
-//! drawn as none, since checking it would mean waiting.
+//! Nothing here waits for the GPU: every call only queues work. A label that is out of range counts as
+//! no label, since checking it would mean waiting.
 //!
 //! The tests run the same file on the CPU, compiled as C, thread by thread: see `emulator.h`.
 
@@ -12,9 +12,7 @@ mod launch;
 use candle_core::{Result, Tensor};
 
 use super::geometry::{Convolution, Direction, Geometry};
-use super::{
-    AdamStep, Gradients, Kernels, Labels, Moved, Norm, NormGradients, Statistics, Weights, batch_dims,
-};
+use super::{AdamStep, Gradients, Kernels, Labels, Moved, Norm, Statistics, Weights, batch_dims};
 use crate::layers::{Window, batch_norm::EPSILON};
 use crate::{Activation, Wanted};
 use launch::{Blocks, Given, change, fill};
@@ -221,7 +219,7 @@ impl Kernels for Cuda {
         y: &Tensor,
         Statistics { mean, variance, .. }: &Statistics,
         dy: &Tensor,
-    ) -> Result<NormGradients> {
+    ) -> Result<Gradients> {
         let (n, c, p) = batch_dims(x)?;
         let (function, slope) = code(norm.after);
         let floats = [slope, EPSILON as f32];
@@ -232,7 +230,7 @@ impl Kernels for Cuda {
         let sums = fill("norm_back_sums", (2, c), &inputs, &[n, c, p, width, function], &floats, blocks)?;
         let inputs = [&inputs[..], &[(norm.weight, c), (&sums, 2 * c)]].concat();
         let dx = fill("norm_back", x.dims(), &inputs, &[n, c, p, function], &floats, Blocks::Each(count))?;
-        Ok(NormGradients { x: dx, bias: sums.get(0)?, weight: sums.get(1)? })
+        Ok(Gradients { x: Some(dx), parameters: Some((sums.get(1)?, sums.get(0)?)) })
     }
 
     fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor> {

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs;
 
-use models::dcgan;
+use models::{Architecture, Sizes};
 use serde_json::Value;
 use tests::{Shell, checkout, runtime_library};
 
@@ -93,8 +93,8 @@ fn transposed_convolutions_that_stay_have_even_padding() {
 #[test]
 fn precisions_are_smaller_and_near() {
     let shell = shell();
-    let config = dcgan::Config::default();
-    save(&shell.path("runs/mnist").join(FILE), &header(config), &config.generator().unwrap(), 1);
+    let pair = Architecture::LabelledDcgan(Sizes::default());
+    save(&shell.path("runs/mnist").join(FILE), &header(pair), &pair.generator().unwrap(), 1);
     let export = |precision: &str| {
         let file = format!("{precision}.onnx");
         let report = shell.succeed(&["--out", &file, "--precision", precision, "--json"]);
@@ -180,13 +180,13 @@ fn a_discriminator_and_a_judge() {
 
     // A run's checkpoint holds both networks; what `export` takes otherwise, the generator alone.
     let mut contents = models::checkpoint::Contents::default();
-    let config = super::small();
-    let discriminator = config.discriminator().unwrap();
+    let pair = super::small();
+    let discriminator = pair.discriminator().unwrap();
     contents.parameters("discriminator", &weights(&discriminator, 2));
-    contents.parameters("generator", &weights(&config.generator().unwrap(), 3));
-    contents.parameters("average", &weights(&config.generator().unwrap(), 4));
+    contents.parameters("generator", &weights(&pair.generator().unwrap(), 3));
+    contents.parameters("average", &weights(&pair.generator().unwrap(), 4));
     fs::create_dir_all(shell.path("runs/a/checkpoints")).unwrap();
-    contents.save(&header(config), &shell.path("runs/a/checkpoints/00000009.safetensors")).unwrap();
+    contents.save(&header(pair), &shell.path("runs/a/checkpoints/00000009.safetensors")).unwrap();
     shell.succeed(&["--checkpoint", "runs/a", "--network", "discriminator", "--out", "d.onnx", "--quiet"]);
     assert_eq!(inspected(&shell, "d.onnx")["outputs"][0]["name"], "logits");
     let file = "runs/a/checkpoints/00000009.safetensors";
@@ -219,8 +219,9 @@ fn a_file_is_checked_against_its_checkpoint() {
     shell.fail(&["--verify-only", "raw.onnx"], 1, &parts);
     shell.succeed(&["--verify-only", "raw.onnx", "--weights", "raw", "--quiet"]);
     // Of another network.
-    let config = dcgan::Config { latent_dim: 9, ..super::small() };
-    save(&shell.path("other").join(FILE), &header(config), &config.generator().unwrap(), 3);
+    let sizes = Sizes { latent_dim: 9, ..*super::small().sizes() };
+    let pair = Architecture::LabelledDcgan(sizes);
+    save(&shell.path("other").join(FILE), &header(pair), &pair.generator().unwrap(), 3);
     shell.fail(
         &["--verify-only", "gen.onnx", "--checkpoint", "other"],
         2,

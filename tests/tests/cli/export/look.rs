@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use models::{Architecture, Sizes};
 use serde_json::Value;
 
 use super::{FILE, header, save, shell, shell_with_run, small};
@@ -57,8 +58,8 @@ fn the_newest_run_is_seen_and_the_weights_that_are_asked_for() {
 #[test]
 fn colour_moves_too() {
     let shell = shell();
-    let config = models::dcgan::Config { channels: 3, ..small() };
-    save(&shell.path("runs/colour").join(FILE), &header(config), &config.generator().unwrap(), 3);
+    let pair = Architecture::LabelledDcgan(Sizes { channels: 3, ..*small().sizes() });
+    save(&shell.path("runs/colour").join(FILE), &header(pair), &pair.generator().unwrap(), 3);
     shell.succeed(&["look", "walk", "--seed", "5", "--stops", "2", "--steps", "3", "--quiet"]);
     let file = fs::File::open(shell.path("walk.gif")).unwrap();
     let mut decoder = gif::DecodeOptions::new().read_info(file).unwrap();

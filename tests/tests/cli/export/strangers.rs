@@ -6,6 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use models::{Architecture, Sizes};
 use serde_json::Value;
 use tests::Shell;
 
@@ -52,8 +53,9 @@ fn a_fixed_batch_of_any_size_is_proven_on_every_case() {
 fn a_batch_that_no_machine_can_run_is_refused_before_it_is_tried() {
     let shell = shell();
     // 4 MB of feature maps for each image.
-    let config = models::dcgan::Config { height: 256, width: 256, generator_filters: 16, ..small() };
-    save(&shell.path("runs/wide").join(FILE), &header(config), &config.generator().unwrap(), 1);
+    let sizes = Sizes { height: 256, width: 256, generator_filters: 16, ..*small().sizes() };
+    let pair = Architecture::LabelledDcgan(sizes);
+    save(&shell.path("runs/wide").join(FILE), &header(pair), &pair.generator().unwrap(), 1);
     let arguments = ["--out", "gen.onnx", "--batch", "65536"];
     shell.fail(&arguments, 2, &["--batch 65536", "MB of memory, but", "choose a smaller one"]);
 }
@@ -61,8 +63,8 @@ fn a_batch_that_no_machine_can_run_is_refused_before_it_is_tried() {
 #[test]
 fn each_form_is_checked_as_the_file_says_what_it_is() {
     let shell = shell();
-    let config = models::dcgan::Config { generator_units: 256, ..Default::default() };
-    save(&shell.path("runs/mnist").join(FILE), &header(config), &config.generator().unwrap(), 1);
+    let pair = Architecture::LabelledDcgan(Sizes { generator_units: 256, ..Sizes::default() });
+    save(&shell.path("runs/mnist").join(FILE), &header(pair), &pair.generator().unwrap(), 1);
     for form in [
         &["--precision", "fp16"][..],
         &["--precision", "int8"],
