@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train export infer test bench bench-export bench-infer check-dependencies
+.PHONY: help setup demo train export infer test bench bench-export bench-infer check-dependencies check-wasm
 
 ARGS ?=
 DEMO := demo
@@ -36,27 +36,39 @@ infer: ## draw a digit (ARGS="--digit 5 --count 10")
 	@scripts/setup.sh runtime
 	cargo infer $(if $(ARGS),$(ARGS),--digit 5)
 
-test: ## everything that must hold: format, lints, tests, documentation, dependencies
+test: ## everything that must hold: format, lints, tests, documentation, dependencies, wasm32
 	@scripts/setup.sh test
 	cargo fmt --all --check
 	$(MAKE) --no-print-directory check-dependencies
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	$(MAKE) --no-print-directory check-wasm
 
-# The ONNX file is the contract: what draws digits on a small device carries no training framework.
+# The ONNX file is the contract: what draws digits on a small device carries no training framework, and the
+# library that draws them no command line either.
 check-dependencies:
-	@tree=$$(cargo tree --locked -p infer -e normal --all-features --target all --prefix none); \
-	if forbidden=$$(grep -E '^(candle|models |train |export |tests )' <<<"$$tree" | sort -u); then \
-		echo "infer must depend on neither Candle nor a crate of the workspace but contract, but does on:" >&2; \
-		echo "$$forbidden" >&2; exit 1; \
-	fi; \
-	tree=$$(cargo tree --locked -p contract -e normal --all-features --target all --prefix none); \
-	if forbidden=$$(grep -E '^(candle|clap|ort |models |train |export |infer |tests )' <<<"$$tree" | sort -u); then \
-		echo "contract must depend on no other crate of the workspace, Candle, clap or ONNX Runtime, but does on:" >&2; \
-		echo "$$forbidden" >&2; exit 1; \
-	fi; \
-	echo "infer depends on contract alone of the workspace, contract on nothing of it; neither on Candle"
+	@forbid() { \
+		local names="$$1" tree found; shift; \
+		tree=$$(cargo tree --locked -e normal --target all --prefix none "$$@"); \
+		if found=$$(grep -E "^($$names) v" <<<"$$tree" | sort -u); then \
+			echo "what \`cargo tree $$*\` shows must not depend on:" >&2; echo "$$found" >&2; exit 1; \
+		fi; \
+		grep -q '^contract v' <<<"$$tree" || { echo "nothing of contract is in \`cargo tree $$*\`" >&2; exit 1; }; \
+	}; \
+	command='clap.*|terminal_size|indicatif|console|crossterm'; \
+	engines='ort|ort-sys|rten.*|libloading'; \
+	forbid "models|train|export|infer|tests|candle.*|$$engines|$$command" -p contract --all-features; \
+	forbid "train|export|infer|tests|$$command" -p models --all-features; \
+	forbid "export|tests" -p train --all-features; \
+	forbid "train|tests" -p export --all-features; \
+	forbid "models|train|export|tests|candle.*" -p infer --all-features; \
+	forbid "models|train|export|tests|candle.*|ort|ort-sys|libloading|$$command" \
+		-p infer --no-default-features --features rten; \
+	echo "each crate depends on what it may: contract on no other, infer on contract alone"
+
+check-wasm:
+	@scripts/wasm.sh
 
 bench: ## measure one iteration of training, beside PyTorch where PYTHON=… has torch
 	cargo bench -p train --bench iteration $(ARGS)

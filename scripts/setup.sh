@@ -147,7 +147,7 @@ LIST
 
 setup_gpu() {
   [[ $machine == Linux-x86_64 ]] ||
-    fail "pip has ONNX Runtime for NVIDIA GPUs only for Linux on x86_64, and this is $machine; a Jetson needs the wheel for its JetPack (README, Jetson)."
+    fail "pip has ONNX Runtime for NVIDIA GPUs only for Linux on x86_64, and this is $machine; a Jetson needs the wheel for its JetPack (docs/edge.md, Jetson)."
   if ! are_whole gpu_libraries runtime/gpu; then
     say "fetching ONNX Runtime $GPU_RUNTIME for NVIDIA GPUs (255 MB) …"
     fetch_wheel onnxruntime-gpu "$GPU_RUNTIME"

@@ -8,8 +8,8 @@ impl Contract {
         self.classes.iter().position(|class| class == name).map(|label| label as i64)
     }
 
-    /// The class that a name without a class may have been meant for: the same but for case, else the
-    /// one that takes the fewest corrections, if at most a third of the name's letters.
+    /// The class that an unknown name may have meant: the same but for case, or the one that takes the fewest
+    /// corrections, if they are at most a third of the name's letters.
     pub fn nearest_class(&self, name: &str) -> Option<&str> {
         let lower = name.to_lowercase();
         let close = lower.chars().count() / 3;

@@ -8,7 +8,7 @@ use crate::printable;
 /// the path of the program of that name beside this one. A bare `export` would be the shell's own word.
 pub fn command<'a>(program: &str, arguments: impl IntoIterator<Item = &'a OsStr>) -> String {
     let typed = env::args_os().next().unwrap_or_default();
-    // Cargo tells this to what it starts.
+    // Cargo sets this for the programs that it starts.
     let own = env::var_os("CARGO_MANIFEST_DIR").is_none().then(|| beside(Path::new(&typed), program));
     let mut words = own.flatten().unwrap_or_else(|| format!("cargo {program}"));
     for argument in arguments {
@@ -18,7 +18,7 @@ pub fn command<'a>(program: &str, arguments: impl IntoIterator<Item = &'a OsStr>
     printable(&words).into_owned()
 }
 
-/// The program beside this one, whose path was typed so, or which the search path led to.
+/// The program beside this one, which was started as `typed` or found on the search path.
 fn beside(typed: &Path, program: &str) -> Option<String> {
     if typed == Path::new(program) {
         return Some(program.into());
@@ -30,7 +30,7 @@ fn beside(typed: &Path, program: &str) -> Option<String> {
     path.is_file().then(|| quoted(&path.to_string_lossy()).into_owned())
 }
 
-/// A word as a POSIX shell takes it for one.
+/// A word quoted so that a POSIX shell reads it as one.
 fn quoted(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
@@ -63,7 +63,7 @@ mod tests {
         std::fs::write(folder.path().join("export"), "").unwrap();
         let typed = folder.path().join("train");
         assert_eq!(beside(&typed, "export").unwrap(), folder.path().join("export").to_str().unwrap());
-        // One that isn't there is no advice, and one that the search path led to is found so again.
+        // A program that isn't there is not suggested; one on the search path is named without a path.
         assert_eq!(beside(&typed, "infer"), None);
         assert_eq!(beside(Path::new("train"), "train").unwrap(), "train");
         assert_eq!(beside(Path::new("train"), "no-such-program"), None);

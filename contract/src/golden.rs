@@ -1,4 +1,4 @@
-//! What a file promises to draw, recorded in it.
+//! Golden cases: pictures recorded in a file that its model must draw again.
 
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};

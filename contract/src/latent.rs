@@ -59,8 +59,9 @@ pub fn fill(distribution: LatentDistribution, seed: u64, image: u64, latents: &m
     fill_redraw(distribution, seed, image, 0, latents);
 }
 
-/// Draws the latents of an image that is drawn again for the `redraw`-th time into `latents`: those
-/// that follow, in the image's stream, on the latents of all its draws before. Draw 0 is that of [`fill`]. So a redrawn image, too, is a function of the seed and its index.
+/// Draws the latents of an image's `redraw`-th redraw into `latents`: those that follow, in the image's
+/// stream, the latents of all its earlier draws. Redraw 0 is that of [`fill`]. So a redrawn image, too, is
+/// a function of the seed and its index.
 ///
 /// A draw takes as many u32s as there are latents; of N(0, 1), whole pairs, so that an odd number
 /// of latents takes one more.

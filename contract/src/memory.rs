@@ -1,4 +1,4 @@
-//! How much memory a process may still take: what asks for more is ended without a word.
+//! How much memory a process may still take: the system kills one that takes more, without a message.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 pub struct Available {
     /// How much.
     pub bytes: u64,
-    /// Who says so, as the words before the number.
+    /// Who has or limits it, as the words before the number.
     pub whose: &'static str,
 }
 

@@ -21,7 +21,7 @@
 //! | `edgegan.epochs`, `edgegan.iterations`, `edgegan.seed` | whole numbers |
 //! | `edgegan.recipe`, `edgegan.checkpoint_sha256` | text |
 //! | `edgegan.quality` | JSON object of measured figures |
-//! | `edgegan.precision` | JSON object: `fp16` or `int8`, and how far it is from single precision; absent: that is what it is |
+//! | `edgegan.precision` | JSON object: `fp16` or `int8`, and how far it is from single precision; absent: single precision |
 //! | `edgegan.subpixel` | JSON array of transposed convolutions that the graph has as convolutions |
 //! | `edgegan.golden` | JSON object, see [`Golden`] |
 //!

@@ -13,7 +13,7 @@ pub fn whole<const LEAST: usize, const MOST: usize>(text: &str) -> Result<usize,
         .ok_or_else(|| format!("expected a whole number from {LEAST} to {MOST}"))
 }
 
-/// Parses how many there are of something that there has to be one of at least.
+/// Parses a number of things of which there must be at least one.
 ///
 /// # Errors
 ///

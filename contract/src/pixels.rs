@@ -28,7 +28,7 @@ impl PixelRange {
             Self::ZeroToOne => value * 255.0,
             Self::MinusOneToOne => (value + 1.0) * 127.5,
         };
-        // The cast limits to 0..=255 and drops the fraction, which is ⌊·⌋ for all that it doesn't limit.
+        // The cast limits to 0..=255 and drops the fraction, which is ⌊·⌋ within these limits.
         (level + 0.5) as u8
     }
 

@@ -25,14 +25,13 @@ pub const LOCK: &str = ".lock";
 /// How TensorBoard's files begin.
 pub const EVENTS: &str = "events.out.tfevents.";
 
-/// Whether a folder is a run's. Runs of before there was a [`MARKER`] have a configuration and lines of
-/// metrics.
+/// Whether a folder is a run's. Runs from before [`MARKER`] was written have a configuration and metrics.
 pub fn is_run(folder: &Path) -> bool {
     folder.join(MARKER).exists() || (folder.join(CONFIG).is_file() && folder.join(METRICS).is_file())
 }
 
-/// Whether a path is that of a file which belongs to a run: one that `train` writes, in a run's folder.
-/// Other files there, such as an exported model, are their owner's.
+/// Whether a path is that of a file which `train` writes in a run's folder. Other files there, such as an
+/// exported model, are the user's own.
 pub fn owns(path: &Path) -> bool {
     // A link may lead into a run.
     let path = path.canonicalize().unwrap_or_else(|_| match (path.parent(), path.file_name()) {

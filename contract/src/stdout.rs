@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-/// Writes to standard output. A reader of a pipe that has seen enough is no failure.
+/// Writes to standard output. That a pipe's reader has closed it is no error.
 ///
 /// # Errors
 ///

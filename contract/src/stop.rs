@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Signals that ask a program to stop.
 
 use std::{
     io,
@@ -13,8 +13,8 @@ use signal_hook::{
 /// A flag that Ctrl-C, SIGTERM and SIGHUP raise; a program looks at it where it can save and end.
 ///
 /// A second Ctrl-C or SIGTERM ends the program at once, with status 130. SIGHUP is what a terminal or an
-/// ssh session sends as it closes, and the shell in it sends it once more: it only raises the flag. Where
-/// it was ignored from the start, as under `nohup`, it stays so.
+/// ssh session sends as it closes, and its shell once again, so it only raises the flag. Where it was
+/// ignored from the start, as under `nohup`, it stays ignored.
 ///
 /// # Errors
 /// The system's.

@@ -1,9 +1,9 @@
-//! Text that anyone may have written, for a terminal.
+//! Untrusted text, for a terminal.
 
 use std::{borrow::Cow, path::Path};
 
-/// A text as one line without what could steer a terminal or hide what stands there: control
-/// characters and marks of direction become `\n` or `\u{1b}`.
+/// A text as one line without anything that could control a terminal or hide text: control characters and
+/// direction marks become `\n` or `\u{1b}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return text.into();

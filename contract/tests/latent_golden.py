@@ -1,7 +1,7 @@
-"""Golden latents for `infer/tests/latent.rs`, from a plain ChaCha8 (D. J. Bernstein, "ChaCha, a
+"""Golden latents for `contract/tests/latent.rs`, from a plain ChaCha8 (D. J. Bernstein, "ChaCha, a
 variant of Salsa20", 2008) that shares no code with the crate.
 
-    python3 infer/tests/latent_golden.py
+    python3 contract/tests/latent_golden.py
 
 State words: 0-3 "expand 32-byte k", 4-11 the key, 12-13 the 64-bit block counter, 14-15 the 64-bit
 stream number. Key: the seed as 8 little-endian bytes, then 24 zero bytes. Image i reads stream i.

@@ -9,7 +9,7 @@ use crate::Error;
 /// The device that was asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Device {
-    /// The first of TensorRT, CUDA and the CPU that is there, works and is worth its start.
+    /// The first of TensorRT, CUDA and the CPU that works and is worth starting.
     #[default]
     Auto,
     /// The CPU.

@@ -80,7 +80,7 @@ pub enum Error {
         /// What the model draws.
         draws: String,
     },
-    /// A generator whose pictures have no label that a judge could read.
+    /// A generator of pictures without labels, which leaves a judge nothing to compare with.
     #[error("model {0} draws pictures without a class, so there is no label to verify; leave --verify out")]
     NothingToVerify(String),
     /// An image that is not its label in any of the draws.
@@ -130,7 +130,7 @@ pub enum Error {
     /// Labels or latents of the wrong shape for the model.
     #[error("{0}")]
     BadInput(String),
-    /// No library was found in any of the places, and the embedded engine was not to be taken.
+    /// No library was found in any of the places, and the embedded engine wasn't allowed.
     #[error("no ONNX Runtime found: looked {looked}{broken}; {GET_RUNTIME}")]
     RuntimeNotFound {
         /// The places, as one list.
@@ -187,10 +187,10 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// A device's name that means nothing.
+    /// An unknown device name.
     #[error("{0:?} is not a device: expected auto, cpu, cuda, cuda:<number>, tensorrt or tensorrt:<number>")]
     UnknownDevice(String),
-    /// An engine's name that means nothing.
+    /// An unknown engine name.
     #[error("{0:?} is not an engine: expected auto, onnxruntime or rten")]
     UnknownEngine(String),
     /// Running the model failed.

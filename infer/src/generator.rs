@@ -91,8 +91,8 @@ impl Generator {
         Ok(generator)
     }
 
-    /// Goes to the CPU if the device fails at its first run, where a library or a driver that doesn't
-    /// fit can show. One that doesn't fail has to make this run sooner or later.
+    /// Moves to the CPU if the device fails at its first run, which is where a library or driver of the wrong
+    /// version shows. A device that works has to make this run sooner or later anyway.
     fn leave_if_broken(&mut self, source: &ModelSource<'_>, options: &Options) -> Result<(), Error> {
         let z = vec![0.0; self.contract.latent_dim];
         let label = &[0][..usize::from(self.contract.is_labelled())];
@@ -146,7 +146,7 @@ impl Generator {
         &self.chosen.placements
     }
 
-    /// Engines and devices that `auto` passed over on its way to this one, in order.
+    /// Engines and devices that `auto` passed over before this one, in order.
     pub fn skipped(&self) -> &[Skipped] {
         &self.chosen.skipped
     }

@@ -31,7 +31,7 @@ use ndarray::{Array2, Array4, Axis, s};
 
 use crate::{Error, find_class, path};
 
-/// A picture of more images is one that few programs open.
+/// Few programs open a picture of more images.
 pub const MOST_IMAGES: usize = 10_000;
 
 /// Frames from row to row of `classes`, as a walk has by default.
@@ -52,10 +52,10 @@ pub struct Plan {
 
 /// How the images lie.
 enum Layout {
-    /// One frame, of so many columns.
+    /// One frame.
     Still { columns: usize },
     /// A frame for each step. On a sheet, each image of a frame has a row, whose columns are steps; after
-    /// `line` steps further rows begin. A GIF goes on from its last frame with the first, or back.
+    /// `line` steps further rows begin. A GIF starts over after its last frame, or runs backwards if `back`.
     Film { line: usize, back: bool },
 }
 
@@ -108,7 +108,7 @@ impl Plan {
                 for start in (0..self.images() / cells).step_by(line) {
                     for (cell, caption) in self.captions.iter().enumerate() {
                         for step in start..start + line {
-                            // Once a row is enough.
+                            // One caption a row is enough.
                             let caption = if step == start { caption.clone() } else { String::new() };
                             images.push((step * cells + cell, caption));
                         }
@@ -140,8 +140,8 @@ impl Plan {
     }
 }
 
-/// Columns of a grid of so many images without an empty cell, if one is at most twice as wide as a square;
-/// else of one that is nearly square.
+/// Columns of a grid of `count` images without an empty cell, if one is at most twice as wide as a square
+/// one; otherwise of a nearly square grid.
 fn rectangle(count: usize) -> usize {
     let square = Picture::near_square(count);
     (square..)

@@ -1,23 +1,23 @@
-//! Ways through the latent space: from one image's latents to another's, along one dimension, and
-//! round trips. Functions of latents to latents, the same, to the bit, on every machine.
+//! Paths through the latent space: from one image's latents to another's, along one dimension, and
+//! round trips. Functions from latents to latents, the same, to the bit, on every machine.
 //!
-//! In between two points, the numbers must stay such as training drew them. U(−1, 1) fills a cube,
-//! whose points are all alike, and a straight line between two of them stays in it. Of N(0, 1),
-//! nearly all points of d dimensions are about √d from the origin, but the middle of a straight line
-//! between two of them only √(d/2): as near as none that training drew, and what is drawn from it is
-//! blurred. So normal latents go along an arc instead (Shoemake 1985, slerp; for generators White
-//! 2016, arXiv 1609.04468, section 2.1), on which the length goes evenly from one end's to the other's.
+//! Points between two images must look like those that training drew. U(−1, 1) fills a cube evenly, and a
+//! straight line between two of its points stays in it. Under N(0, 1), nearly all points of d dimensions
+//! are about √d from the origin, but the middle of a straight line between two of them only √(d/2): nearer
+//! than any that training drew, and what is drawn from it is blurred. So normal latents follow an arc
+//! instead (Shoemake 1985, slerp; for generators White 2016, arXiv 1609.04468, section 2.1), along which
+//! the length changes evenly from one end's to the other's.
 
 use ndarray::{Array2, ArrayView2};
 
 use contract::LatentDistribution;
 
-/// Below this sine of the angle between two normal latents an arc isn't defined: they lie in one
-/// direction, or in opposite ones, as all do of a single dimension. Then the line is straight.
+/// Below this sine of the angle between two normal latents an arc isn't defined: they lie in the same
+/// direction or in opposite ones, as all of a single dimension do. Then the path is a straight line.
 const SMALLEST_SINE: f64 = 1e-6;
 
-/// How far a sweep goes to both sides of 0: to the edge of U(−1, 1); of N(0, 1) as far as 95 in 100
-/// numbers are.
+/// How far a sweep goes to both sides of 0: to the edge of U(−1, 1), or as far as 95 in 100 numbers of
+/// N(0, 1) lie.
 pub fn reach(distribution: LatentDistribution) -> f32 {
     match distribution {
         LatentDistribution::Uniform => 1.0,
@@ -30,7 +30,7 @@ pub fn reach(distribution: LatentDistribution) -> f32 {
 /// # Shapes
 ///
 /// Returns `(steps, latent_dim)` for a `z` of `latent_dim` numbers. One step alone is 0; a dimension
-/// that `z` hasn't changes nothing.
+/// that `z` doesn't have changes nothing.
 ///
 /// ```
 /// use contract::LatentDistribution;
@@ -46,13 +46,13 @@ pub fn sweep(distribution: LatentDistribution, z: &[f32], dimension: usize, step
         if d != dimension {
             return z[d];
         }
-        // Of whole numbers first, so that both sides are the same but for the sign.
+        // In whole numbers first, so that both sides are the same but for the sign.
         let last = (steps - 1).max(1) as f64;
         ((2.0 * k as f64 - (steps - 1) as f64) / last * reach) as f32
     })
 }
 
-/// From `from` to `to` in even steps, both among them.
+/// From `from` to `to` in even steps, both included.
 ///
 /// # Shapes
 ///
@@ -74,7 +74,7 @@ pub fn between(distribution: LatentDistribution, from: &[f32], to: &[f32], steps
 }
 
 /// Past all stops in turn and back to the first, `steps` rows from one to the next; the first of these
-/// is the stop. Each way begins and ends slowly (smoothstep, 3t² − 2t³), so that no stop is a corner.
+/// is the stop. Each stretch begins and ends slowly (smoothstep, 3t² − 2t³), so that no stop is a corner.
 ///
 /// # Shapes
 ///
@@ -90,8 +90,8 @@ pub fn walk(distribution: LatentDistribution, stops: ArrayView2<'_, f32>, steps:
     })
 }
 
-/// The point that is `share[0]` of `from` and `share[1]` of `to`, which are 1 together. With a share
-/// of 1 it is that end, exactly.
+/// The point that is `share[0]` of `from` and `share[1]` of `to`; the shares sum to 1. With a share of 1 it
+/// is that end, exactly.
 fn point(distribution: LatentDistribution, from: &[f32], to: &[f32], share: [f64; 2]) -> Vec<f32> {
     let [of_from, of_to] = match distribution {
         LatentDistribution::Uniform => share,

@@ -3,8 +3,8 @@
 //! Image i of seed s is drawn from the first latents of its stream (see [`latent`]).
 //! If a judge reads it as another class, or as its own with less confidence than a threshold, it is
 //! drawn again from the stream's next latents, and so on. What is kept depends on the model, the
-//! judge, the threshold, s, i and the label alone: not on the batch, the thread, the shard, or on
-//! what became of other images.
+//! judge, the threshold, s, i and the label alone: not on the batch, the thread, the shard or
+//! the other images.
 //!
 //! The judge reads the 8-bit pixels that are written, so that anyone can ask it again. Engines that
 //! differ in the last bits of a confidence decide alike, unless it lies within these bits of the
@@ -40,8 +40,8 @@ use contract::latent;
 
 use crate::{Error, Generator, Judge, Reading, Sample, generator::BATCH};
 
-/// How many times an image is drawn at most: where half of all draws are refused, one image in 2¹⁰⁰
-/// comes to this.
+/// How many times an image is drawn at most. Where half of all draws are refused, one image in 2¹⁰⁰ is
+/// refused this often.
 pub const DRAWS: u32 = 100;
 
 /// A judge, and how sure it must be.
@@ -182,7 +182,7 @@ impl Verifier {
 }
 
 impl Again {
-    /// Draws the images at `places` for the so-manieth time again.
+    /// Draws the images at `places` again, as their `redraw`-th redraw.
     fn draw(
         &mut self,
         generator: &mut Generator,

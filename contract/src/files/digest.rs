@@ -1,4 +1,4 @@
-//! SHA-256 in hexadecimal, and hexadecimal.
+//! SHA-256 and hexadecimal.
 
 use std::{
     fmt::Write,
@@ -12,13 +12,13 @@ pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        // A string takes all that is written.
+        // Writing to a string doesn't fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
 }
 
-/// The bytes that hexadecimal digits mean, in upper or lower case; `None` if they are none.
+/// The bytes of hexadecimal digits, in upper or lower case; `None` if the text isn't any.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) {
         return None;
@@ -32,7 +32,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(Sha256::digest(bytes))
 }
 
-/// SHA-256 of all that a reader gives, in hexadecimal.
+/// SHA-256 of a reader's bytes to its end, in hexadecimal.
 ///
 /// # Errors
 /// The reader's.

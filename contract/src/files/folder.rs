@@ -1,4 +1,4 @@
-//! Folders: making them, and having their files on the disk.
+//! Folders: making them, and syncing their files.
 
 use std::{
     fs::{self, File},
@@ -14,8 +14,8 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes a folder, and those above it that aren't there either, so that they survive a power cut. Says
-/// which it made, the outermost first.
+/// Makes a folder and the missing ones above it, so that they survive a power cut. Returns those that it
+/// made, the outermost first.
 ///
 /// # Errors
 /// The system's; nothing is left then.
@@ -41,8 +41,8 @@ pub fn create_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(made)
 }
 
-/// Has the names of a folder's files on the disk, renamed and new ones: only then does a file survive
-/// a power cut.
+/// Brings the names of a folder's new and renamed files to the disk: only then does a file survive a power
+/// cut.
 ///
 /// # Errors
 /// The system's.
@@ -58,7 +58,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Has many files on the disk, and their names: those below `root`, on its own file system.
+/// Brings many files and their names to the disk: those below `root`, on its own file system.
 ///
 /// Linux does it for a whole file system at once, in a fraction of the time that it takes file by file.
 /// `files` are the ones that were written since the last time, for all other systems.

@@ -8,8 +8,8 @@ use std::{
 
 /// A lock on a file, held until it is dropped or the process ends, however it ends.
 ///
-/// It is the system's advisory lock (flock): it keeps out whoever takes it too, and leaves nothing
-/// behind that a kill would have to clean up.
+/// It is the system's advisory lock (flock): it keeps out other processes that take it too, and a process
+/// that is killed leaves nothing to clean up.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -26,15 +26,15 @@ impl Lock {
         Ok(take(path)?.map(|file| Self { file, remove: None }))
     }
 
-    /// As [`take`](Self::take), with a file that is nothing but a lock, and goes with it.
+    /// As [`take`](Self::take), with a file that serves as a lock only and is removed with it.
     ///
     /// # Errors
     /// If the file can't be opened for writing.
     pub fn take_temporary(path: &Path) -> io::Result<Option<Self>> {
         loop {
             let Some(file) = take(path)? else { return Ok(None) };
-            // Its owner may have removed it between our opening and our locking it, and another
-            // process may have made it anew: then this lock keeps nobody out.
+            // Its owner may have removed it after we opened and before we locked it, and another
+            // process may have created it again: then this lock keeps nobody out.
             if fs::metadata(path).is_ok_and(|now| file.metadata().is_ok_and(|ours| is_one(&ours, &now))) {
                 return Ok(Some(Self { file, remove: Some(path.into()) }));
             }
@@ -60,12 +60,12 @@ fn take(path: &Path) -> io::Result<Option<File>> {
     let file = File::options().read(true).append(true).create(true).open(path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(None),
-        // Some network file systems have no locks, and working there is no less good for it.
+        // Some network file systems have no locks; there the program works without one.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
     }
 }
 
-/// Whether two files are one.
+/// Whether two files are the same one.
 pub(super) fn is_one(a: &fs::Metadata, b: &fs::Metadata) -> bool {
     #[cfg(unix)]
     {

@@ -1,5 +1,5 @@
-//! Files that are there whole or not at all, that two processes don't share by accident, and that are
-//! what they were.
+//! Files that are written whole or not at all, that two processes don't write at once, and that can be
+//! checked against what they were.
 //!
 //! A result goes through [`write()`]: to a temporary name beside its target, synced, renamed over it, and
 //! its folder synced. Files that grow in place take a [`Lock`]. What a later process builds on has its
@@ -53,7 +53,7 @@ impl Error {
 pub fn append_whole(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let before = file.metadata()?.len();
     file.write_all(bytes).inspect_err(|_| {
-        // The error that is told is the first; a reader has to bear half a line after a power cut
+        // The first error is the one to report; after a power cut a reader may find half a line
         // anyway.
         let _ = file.set_len(before);
     })

@@ -1,10 +1,10 @@
-//! Names of files from names that anyone may have given.
+//! File names made from untrusted names.
 
 use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Characters of a file's name at most, of which each can take four bytes of a file system's 255.
+/// The most characters of a file name: each can take four of the 255 bytes that file systems allow.
 const LONGEST: usize = 60;
 
 /// A text as a file's name without its extension: characters that aren't `kept` become `-`.
@@ -13,8 +13,8 @@ pub fn file_name(text: &str, kept: impl Fn(char) -> bool) -> String {
 }
 
 /// The [`file_name`] of each of several texts, all of them different, also to file systems that take
-/// `Rosé` and `rosé` for one name, or an é and an e with an accent. One that is another's, or is blank, has
-/// its number in front.
+/// `Rosé` and `rosé` for one name, or an é and an e with an accent. A duplicate or blank one gets its
+/// number in front.
 pub fn distinct_names(texts: &[String], kept: impl Fn(char) -> bool) -> Vec<String> {
     let plain: Vec<String> = texts.iter().map(|text| file_name(text, &kept)).collect();
     let mut numbered: Vec<bool> = plain.iter().map(|name| name.trim().is_empty()).collect();
@@ -26,7 +26,7 @@ pub fn distinct_names(texts: &[String], kept: impl Fn(char) -> bool) -> Vec<Stri
         for (i, name) in names.iter().enumerate() {
             owners.entry(folded(name)).or_default().push(i);
         }
-        // A number may make another one's name: that one gets its own then. Two that have theirs differ.
+        // A number can produce another name of the list, which is then numbered too. Numbered ones differ.
         let shared: Vec<usize> = (owners.into_values().filter(|owners| owners.len() > 1).flatten())
             .filter(|i| !numbered[*i])
             .collect();
@@ -37,10 +37,9 @@ pub fn distinct_names(texts: &[String], kept: impl Fn(char) -> bool) -> Vec<Stri
     }
 }
 
-/// The same for all names that a file system may take for one.
+/// A key that is equal for names that a file system may treat as one.
 fn folded(name: &str) -> String {
-    // Upper case has more that is the same than lower case: ß and ss, ς and σ. Windows drops blanks at
-    // the end.
+    // Upper case makes more names equal than lower case: ß and ss, ς and σ. Windows drops trailing blanks.
     name.trim_end().nfkd().flat_map(char::to_uppercase).nfkd().collect()
 }
 

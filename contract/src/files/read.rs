@@ -1,4 +1,4 @@
-//! Reading files that a user named, whatever they are.
+//! Reading a path that a user named: a file, a pipe or a device.
 
 use std::{
     fs::{self, File, Metadata},
@@ -8,21 +8,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most that is read of a pipe: an ONNX file can't hold more.
+/// The most that is read from a pipe: an ONNX file can't hold more.
 const MOST_PIPED: u64 = 2 << 30;
-/// The most that is read of a device: what is typed into a terminal is less, and some have no end.
+/// The most that is read from a device: more than anyone types into a terminal, and some never end.
 const MOST_OF_DEVICE: u64 = 1 << 20;
-/// How long a pipe may have nobody who writes into it.
+/// How long a pipe may be without a writer.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a pipe is looked at for more.
+/// The pause between two reads of a pipe.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// All bytes of a file, or all that comes through a pipe or a device. A pipe is read as it comes, for as
-/// long as there is somebody who writes into it.
+/// All bytes of a file, or all that comes through a pipe or a device. A pipe is read for as
+/// long as it has a writer.
 ///
 /// # Errors
-/// The system's; if it is a folder, a socket or a disk; if nobody writes into the pipe; if a pipe gives
-/// more than 2 GiB or a device more than a MiB.
+/// The system's; for a folder, a socket or a disk; for a pipe without a writer; for more than 2 GiB from a
+/// pipe or more than 1 MiB from a device.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let found = fs::metadata(path)?;
     if found.is_file() {
@@ -51,8 +51,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Opening a pipe waits for its writer, however long. So it is opened without waiting, and then no bytes
-/// mean that there is no writer: not yet, or no more.
+/// Opening a pipe would wait for its writer without end. So it is opened without waiting; reading nothing
+/// then means that it has no writer, either yet or any more.
 fn read_pipe(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
     let mut options = File::options();
     options.read(true);
@@ -76,7 +76,7 @@ fn read_pipe(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Whether it is a pipe or a device that gives one byte after the other.
+/// Whether it is a pipe or a character device.
 pub(super) fn is_stream(found: &Metadata) -> bool {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! Writing a file so that it is there whole or not at all.
+//! Writing a file whole or not at all.
 
 use std::{
     fs::{self, File},
@@ -8,7 +8,7 @@ use std::{
 
 use super::{Error, PREFIX, SUFFIX, folder_of, lock::is_one, read::is_stream, sync_folder};
 
-/// Links that lead to links are followed so often; Linux follows as many.
+/// How many links that lead to links are followed, as many as Linux follows.
 const MOST_LINKS: usize = 40;
 
 /// What names standard output where a file is asked for.
@@ -73,7 +73,7 @@ where
     written.map_err(Error::of(path))
 }
 
-/// Whether two paths lead to one file that is there.
+/// Whether two paths lead to the same existing file.
 pub fn is_same(a: &Path, b: &Path) -> bool {
     let (Ok(found_a), Ok(found_b)) = (fs::metadata(a), fs::metadata(b)) else { return false };
     if cfg!(unix) {
@@ -112,7 +112,7 @@ where
     sync_folder(folder)
 }
 
-/// A path without links at its end. Links on the way to it are the system's business.
+/// Follows the links at a path's end; those in its folders are left to the system.
 fn followed(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_path_buf();
     for _ in 0..MOST_LINKS {
@@ -135,7 +135,7 @@ fn is_of_open_files(folder: &Path) -> bool {
     folder.starts_with("/proc") && folder.ends_with("fd")
 }
 
-/// Without the temporary file's path, which nobody asked for.
+/// The error without the temporary file's path, which means nothing to the user.
 fn without_path(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((text, _)) => io::Error::new(error.kind(), text),

@@ -45,8 +45,8 @@ pub fn check(header: &Header, contract: &Contract) -> Result<(), (String, String
     ))
 }
 
-/// Channels, height and width of the pictures that a judge of so many classes reads, if its graph
-/// takes and gives what the contract says.
+/// Channels, height and width of the pictures that a judge of `classes` classes reads, if its graph's
+/// inputs and outputs are the contract's.
 ///
 /// # Errors
 ///

@@ -22,7 +22,7 @@ pub struct Field {
 pub enum Value {
     /// A varint.
     Number(u64),
-    /// So many bytes follow: the caller reads or skips them before it asks for the next field.
+    /// This many bytes follow; the caller reads or skips them before it asks for the next field.
     Bytes(u64),
     /// A fixed-size value, stepped over.
     Skipped,

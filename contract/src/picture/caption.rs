@@ -1,4 +1,4 @@
-//! Words in pictures: a grid whose every image has its class beneath.
+//! Captions: a grid with a line of text beneath each image.
 
 use ndarray::{Array3, Array4, Axis, s};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
@@ -63,8 +63,7 @@ fn glyph(character: char) -> Option<u32> {
     })
 }
 
-/// Letters and marks that Unicode doesn't take apart, as those of ASCII, in the way that they are written
-/// where they can't be had.
+/// ASCII for letters and marks that Unicode doesn't decompose, as people write them without them.
 fn plain(character: char) -> &'static str {
     match character {
         'ß' | 'ẞ' => "ss",
@@ -150,7 +149,7 @@ impl Picture {
     }
 }
 
-/// A line of text in the middle of so many columns: `(1, 7, width)`.
+/// A line of text, centred in `width` columns: `(1, 7, width)`.
 fn write(text: &str, width: usize) -> Array3<u8> {
     let mut line = Array3::zeros((1, HEIGHT, width));
     let forms = text.chars().flat_map(|c| forms(c).unwrap_or_else(|| vec![BOX]));

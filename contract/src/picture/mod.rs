@@ -76,7 +76,7 @@ impl Picture {
         grid
     }
 
-    /// Columns of a grid that is as square as so many images allow: ⌈√count⌉.
+    /// Columns of a grid of `count` images that is as near to square as can be: ⌈√count⌉.
     ///
     /// ```
     /// assert_eq!([1, 4, 5, 10].map(contract::Picture::near_square), [1, 2, 3, 4]);

@@ -50,7 +50,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// How to run a model for so many images.
+    /// How to run a model for this many images.
     pub fn options(&self, expected_images: usize) -> Options {
         Options {
             engine: self.engine,
@@ -76,10 +76,15 @@ impl Running {
     }
 }
 
+/// The seed that was asked for, or a random one of 32 bits: enough to differ, and short enough to type.
+pub fn seed(asked: Option<u64>) -> u64 {
+    asked.unwrap_or_else(|| rand::random::<u32>().into())
+}
+
 /// Why `--json` and a picture on standard output exclude each other.
 pub const JSON_OR_PICTURE: &str = "--json and the picture can't both go to standard output; name a file";
 
-/// Parses a number of threads. Far more than there are processors take a minute to start, and wait.
+/// Parses a number of threads. Far more than the machine's processors would take a minute to start.
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let most = (8 * processors).max(64);
@@ -101,10 +106,10 @@ pub struct Source {
     pub device: String,
     /// Engines and devices that were passed over.
     pub skipped: Vec<Skipped>,
-    /// Whether the text has those that nobody would have expected to serve.
+    /// Whether the text also lists those that weren't expected to serve.
     #[serde(skip)]
     verbose: bool,
-    /// What a user should know about that.
+    /// What a user should know about the choice.
     pub notes: Vec<String>,
 }
 
@@ -160,7 +165,7 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Model { name, architecture, dataset, .. } = &self.model;
-        // What the file says is anyone's text.
+        // The file's own text is untrusted.
         let [name, architecture, dataset] = [name, architecture, dataset].map(|text| printable(text));
         writeln!(f, "model: {name} ({architecture}, {dataset})")?;
         let (place, placements) = match &self.runtime {

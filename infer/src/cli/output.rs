@@ -1,4 +1,4 @@
-//! Files of pictures: which paths may be one, and writing them whole or not at all.
+//! Picture files: which paths are accepted, and writing them whole or not at all.
 
 use std::{
     io::{self, ErrorKind},
@@ -71,8 +71,8 @@ pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// Writes a file, all of it or nothing, or into a pipe or a device, see [`files::write`]. A
-/// reader of a pipe that has seen enough is no failure.
+/// Writes a file, all of it or nothing, or into a pipe or a device, see [`files::write`].
+/// That a pipe's reader has closed it is no error.
 ///
 /// # Errors
 ///

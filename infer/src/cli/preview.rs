@@ -9,7 +9,7 @@ use std::{
 use clap::ValueEnum;
 use contract::Picture;
 
-/// Columns of a terminal that doesn't tell its width.
+/// Columns of a terminal whose width isn't known.
 const USUAL_COLUMNS: usize = 80;
 
 /// How to show a picture beside the text.

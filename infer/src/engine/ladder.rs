@@ -1,4 +1,4 @@
-//! From the fastest engine and device down to one that is there.
+//! The choice of engine and device: the fastest that serves.
 
 #[cfg(feature = "onnxruntime")]
 use super::onnx_runtime;
@@ -34,7 +34,7 @@ pub struct Skipped {
 ///
 /// # Errors
 ///
-/// If what was asked for by name can't serve, or the last step can't.
+/// If what was named can't serve, or no step can.
 pub(crate) fn choose(source: &ModelSource<'_>, options: &Options) -> Result<Chosen, Error> {
     match (options.engine, options.device) {
         (Engine::Rten, Device::Auto | Device::Cpu) if options.runtime.is_none() => {
@@ -55,7 +55,7 @@ pub(crate) fn choose(source: &ModelSource<'_>, options: &Options) -> Result<Chos
         (Engine::Auto, _) => choose(source, &Options { engine: Engine::Rten, ..options.clone() }),
         #[cfg(feature = "onnxruntime")]
         (Engine::Auto, device) => {
-            // A library that was asked for by name serves or is an error.
+            // A library that was named serves or is an error.
             let may_embed = cfg!(feature = "rten")
                 && matches!(device, Device::Auto | Device::Cpu)
                 && !onnx_runtime::is_named(options);

@@ -38,14 +38,8 @@ const FEWEST_RUNS: usize = 10;
 #[derive(Debug, Args)]
 pub struct Request {
     /// Images that go through the network at once, one case each
-    #[arg(
-        long,
-        value_name = "N,…",
-        value_delimiter = ',',
-        default_values = ["1", "16", "64"],
-        value_parser = from_one::<MOST_AT_ONCE>,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values = ["1", "16", "64"])]
+    #[arg(value_parser = from_one::<MOST_AT_ONCE>, allow_negative_numbers = true)]
     batch_sizes: Vec<NonZeroUsize>,
     /// How long to measure each case, in seconds
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
@@ -81,7 +75,7 @@ struct Cold {
     first_run: f64,
 }
 
-/// Batches of one size on so many threads; times in milliseconds.
+/// Batches of one size on a number of threads; times in milliseconds.
 #[derive(Serialize)]
 struct Case {
     batch_size: usize,
@@ -106,7 +100,7 @@ pub fn bench(request: &Request) -> Result<()> {
         None if all == 1 => vec![1],
         None => vec![1, all],
     };
-    // What was chosen for the first one, so that all cases are of the same.
+    // What was chosen for the first image, so that all cases run on the same.
     let (engine, device) = (generator.engine(), generator.device());
     let mut cases = Vec::new();
     for threads in threads {

@@ -1,4 +1,4 @@
-//! The command line: options, checked, to plain calls of the library.
+//! The command line: from options, checked, to plain calls of the library.
 
 use anyhow::{Result, bail};
 use clap::{
@@ -167,7 +167,7 @@ fn self_test(common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// Looks at the machine and shows what was found; an error if what was asked for can't serve.
+/// Examines the machine and shows what was found; an error if the engine or device asked for can't serve.
 fn diagnose(common: &Common, show: impl FnOnce(&Common, &Diagnosis) -> Result<()>) -> Result<()> {
     let source = common.source();
     source.contract()?;
@@ -193,7 +193,7 @@ fn source(model: Option<&ModelFile>) -> ModelSource<'_> {
     }
 }
 
-/// Reads a pipe at once, as nothing that is asked of the model later could read it again.
+/// Reads a pipe at once, as it can't be read again for later questions.
 pub fn model_file() -> impl TypedValueParser<Value = ModelFile> {
     PathBufValueParser::new().try_map(ModelFile::open)
 }

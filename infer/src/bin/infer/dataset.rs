@@ -344,8 +344,7 @@ impl Request {
             model_sha256: String::new(),
             engine: String::new(),
             device: None,
-            // 32 bits are enough to differ, and short enough to type.
-            seed: self.seed.unwrap_or_else(|| rand::random::<u32>().into()),
+            seed: infer::cli::seed(self.seed),
             count: self.count,
             test,
             shard,

@@ -93,7 +93,7 @@ impl Diagnosis {
         Self { machine, runtime, steps, problems }
     }
 
-    /// The step that a device and engine asked for by name mean, if it isn't ready.
+    /// The step of a named engine and device, if it isn't ready.
     pub fn lacking(&self, engine: Engine, device: Device) -> Option<&Step> {
         let asked = |step: &&Step| {
             let engine = engine == Engine::Auto || step.engine == engine;
@@ -105,7 +105,7 @@ impl Diagnosis {
     }
 }
 
-/// Why there is no ONNX Runtime, and what to do. One that was asked for by name keeps all others out.
+/// Why there is no ONNX Runtime, and what to do. If one was named, no other is looked for.
 fn runtime_problem(error: &infer::Error, machine: &Machine) -> Problem {
     match error {
         infer::Error::RuntimeRefused { asked, path, refusal } => Problem {
@@ -120,7 +120,7 @@ fn runtime_problem(error: &infer::Error, machine: &Machine) -> Problem {
         error => Problem {
             found: error.to_string(),
             remedy: match machine.l4t.is_some() {
-                true => "install the onnxruntime-gpu wheel for this JetPack (README, Jetson)".into(),
+                true => "install the onnxruntime-gpu wheel for this JetPack (docs/edge.md, Jetson)".into(),
                 false => "run `make setup` in the checkout, or `pip install onnxruntime`".into(),
             },
         },
@@ -145,7 +145,7 @@ fn step(
     let mut step = Step { engine, device, ready: true, placements: Vec::new(), reason: None };
     let drawn = Generator::load(source, &options).and_then(|mut generator| {
         step.placements = generator.placements().to_vec();
-        // The first run is where a library that can't do its work shows.
+        // A library that doesn't work may only show it at the first run.
         generator.images(&[0], 0, 0)
     });
     if let Err(error) = drawn {
@@ -156,7 +156,7 @@ fn step(
     step
 }
 
-/// An error without the advice, which the problems give more exactly.
+/// An error's reason without its advice, which the problems give more precisely.
 fn reason(error: &infer::Error) -> String {
     match error {
         infer::Error::DeviceUnavailable { reason, .. } | infer::Error::EngineUnavailable { reason, .. } => {
@@ -166,8 +166,8 @@ fn reason(error: &infer::Error) -> String {
     }
 }
 
-/// Why the provider of a device doesn't work. That a machine without a GPU has none is no problem, unless
-/// it was asked for.
+/// Why the provider of a device doesn't work. On a machine without a GPU that is no problem, unless the
+/// device was asked for.
 fn provider_problems(runtime: &Runtime, device: Device, asked: bool, machine: &Machine) -> Vec<Problem> {
     let Some(provider) = Provider::of(device) else { return Vec::new() };
     let on_jetson = machine.l4t.is_some();
@@ -176,7 +176,7 @@ fn provider_problems(runtime: &Runtime, device: Device, asked: bool, machine: &M
         Err(found) if asked || (machine.nvidia_gpu && provider == Provider::Cuda) => vec![Problem {
             found,
             remedy: match on_jetson {
-                true => "install the onnxruntime-gpu wheel for this JetPack (README, Jetson)".into(),
+                true => "install the onnxruntime-gpu wheel for this JetPack (docs/edge.md, Jetson)".into(),
                 false => "install `pip install onnxruntime-gpu` in place of onnxruntime".into(),
             },
         }],

@@ -11,7 +11,7 @@ use contract::{
 };
 use infer::{
     Error, Generator, ModelSource, Sample,
-    cli::{JSON_OR_PICTURE, Preview, Source, check_inputs, check_output, write_output},
+    cli::{self, JSON_OR_PICTURE, Preview, Source, check_inputs, check_output, write_output},
     find_class,
 };
 
@@ -21,7 +21,7 @@ use crate::{
     verification::Verify,
 };
 
-/// A grid of more would be a picture that few programs open.
+/// Few programs open a picture of more images.
 const MOST_PICTURES: usize = 10_000;
 
 #[derive(Debug, Args)]
@@ -30,13 +30,8 @@ pub struct Draw {
     #[arg(short, long, value_name = "DIGIT", conflicts_with = "all", allow_negative_numbers = true)]
     digit: Option<String>,
     /// The class to draw, by its name, of a model of any things
-    #[arg(
-        short,
-        long,
-        value_name = "NAME",
-        conflicts_with_all = ["digit", "all"],
-        allow_hyphen_values = true
-    )]
+    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["digit", "all"])]
     label: Option<String>,
     /// Draw every class, one column each
     #[arg(long)]
@@ -45,14 +40,8 @@ pub struct Draw {
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["digit", "label", "all"])]
     digits: Option<String>,
     /// How many pictures: of one class in a near-square grid, of all classes and of numbers in rows
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "K",
-        default_value = "1",
-        value_parser = whole::<1, MOST_PICTURES>,
-        allow_negative_numbers = true
-    )]
+    #[arg(short = 'n', long, value_name = "K", default_value = "1")]
+    #[arg(value_parser = whole::<1, MOST_PICTURES>, allow_negative_numbers = true)]
     count: usize,
     /// Seed of the pictures; without it another one each time, which is printed
     #[arg(short, long, value_parser = large::<0>, allow_negative_numbers = true)]
@@ -98,8 +87,7 @@ pub fn draw(request: &Draw) -> Result<()> {
             [("model", source.path()), ("judge", request.verify.path()), ("library", library)],
         )?;
     }
-    // 32 bits are enough to differ, and short enough to type.
-    let seed = (request.seed).unwrap_or_else(|| rand::random::<u32>().into());
+    let seed = cli::seed(request.seed);
 
     let options = common.options(layout.samples.len());
     let verification = request.verify.request()?;

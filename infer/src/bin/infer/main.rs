@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // It may quote a file that anyone may have written, and a library of several lines.
+            // It may quote an untrusted file, and a library's message of several lines.
             eprintln!("error: {}", contract::one_line(&format!("{error:#}")));
             ExitCode::from(status(&error))
         }

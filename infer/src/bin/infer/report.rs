@@ -48,7 +48,7 @@ pub struct SelfTest {
 impl fmt::Display for Drawing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { noun, seed, width, height, .. } = self;
-        // Names of classes are anyone's text.
+        // Names of classes are untrusted text.
         let (file, list) = (printable(&self.file), |classes| printable(&list(noun, classes)).into_owned());
         let what = match (self.classes, self.count) {
             ([], 1) => "1 picture".into(),

@@ -2,8 +2,8 @@
 
 use infer::ModelSource;
 
-/// Bytes at an address that numbers of any type may have: `export` puts the weights at aligned
-/// offsets of its files, and `infer` uses them where they are.
+/// Bytes aligned for numbers of any type: `export` puts the weights at aligned offsets of its files, and
+/// `infer` uses them where they lie.
 #[repr(align(64))]
 struct Aligned<Bytes: ?Sized>(Bytes);
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub use view::{Output, View};
 
-use super::{JSON_OR_PICTURE, Source, check_inputs, check_output, write_output};
+use super::{JSON_OR_PICTURE, Source, check_inputs, check_output, seed, write_output};
 use crate::{
     Error, Generator, ModelSource,
     look::{Frame, Space},
@@ -49,7 +49,7 @@ pub struct Drawn {
     /// The picture, or the first frame.
     #[serde(skip)]
     picture: Picture,
-    /// Whether standard output has it, and so nothing else.
+    /// Whether the picture itself went to standard output, so that nothing else may.
     #[serde(skip)]
     to_stdout: bool,
 }
@@ -72,8 +72,7 @@ impl View {
         check_inputs(&file, [("model", source.path()), ("library", output.running.runtime.as_deref())])?;
         let animated = self.is_animated(&file);
         let contract = source.contract()?;
-        // 32 bits are enough to differ, and short enough to type.
-        let seed = output.seed.unwrap_or_else(|| rand::random::<u32>().into());
+        let seed = seed(output.seed);
         let plan = self.plan(&Space { contract: &contract, model: &source.name(), seed }, animated)?;
         let frames = if animated { plan.frames() } else { vec![plan.sheet()] };
 
@@ -133,7 +132,7 @@ impl View {
         })
     }
 
-    /// Says what was drawn, in the form that was asked for; nothing where the picture itself went.
+    /// Reports what was drawn, in the form that was asked for; nothing if standard output has the picture.
     ///
     /// # Errors
     ///
@@ -147,8 +146,7 @@ impl View {
     }
 }
 
-/// Refuses what would fill the memory; `width` and `height` are an
-/// image's, captions are not counted.
+/// Refuses what would fill the memory; `width` and `height` are an image's, without its caption.
 fn check_size(frames: &[Frame], [width, height]: [usize; 2], scale: usize) -> Result<(), Error> {
     let [columns, rows] = frames[0].cells();
     let sides = [columns.saturating_mul(width * scale), rows.saturating_mul(height * scale)];

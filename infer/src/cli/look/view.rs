@@ -37,19 +37,11 @@ pub enum View {
 #[derive(Debug, Clone, Args)]
 pub struct Grid {
     /// How many images
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "K",
-        default_value = "64",
-        value_parser = whole::<1, MOST_IMAGES>,
-        allow_negative_numbers = true
-    )]
+    #[arg(short = 'n', long, value_name = "K", default_value = "64")]
+    #[arg(value_parser = whole::<1, MOST_IMAGES>, allow_negative_numbers = true)]
     pub count: usize,
-    /// The class; without it, image i shows class i mod the number of classes
     #[command(flatten)]
     pub class: Class,
-    /// What is written.
     #[command(flatten)]
     pub output: Output,
 }
@@ -58,31 +50,18 @@ pub struct Grid {
 #[derive(Debug, Clone, Args)]
 pub struct Sweep {
     /// Which image of the seed the other dimensions are taken from
-    #[arg(
-        short,
-        long,
-        value_name = "I",
-        default_value_t = 0,
-        value_parser = large::<0>,
-        allow_negative_numbers = true
-    )]
+    #[arg(short, long, value_name = "I", default_value_t = 0)]
+    #[arg(value_parser = large::<0>, allow_negative_numbers = true)]
     pub index: u64,
     /// The dimensions, counted from 0, such as 0-9,42 [default: all]
     #[arg(long, value_name = "LIST")]
     pub dimensions: Option<Dimensions>,
     /// From -1 to 1 in so many steps; of normally distributed latents from -2 to 2
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "9",
-        value_parser = whole::<2, MOST_STEPS>,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N", default_value = "9")]
+    #[arg(value_parser = whole::<2, MOST_STEPS>, allow_negative_numbers = true)]
     pub steps: usize,
-    /// The class; needed by a model that has classes.
     #[command(flatten)]
     pub class: Class,
-    /// What is written.
     #[command(flatten)]
     pub output: Output,
 }
@@ -91,27 +70,15 @@ pub struct Sweep {
 #[derive(Debug, Clone, Args)]
 pub struct Walk {
     /// How many images of the seed it passes, from image 0 on
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "8",
-        value_parser = whole::<2, MOST_STEPS>,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N", default_value = "8")]
+    #[arg(value_parser = whole::<2, MOST_STEPS>, allow_negative_numbers = true)]
     pub stops: usize,
     /// How many frames from one of them to the next
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "12",
-        value_parser = whole::<1, MOST_STEPS>,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N", default_value = "12")]
+    #[arg(value_parser = whole::<1, MOST_STEPS>, allow_negative_numbers = true)]
     pub steps: usize,
-    /// The class; without it, all side by side.
     #[command(flatten)]
     pub class: Class,
-    /// What is written.
     #[command(flatten)]
     pub output: Output,
 }
@@ -120,36 +87,19 @@ pub struct Walk {
 #[derive(Debug, Clone, Args)]
 pub struct Between {
     /// The image of the seed that it starts from
-    #[arg(
-        long,
-        value_name = "I",
-        default_value_t = 0,
-        value_parser = large::<0>,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "I", default_value_t = 0)]
+    #[arg(value_parser = large::<0>, allow_negative_numbers = true)]
     pub from: u64,
     /// The image of the seed that it ends with
-    #[arg(
-        long,
-        value_name = "I",
-        default_value_t = 1,
-        value_parser = large::<0>,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "I", default_value_t = 1)]
+    #[arg(value_parser = large::<0>, allow_negative_numbers = true)]
     pub to: u64,
     /// How many images from the one to the other, both among them
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "12",
-        value_parser = whole::<2, MOST_STEPS>,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N", default_value = "12")]
+    #[arg(value_parser = whole::<2, MOST_STEPS>, allow_negative_numbers = true)]
     pub steps: usize,
-    /// The class; without it, all, one below the other.
     #[command(flatten)]
     pub class: Class,
-    /// What is written.
     #[command(flatten)]
     pub output: Output,
 }
@@ -158,16 +108,9 @@ pub struct Between {
 #[derive(Debug, Clone, Args)]
 pub struct Classes {
     /// How many rows: images 0, 1, 2, … of the seed
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "K",
-        default_value = "8",
-        value_parser = whole::<1, MOST_IMAGES>,
-        allow_negative_numbers = true
-    )]
+    #[arg(short = 'n', long, value_name = "K", default_value = "8")]
+    #[arg(value_parser = whole::<1, MOST_IMAGES>, allow_negative_numbers = true)]
     pub count: usize,
-    /// What is written.
     #[command(flatten)]
     pub output: Output,
 }
@@ -187,12 +130,6 @@ pub struct Class {
     pub label: Option<String>,
 }
 
-impl Class {
-    fn name(&self) -> Option<&str> {
-        self.label.as_deref()
-    }
-}
-
 /// What is written, and by what it is drawn.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
@@ -207,18 +144,12 @@ pub struct Output {
     #[arg(long)]
     pub captions: bool,
     /// Enlarge the picture: each pixel becomes a square of so many a side
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "1",
-        value_parser = whole::<1, LARGEST_SCALE>,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = whole::<1, LARGEST_SCALE>, allow_negative_numbers = true)]
     pub scale: usize,
     /// How to show the picture, or the first frame
     #[arg(long, value_enum, default_value_t)]
     pub preview: Preview,
-    /// What runs the model.
     #[command(flatten)]
     pub running: Running,
 }
@@ -246,7 +177,7 @@ impl View {
         }
     }
 
-    /// Whether it moves in a file of this name; a pipe without an extension has what is default.
+    /// Whether it moves in a file of this name; a pipe without an extension gets the view's default.
     pub(super) fn is_animated(&self, file: &Path) -> bool {
         let [moves, stands] = ["gif", "png"].map(|extension| has_extension(file, extension));
         match moves || stands {
@@ -266,13 +197,15 @@ impl View {
     /// What to draw, as one picture or `animated`.
     pub(super) fn plan(&self, space: &Space<'_>, animated: bool) -> Result<Plan, Error> {
         match self {
-            Self::Grid(Grid { count, class, .. }) => space.grid(*count, class.name()),
+            Self::Grid(Grid { count, class, .. }) => space.grid(*count, class.label.as_deref()),
             Self::Sweep(Sweep { index, dimensions, steps, class, .. }) => {
-                space.sweep(*index, dimensions.as_ref(), *steps, class.name())
+                space.sweep(*index, dimensions.as_ref(), *steps, class.label.as_deref())
             }
-            Self::Walk(Walk { stops, steps, class, .. }) => space.walk(*stops, *steps, class.name()),
+            Self::Walk(Walk { stops, steps, class, .. }) => {
+                space.walk(*stops, *steps, class.label.as_deref())
+            }
             Self::Between(Between { from, to, steps, class, .. }) => {
-                space.between([*from, *to], *steps, class.name())
+                space.between([*from, *to], *steps, class.label.as_deref())
             }
             Self::Classes(Classes { count, .. }) => space.classes(*count, animated),
         }

@@ -2,9 +2,8 @@
 //!
 //! The places, in order: the file that was asked for, `ORT_DYLIB_PATH`, the folder of the program,
 //! `runtime/` in the checkout that the program belongs to, the system's loader, where pip puts the package
-//! `onnxruntime`. A library that was
-//! asked for by name serves or is an error; one that merely lies in a folder and can't serve is
-//! passed over, and named if nothing else is found.
+//! `onnxruntime`. A library that was named serves or is an error; one that merely lies in a folder and
+//! can't serve is passed over, and mentioned if nothing else is found.
 //!
 //! Every candidate is probed with the system's loader alone before `ort` sees it: `ort` panics
 //! where a library has no interface of the version it wants.
@@ -35,8 +34,8 @@ use crate::{
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 
 /// From 1.29 on, ONNX Runtime on Linux collects what program runs on what machine, and sends it, unless
-/// this says otherwise while the library is being opened (microsoft/onnxruntime#27379); what its
-/// interface is told later comes too late.
+/// this says otherwise while the library is being opened (microsoft/onnxruntime#27379); its interface's
+/// own switch comes too late.
 const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
 /// Folder of a checkout that `make setup` puts libraries into.
@@ -150,7 +149,7 @@ impl Runtime {
         })
     }
 
-    /// The library's path, absolute where the system tells it.
+    /// The library's path, absolute where it is known.
     pub fn library(&self) -> &Path {
         &self.library
     }
@@ -190,7 +189,7 @@ impl Runtime {
         let (mut names, mut count) = (std::ptr::null_mut(), 0);
         // SAFETY: onnxruntime_c_api.h's GetAvailableProviders allocates an array of as many strings
         // as it says, and ReleaseAvailableProviders frees it; neither needs a session. The library
-        // is loaded: there is no other way to a `Runtime`.
+        // is loaded: nothing else creates a `Runtime`.
         unsafe {
             let api = ort::api();
             if !(api.GetAvailableProviders)(&mut names, &mut count).0.is_null() || names.is_null() {
@@ -224,7 +223,7 @@ impl Runtime {
     }
 }
 
-/// Has ONNX Runtime tell nobody that it runs, unless the user has said otherwise.
+/// Turns ONNX Runtime's telemetry off, unless the user has set the variable.
 fn keep_to_this_machine() {
     if env::var_os(TELEMETRY_VARIABLE).is_none() {
         // SAFETY: `LOADING` lets one thread come here, once, before the library that reads the variable
@@ -234,8 +233,8 @@ fn keep_to_this_machine() {
     }
 }
 
-/// Keeps messages in place of printing them, whatever thread they come from: warnings, errors, and
-/// of the many verbose ones those about [`PLACED`].
+/// Keeps messages instead of printing them, from any thread: warnings, errors, and of the many verbose ones
+/// those about [`PLACED`].
 fn logger(log: Log) -> LoggerFunction {
     Arc::new(move |level, _category, _id, _location, message| {
         if level < LogLevel::Warning && !message.contains(PLACED) {
@@ -282,7 +281,7 @@ fn find(asked: Option<&Path>) -> Result<Probe, Error> {
     for name in SYSTEM_NAMES {
         match probe(Path::new(name)) {
             Ok(found) => return Ok(found),
-            // Of a bare name the loader says no more than that there is none.
+            // For a bare name the loader only says that it found none.
             Err(Refusal::NotALibrary(_)) => {}
             Err(refusal) => broken.push(format!("the system's {name} {refusal}")),
         }
@@ -374,7 +373,7 @@ fn version_of_file(name: &OsStr) -> Option<Vec<u32>> {
 /// Loads a library and asks it for its version and for the interface that `ort` will want.
 /// `path` is absolute, or a bare name for the system's loader to find.
 fn probe(path: &Path) -> Result<Probe, Refusal> {
-    // Of a library for another processor the loader says that there is no such file.
+    // For a library of another processor the loader says that there is no such file.
     if let Some(other) = elf::other_machine(path) {
         return Err(Refusal::OtherMachine(other));
     }
@@ -430,8 +429,7 @@ fn loader_words(error: &libloading::Error, path: &Path) -> String {
     }
 }
 
-/// Where the system's loader found a library that it was asked for by name: Linux lists what a
-/// process has mapped.
+/// Where the system's loader found a library of a bare name: Linux lists what a process has mapped.
 fn loaded_path(name: &Path) -> Option<PathBuf> {
     let name = name.to_str()?;
     (fs::read_to_string("/proc/self/maps").ok()?.lines())

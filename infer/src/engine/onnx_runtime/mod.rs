@@ -14,11 +14,11 @@ use crate::{Device, Error, ModelSource, Options};
 /// takes it where the images to draw take longer than that on CUDA.
 const COMPILING_PAYS: usize = 1_000_000;
 
-/// CUDA takes 0.7 s on an H100 until the shipped generator's first image is there, the CPU beside it 0.01 s,
-/// and then draws 1,900 images/s on one thread: `auto` only takes CUDA where a thread has more to draw.
+/// On an H100, CUDA takes 0.7 s until the shipped generator's first image is drawn; the CPU beside it takes
+/// 0.01 s and then draws 1,900 images/s on one thread. `auto` only takes CUDA for more images than that.
 const STARTING_PAYS: usize = 2_000;
 
-/// Whether the library was asked for by name, and so serves or is an error.
+/// Whether the library was named, and so serves or is an error.
 pub(super) fn is_named(options: &Options) -> bool {
     options.runtime.is_some() || library::is_named_by_environment()
 }
@@ -28,7 +28,7 @@ pub(super) fn is_named(options: &Options) -> bool {
 ///
 /// # Errors
 ///
-/// If the library, or what was asked for by name, can't serve, or the CPU can't.
+/// If the library or the named device can't serve, or the CPU can't.
 pub(super) fn choose(source: &ModelSource<'_>, options: &Options) -> Result<Chosen, Error> {
     let runtime = Runtime::load(options.runtime.as_deref())?;
     let mut skipped = Vec::new();

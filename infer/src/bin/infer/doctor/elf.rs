@@ -82,7 +82,7 @@ fn read_at(file: &mut (impl Read + Seek), offset: u64, length: u64) -> io::Resul
     Ok(bytes)
 }
 
-/// A little-endian number of so many bytes, at most 8.
+/// A little-endian number of `length` bytes, at most 8.
 fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     (bytes[at..at + length].iter().rev()).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -59,7 +59,7 @@ fn l4t(text: &str) -> Option<String> {
     Some(format!("{major}.{revision}"))
 }
 
-/// By NVIDIA's JetPack archive: the major version of L4T tells JetPack's.
+/// From NVIDIA's JetPack archive: L4T's major version determines JetPack's.
 fn jetpack(l4t: &str) -> Option<&'static str> {
     match l4t.split('.').next()? {
         "32" => Some("4"),
