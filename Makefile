@@ -62,6 +62,7 @@ check-dependencies:
 	forbid "train|export|infer|tests|$$command" -p models --all-features; \
 	forbid "export|tests" -p train --all-features; \
 	forbid "train|tests" -p export --all-features; \
+	forbid "train|tests|$$command" -p export --no-default-features; \
 	forbid "models|train|export|tests|candle.*" -p infer --all-features; \
 	forbid "models|train|export|tests|candle.*|ort|ort-sys|libloading|$$command" \
 		-p infer --no-default-features --features rten; \

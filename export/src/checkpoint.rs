@@ -3,15 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use contract::run::{CHECKPOINTS, GENERATOR};
+
 use crate::trained::Which;
 use crate::{Error, Result};
 
 /// Where `train` puts its runs, seen from the folder that it is started in.
 pub const RUNS: &str = "runs";
-/// The file of a run that holds the trained generator.
-pub const GENERATOR: &str = "generator.safetensors";
-/// The folder of a run with all that training needs to go on.
-pub const CHECKPOINTS: &str = "checkpoints";
 
 /// The checkpoint that `asked` names: a run's folder, or a file. A discriminator is only in those that
 /// a run keeps for going on, of which the newest is taken.

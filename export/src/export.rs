@@ -5,13 +5,13 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor as Numbers};
-use clap::ValueEnum;
-use contract::files::{Destination, is_same};
+use contract::files::{Destination, STDOUT, is_same};
 use contract::latent::latent_batch;
 use contract::memory::{Available, available};
 use contract::onnx::{Dim, Header, Outlet};
 use contract::{Contract, PixelRange, tensor};
 use infer::{Engine as Choice, Generator, ModelSource, Runtime};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::form::{Form, Formed, Precision, Subject};
@@ -25,9 +25,6 @@ use crate::report::{Comparison, Report};
 use crate::session;
 use crate::trained::{Trained, Weights, Which};
 use crate::{Error, Result};
-
-/// The name of standard output.
-pub const STDOUT: &str = "-";
 
 /// Where a file says its precision.
 const PRECISION: &str = "edgegan.precision";
@@ -268,7 +265,7 @@ pub fn verify(options: &Options) -> Result<Report> {
 /// output.
 fn stated_form(header: &Header) -> Form {
     let stated = header.get(PRECISION).and_then(|json| serde_json::from_str::<Value>(json).ok());
-    let precision = stated.as_ref().and_then(|stated| stated["precision"].as_str());
+    let precision = stated.and_then(|stated| Precision::deserialize(&stated["precision"]).ok());
     let outlet = |outlets: &[Outlet], name: &str| {
         outlets.iter().find(|outlet| outlet.name == name).and_then(|outlet| outlet.tensor.clone())
     };
@@ -277,8 +274,7 @@ fn stated_form(header: &Header) -> Form {
         _ => None,
     };
     let uint8 = outlet(&header.outputs, tensor::IMAGE).is_some_and(|(element, _)| element == UINT8);
-    let precision = precision.and_then(|name| Precision::from_str(name, false).ok()).unwrap_or_default();
-    Form { precision, batch, uint8, ..Form::default() }
+    Form { precision: precision.unwrap_or_default(), batch, uint8, ..Form::default() }
 }
 
 /// What a generator's file says of itself; its graph must fit, unless its form is one that `infer` doesn't

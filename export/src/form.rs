@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::Tensor as Numbers;
-use clap::{Args, ValueEnum};
 use models::{Network, Parameters};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::deconv::{self, Timing};
 use crate::lower::{Names, lower};
@@ -17,26 +16,27 @@ use crate::{Error, Result};
 use infer::Runtime;
 
 /// The form of a file.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct Form {
     /// Which passes go over the graph
-    #[arg(long, value_enum, default_value_t)]
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
     pub optimize: Optimize,
     /// What becomes of transposed convolutions; without it, those of 16 outputs or more become
     /// convolutions, but none with --optimize none
-    #[arg(long, value_enum)]
+    #[cfg_attr(feature = "cli", arg(long, value_enum))]
     pub deconv: Option<Deconv>,
     /// How numbers are stored and computed with
-    #[arg(long, value_enum, default_value_t)]
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
     pub precision: Precision,
     /// Fix the batch to N images, for runtimes that want it known
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536)))]
     pub batch: Option<u64>,
     /// Pixels as uint8, scaled, rounded and limited in the graph, in place of float32
-    #[arg(long)]
+    #[cfg_attr(feature = "cli", arg(long))]
     pub uint8: bool,
     /// Version of ONNX's operator set, 13 to 22; ONNX Runtime 1.17 has them up to 20
-    #[arg(long, value_name = "N", default_value_t = OPSET, value_parser = clap::value_parser!(i64).range(13..=22))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = OPSET, value_parser = clap::value_parser!(i64).range(13..=22)))]
     pub opset: i64,
 }
 
@@ -54,7 +54,8 @@ impl Default for Form {
 }
 
 /// Which passes go over a graph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Optimize {
     /// None: the graph reads like the network, layer by layer
@@ -66,7 +67,8 @@ pub enum Optimize {
 }
 
 /// What becomes of transposed convolutions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Deconv {
     /// They stay
@@ -78,7 +80,8 @@ pub enum Deconv {
 }
 
 /// How numbers are stored and computed with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use clap::ValueEnum;
 use contract::tensor;
 use models::checkpoint::{Checkpoint, Header, Provenance};
 use models::judge::{Judge, Score, is_judge};
@@ -14,7 +13,8 @@ use crate::lower::Names;
 use crate::{Error, Result};
 
 /// Which of a checkpoint's networks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Which {
     /// The one that draws
@@ -25,7 +25,8 @@ pub enum Which {
 }
 
 /// Which of a checkpoint's weights to export.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Weights {
     /// The exponential moving average of training's steps, which draws better
@@ -76,11 +77,7 @@ impl Trained {
     /// [`Error::Checkpoint`] or [`Error::Model`] if it is no such file, its weights are not those of
     /// its header, or training failed.
     pub fn load(path: &Path, which: Which, weights: Weights) -> Result<Trained> {
-        let bytes = contract::files::read(path).map_err(|source| models::Error::Io {
-            action: "read",
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let bytes = contract::files::read(path).map_err(models::Error::reading(path))?;
         match is_judge(&bytes) {
             true => judge(&bytes, path),
             false => checkpoint(&bytes, path, which, weights),

@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::io::Read;
 use std::ops::RangeInclusive;
 
 use candle_core::{DType, Device, Tensor};
-use contract::files::{hex, sha256};
+use contract::files::{sha256, sha256_of};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
@@ -110,12 +110,9 @@ impl<'a> File<'a> {
         }
         let bytes = self.bytes;
         let (Some(start), Some(digest)) = (seal(bytes), digest) else { return false };
-        let mut hash = Sha256::new();
-        hash.update(&bytes[..start]);
-        hash.update([b'0'; DIGITS]);
-        hash.update(&bytes[start + DIGITS..]);
+        let whole = bytes[..start].chain(&[b'0'; DIGITS][..]).chain(&bytes[start + DIGITS..]);
         // The digest that was hashed around, and no other of that name.
-        bytes[start..start + DIGITS] == *digest.as_bytes() && hex(hash.finalize()) == digest
+        bytes[start..start + DIGITS] == *digest.as_bytes() && sha256_of(whole).is_ok_and(|of| of == digest)
     }
 
     /// The tensors on the host, by name. `wrong` makes an error of a sentence.

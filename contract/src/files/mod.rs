@@ -25,9 +25,10 @@ pub use names::{distinct_names, file_name};
 pub use read::{is_pipe, read};
 pub use write::{Destination, STDOUT, is_same, is_stdout, write};
 
-/// Temporary files are called so until they are renamed.
-const PREFIX: &str = ".edgegan-";
-const SUFFIX: &str = ".tmp";
+/// Temporary files and folders begin so until they are renamed.
+pub const PREFIX: &str = ".edgegan-";
+/// They end so.
+pub const SUFFIX: &str = ".tmp";
 
 /// A file that can't be written, with the system's reason.
 #[derive(Debug, thiserror::Error)]

@@ -117,12 +117,17 @@ pub fn inspect(path: &Path) -> Result<Report> {
 /// # Errors
 /// [`Error::NotOnnx`].
 pub fn describe(bytes: &[u8], path: &Path) -> Result<Report> {
-    let model = reader::decode(bytes, path)?;
-    let report = of_model(model, bytes, path);
+    let (model, texts_not_utf8) = reader::decode(bytes, path)?;
+    let report = of_model(model, texts_not_utf8, bytes, path);
     report.map_err(|found| Error::NotOnnx { path: path.to_path_buf(), found })
 }
 
-fn of_model(model: ModelProto, bytes: &[u8], path: &Path) -> std::result::Result<Report, String> {
+fn of_model(
+    model: ModelProto,
+    texts_not_utf8: usize,
+    bytes: &[u8],
+    path: &Path,
+) -> std::result::Result<Report, String> {
     let graph = model.graph.unwrap_or_default();
     let mut tensors = tensors::tensors(&graph)?;
     tensors.sort_by_key(|tensor| std::cmp::Reverse(tensor.bytes));
@@ -142,7 +147,7 @@ fn of_model(model: ModelProto, bytes: &[u8], path: &Path) -> std::result::Result
         file: path.to_path_buf(),
         bytes: bytes.len(),
         sha256: contract::files::sha256(bytes),
-        texts_not_utf8: reader::texts_not_utf8(bytes),
+        texts_not_utf8,
         ir_version: model.ir_version,
         opsets: (model.opset_import.into_iter())
             .map(|opset| Opset { domain: domain(&opset.domain).to_string(), version: opset.version })

@@ -35,14 +35,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     contract::files::read(path).map_err(|error| wrong(error.to_string()))
 }
 
-/// The model that these bytes are, which came from `path`.
+/// The model that these bytes are, which came from `path`, and how many of its names and other texts are
+/// not UTF-8: it has a `?` for each byte that is none.
 ///
 /// Decoding takes at most 450 bytes of memory for each of the file's, and 1 MiB; what a real file takes is
 /// about its size.
 ///
 /// # Errors
 /// [`Error::NotOnnx`] with the first thing that no ONNX model has.
-pub fn decode(bytes: &[u8], path: &Path) -> Result<ModelProto> {
+pub fn decode(bytes: &[u8], path: &Path) -> Result<(ModelProto, usize)> {
     let wrong = |found: String| Error::NotOnnx { path: path.to_path_buf(), found };
     if bytes.is_empty() {
         return Err(wrong("it is empty".to_string()));
@@ -58,13 +59,8 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<ModelProto> {
         Some(GraphProto { node, output, .. }) if node.is_empty() && output.is_empty() => {
             Err(wrong("its graph is empty".to_string()))
         }
-        Some(_) => Ok(model),
+        Some(_) => Ok((model, not_utf8.len())),
     }
-}
-
-/// How many names and other texts of a file are not UTF-8; [`decode`] has a `?` for each byte that is none.
-pub fn texts_not_utf8(bytes: &[u8]) -> usize {
-    walk::check(bytes).map_or(0, |places| places.len())
 }
 
 /// The same file with a `?` for each byte that is no part of UTF-8 in these places.

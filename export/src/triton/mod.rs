@@ -76,7 +76,8 @@ impl Settings {
 }
 
 /// What the server runs a model on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Device {
     /// Every GPU that the server has, else the CPU
@@ -208,7 +209,7 @@ fn prepare(folder: &Path, target: &Path) -> Result<bool> {
 fn write_all(folder: &Path, target: &Path, model: &[u8], config: &str, classes: &[String]) -> Result<()> {
     let io = |source| models::Error::Io { action: "write", path: target.to_path_buf(), source };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".edgegan-").suffix(".tmp");
+    builder.prefix(files::PREFIX).suffix(files::SUFFIX);
     // Left alone, a temporary folder is its owner's only, and the server is often someone else.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));

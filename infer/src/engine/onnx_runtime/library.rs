@@ -204,7 +204,7 @@ impl Runtime {
     }
 
     /// What sessions are created in; a process has one. For graphs other than a generator's.
-    pub fn environment(&self) -> &Environment {
+    pub(crate) fn environment(&self) -> &Environment {
         &self.environment
     }
 

@@ -1,5 +1,8 @@
-//! The command line: arguments → options → a library call → what is printed. A file for each
-//! subcommand, and [`export`] for none.
+//! The program `export`: a trained generator → an ONNX file that ONNX Runtime draws from; and what
+//! looks into such files.
+//!
+//! Arguments → options → a library call → what is printed. A file for each subcommand, and [`export`] for
+//! none.
 
 mod diff;
 mod export;
@@ -56,8 +59,7 @@ enum Command {
     Look(look::Look),
 }
 
-/// Does what the command line asks; errors are printed.
-pub fn run() -> ExitCode {
+fn main() -> ExitCode {
     let done = match Arguments::parse() {
         Arguments { command: Some(Command::Inspect(inspect)), .. } => inspect.run(),
         Arguments { command: Some(Command::Triton(triton)), .. } => triton.run(),

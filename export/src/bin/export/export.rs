@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ::export::export::{Options, STDOUT, export, verify};
+use ::export::export::{Options, export, verify};
 use ::export::form::Form;
 use ::export::reader;
 use ::export::trained::{Weights, Which};
 use ::export::triton::{Settings, name_of, write};
 use ::export::{Error, checkpoint};
 use clap::Args;
-use contract::files::Destination;
+use contract::files::{Destination, STDOUT};
 
 use super::print;
 
