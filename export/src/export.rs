@@ -67,7 +67,8 @@ pub struct Options {
 /// # Errors
 /// Any of [`Error`]'s; nothing is written then.
 pub fn export(options: &Options) -> Result<Report> {
-    check_output(options)?;
+    let inputs = [Some(options.checkpoint.as_path()), options.quality.as_deref()];
+    check_output(&options.out, inputs.into_iter().flatten(), "gen.onnx")?;
     let trained = Trained::load(&options.checkpoint, options.network, options.weights)?;
     let mut contract = contract_of(&trained)?;
     if let Some(path) = &options.quality {
@@ -491,26 +492,26 @@ fn check_batch(form: &Form, trained: &Trained) -> Result<()> {
 
 /// Refuses, before any work, a path that can't become a file, and one whose file is read here or belongs to
 /// a run.
-fn check_output(options: &Options) -> Result<()> {
-    let path = options.out.as_path();
+/// `such_as` is a name for it, as messages give it.
+pub(crate) fn check_output<'a>(
+    path: &Path,
+    inputs: impl IntoIterator<Item = &'a Path>,
+    such_as: &str,
+) -> Result<()> {
     if path == Path::new(STDOUT) {
         return Ok(());
     }
     let wrong = |message: String| Err(Error::Output { path: path.to_path_buf(), message });
     if path.is_dir() {
-        return wrong("this is a folder; name a file in it, such as gen.onnx".to_string());
+        return wrong(format!("this is a folder; name a file in it, such as {such_as}"));
     }
-    if [Some(&options.checkpoint), options.quality.as_ref()]
-        .into_iter()
-        .flatten()
-        .any(|input| is_same(path, input))
-    {
-        return wrong("this is read to make the file; name another, such as gen.onnx".to_string());
+    if inputs.into_iter().any(|input| is_same(path, input)) {
+        return wrong(format!("this is read to make the file; name another, such as {such_as}"));
     }
     if contract::run::owns(path) {
-        return wrong(
-            "this belongs to a run that `cargo train` wrote; name another file, such as gen.onnx".into(),
-        );
+        return wrong(format!(
+            "this belongs to a run that `cargo train` wrote; name another file, such as {such_as}"
+        ));
     }
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() || folder.is_dir() => {}

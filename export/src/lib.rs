@@ -16,6 +16,7 @@
 //! | [`reader`] | any ONNX file, checked before it is decoded |
 //! | [`inspect`] | what such a file holds |
 //! | [`diff`](mod@diff) | whether two of them are the same |
+//! | [`figure`](mod@figure) | networks as a picture, from a checkpoint or such a file |
 //! | [`triton`] | a model repository of NVIDIA Triton Inference Server |
 
 pub mod checkpoint;
@@ -23,6 +24,7 @@ pub mod deconv;
 pub mod diff;
 mod error;
 pub mod export;
+pub mod figure;
 pub mod form;
 pub mod generator;
 pub mod inspect;

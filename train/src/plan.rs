@@ -7,7 +7,6 @@ use anyhow::Result;
 use candle_core::Device;
 use contract::printable;
 use models::Network;
-use models::layers::{Activation, Layer, Window};
 use serde::Serialize;
 
 use crate::batches::{self, Batches};
@@ -155,33 +154,12 @@ fn table(network: &Network) -> Table {
         let trainable = named.layer.parameters().into_iter().filter(|parameter| parameter.trainable);
         Row {
             layer: named.name.clone(),
-            operation: operation(&named.layer),
+            operation: named.layer.to_string(),
             output: shape.to_string(),
             parameters: trainable.map(|parameter| parameter.dims.iter().product::<usize>()).sum(),
         }
     });
     Table { trainable: network.trainable(), layers: layers.collect() }
-}
-
-/// A layer in the words of the design's tables.
-fn operation(layer: &Layer) -> String {
-    let convolution = |name: &str, outputs: usize, window: Window| {
-        let filters = if outputs == 1 { "filter" } else { "filters" };
-        format!("{name} {0}×{0} stride {1} SAME, {outputs} {filters}", window.kernel, window.stride)
-    };
-    match layer {
-        Layer::Label(label) => format!("⊕ y of {} classes", label.classes),
-        Layer::Linear(linear) => format!("linear to {}", linear.outputs),
-        Layer::Conv2d(conv) => convolution("conv", conv.outputs, conv.window),
-        Layer::ConvTranspose2d(conv) => convolution("transposed conv", conv.outputs, conv.window),
-        Layer::BatchNorm(_) => "batch norm".to_string(),
-        Layer::Activation(Activation::Relu) => "ReLU".to_string(),
-        Layer::Activation(Activation::LeakyRelu { slope }) => format!("LeakyReLU {slope}"),
-        Layer::Activation(Activation::Sigmoid) => "sigmoid".to_string(),
-        Layer::Activation(Activation::Tanh) => "tanh".to_string(),
-        Layer::Reshape(_) => "reshape".to_string(),
-        Layer::Flatten => "flatten".to_string(),
-    }
 }
 
 fn time(trainer: &mut Trainer, config: &Config, data: &LabelledImages, device: &Device) -> Result<Time> {

@@ -21,6 +21,8 @@ mod shape;
 mod site;
 mod window;
 
+use std::fmt;
+
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +128,30 @@ impl Layer {
             Layer::Activation(activation) => activation.forward(x),
             Layer::Reshape(reshape) => reshape.forward(x),
             Layer::Flatten => flatten::forward(x),
+        }
+    }
+}
+
+/// What the layer does, in the words of the paper's tables: `conv 5×5 stride 2 SAME, 74 filters`.
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut convolution = |name: &str, outputs: usize, window: Window| {
+            let filters = if outputs == 1 { "filter" } else { "filters" };
+            let Window { kernel, stride, .. } = window;
+            write!(f, "{name} {kernel}×{kernel} stride {stride} SAME, {outputs} {filters}")
+        };
+        match self {
+            Layer::Label(label) => write!(f, "⊕ y of {} classes", label.classes),
+            Layer::Linear(linear) => write!(f, "linear to {}", linear.outputs),
+            Layer::Conv2d(conv) => convolution("conv", conv.outputs, conv.window),
+            Layer::ConvTranspose2d(conv) => convolution("transposed conv", conv.outputs, conv.window),
+            Layer::BatchNorm(_) => f.write_str("batch norm"),
+            Layer::Activation(Activation::Relu) => f.write_str("ReLU"),
+            Layer::Activation(Activation::LeakyRelu { slope }) => write!(f, "LeakyReLU {slope}"),
+            Layer::Activation(Activation::Sigmoid) => f.write_str("sigmoid"),
+            Layer::Activation(Activation::Tanh) => f.write_str("tanh"),
+            Layer::Reshape(_) => f.write_str("reshape"),
+            Layer::Flatten => f.write_str("flatten"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod bad_models;
 mod diff;
+mod figure;
 mod forms;
 mod inspect;
 mod look;

@@ -6,6 +6,7 @@
 
 mod diff;
 mod export;
+mod figure;
 mod inspect;
 mod look;
 mod triton;
@@ -36,6 +37,7 @@ Examples:
   cargo export diff gen.onnx other.onnx             whether they draw the same
   cargo export triton gen.onnx --out repository     for NVIDIA Triton Inference Server
   cargo export look walk                            what the newest run draws now
+  cargo export figure --out pair.svg                its two networks, as a picture
 
 The file is run by ONNX Runtime and by rten before it is written; nothing is written if one of them \
 makes something else of it than Candle of the checkpoint. Exit status: 0 written, 1 failed, 2 a request that can't be served.";
@@ -57,6 +59,7 @@ enum Command {
     Diff(diff::Diff),
     Triton(triton::Triton),
     Look(look::Look),
+    Figure(figure::Figure),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Arguments { command: Some(Command::Inspect(inspect)), .. } => inspect.run(),
         Arguments { command: Some(Command::Triton(triton)), .. } => triton.run(),
         Arguments { command: Some(Command::Look(look)), .. } => look.run(),
+        Arguments { command: Some(Command::Figure(figure)), .. } => figure.run(),
         Arguments { command: Some(Command::Diff(diff)), .. } => {
             return match diff.run() {
                 Ok(true) => ExitCode::SUCCESS,
