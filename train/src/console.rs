@@ -1,10 +1,13 @@
 //! What is said on standard output and standard error.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use contract::printable;
+use serde::Serialize;
 
 /// The command line, or how the program ends after one that can't be read or asks for help.
 ///
@@ -20,6 +23,19 @@ pub fn parsed<P: Parser>() -> std::result::Result<P, ExitCode> {
     })
 }
 
+/// JSON on one line, without characters that could steer a terminal.
+///
+/// # Errors
+/// If the value has no form in JSON.
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let escaped = |c: char| match printable(c.encode_utf8(&mut [0; 4])) {
+        Cow::Borrowed(_) => c.to_string(),
+        // All of them are among Unicode's first 65,536.
+        Cow::Owned(_) => format!("\\u{:04x}", u32::from(c)),
+    };
+    Ok(serde_json::to_string(value)?.chars().map(escaped).collect())
+}
+
 /// A line on standard output. A reader that has seen enough may close the pipe.
 ///
 /// # Errors
@@ -32,4 +48,15 @@ pub fn print_line(text: &str) -> Result<()> {
 /// by now.
 pub fn print_error_line(text: &str) {
     let _ = writeln!(io::stderr(), "{}", contract::one_line(text));
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn json_has_nothing_that_steers_a_terminal() {
+        let text = "a\u{1b}\u{9b}\u{202e}é\n";
+        let json = super::json(&text).unwrap();
+        assert_eq!(json, r#""a\u001b\u009b\u202eé\n""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
 }

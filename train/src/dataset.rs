@@ -45,15 +45,7 @@ impl Dataset {
 
     /// The pictures of a run that goes on.
     pub fn of_run(config: &Config) -> Dataset {
-        let Config { size, split, unlabelled, .. } = config;
-        Dataset {
-            path: config.data_path(),
-            mirror: None,
-            size: *size,
-            split: *split,
-            unlabelled: *unlabelled,
-            cache: Some(PathBuf::from(CACHE)),
-        }
+        Dataset { path: config.data_path(), ..Dataset::of_settings(&config.settings) }
     }
 
     /// Reads them; `progress` is called as it goes on.

@@ -5,8 +5,9 @@
 //! |---|---|
 //! | [`sources`] | reads pictures, labelled or not; fetches MNIST |
 //! | [`dataset`] | which of them a run learns from |
-//! | [`settings`] | what a run can be told: flags, the keys of a file, ranges |
-//! | [`recipe`] | the named sets of settings |
+//! | [`options`] | what a run can be told: by flags, a file or a recipe |
+//! | [`settings`] | what these come to |
+//! | [`recipe`] | the named sets of options |
 //! | [`batches`] | which pictures each iteration sees, and its latents |
 //! | [`loss`] | binary cross-entropy on logits, in the stable form |
 //! | [`adam`] | the optimiser, whose state can be saved |
@@ -19,22 +20,21 @@
 //! | [`animation`] | the grids of all epochs as a GIF |
 //! | [`metrics`] | what is measured every few iterations |
 //! | [`watch`] | notices training that has gone wrong |
-//! | [`evaluate`] | how good are the digits? Second program of this crate |
+//! | [`evaluate`] | how good are the digits? |
 //! | [`judge`] | trains the classifier that checks what was drawn |
 //! | [`tensorboard`] | the same, the grids and histograms for TensorBoard |
-//! | [`run`] | a run's folder: settings, metrics, and putting it back to a checkpoint |
-//! | [`checkpoints`] | which there are, which one is used, which are kept |
+//! | [`run`] | a run's folder: configuration, checkpoints, lines of figures |
+//! | [`training_loop`] | batch, iteration, log, sample, measure, save |
 //! | [`plan`] | what a run would be, without starting it |
 //! | [`failure`] | what is said of an error, and what to do |
 //! | [`memory`] | the allocator: freed memory is kept for the next iteration |
-//! | [`cli`] | the command line, and the loop over iterations |
+//!
+//! The programs are `src/bin/train` and `src/bin/evaluate`.
 
 pub mod adam;
 pub mod animation;
 pub mod average;
 pub mod batches;
-pub mod checkpoints;
-pub mod cli;
 pub mod console;
 pub mod dataset;
 pub mod device;
@@ -46,6 +46,7 @@ pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod networks;
+pub mod options;
 pub mod plan;
 pub mod recipe;
 pub mod room;
@@ -57,4 +58,5 @@ pub mod sources;
 pub mod streams;
 pub mod tensorboard;
 pub mod trainer;
+pub mod training_loop;
 pub mod watch;

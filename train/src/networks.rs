@@ -13,14 +13,14 @@ const MOST_PARAMETERS: usize = 450_000_000;
 ///
 /// # Errors
 /// If the pictures are of a size that no network has.
-pub fn for_data(data: &LabelledImages, wanted: Sizes) -> Result<Architecture> {
+pub fn for_data(data: &LabelledImages, wanted: Architecture) -> Result<Architecture> {
     let images = data.images();
-    let networks = Architecture::from(Sizes {
+    let networks = wanted.with_sizes(Sizes {
         classes: data.classes(),
         channels: images.channels(),
         height: images.height(),
         width: images.width(),
-        ..wanted
+        ..*wanted.sizes()
     });
     networks.discriminator()?;
     let parameters = networks.generator()?.trainable();
@@ -38,7 +38,7 @@ pub fn for_data(data: &LabelledImages, wanted: Sizes) -> Result<Architecture> {
 
 #[cfg(test)]
 mod tests {
-    use models::Sizes;
+    use models::{Architecture, Sizes};
 
     use crate::sources::{Images, LabelledImages};
 
@@ -48,22 +48,27 @@ mod tests {
         LabelledImages::new(images, vec![0], 3, "data").unwrap()
     }
 
+    fn labelled(sizes: Sizes) -> Architecture {
+        Architecture::LabelledDcgan(sizes)
+    }
+
     #[test]
     fn the_networks_fit_the_data() {
-        let narrow = Sizes { generator_filters: 5, ..Sizes::default() };
+        let narrow = labelled(Sizes { generator_filters: 5, ..Sizes::default() });
         let config = super::for_data(&data(3, 8, 12), narrow).unwrap();
         let sizes = config.sizes();
         assert_eq!((sizes.classes, sizes.channels, sizes.height, sizes.width), (3, 3, 8, 12));
         assert_eq!((sizes.generator_filters, sizes.latent_dim), (5, 100));
         // The smallest that there is.
-        assert!(super::for_data(&data(1, 1, 1), Sizes::default()).is_ok());
+        assert!(super::for_data(&data(1, 1, 1), labelled(Sizes::default())).is_ok());
     }
 
     #[test]
     fn pictures_without_labels_have_the_unlabelled_pair() {
         let images = Images::with_channels(1, 48, 64, vec![0; 48 * 64]).unwrap();
         let data = LabelledImages::unlabelled(images, "data");
-        let config = super::for_data(&data, Sizes { generator_filters: 2, ..Sizes::default() }).unwrap();
+        let wanted = Architecture::UnlabelledDcgan(Sizes { generator_filters: 2, ..Sizes::unlabelled() });
+        let config = super::for_data(&data, wanted).unwrap();
         assert_eq!((config.name(), config.sizes().channels), ("unlabelled-dcgan", 1));
         let first = config.generator().unwrap().shapes()[1].dims(1);
         assert_eq!(first, [1, 16, 3, 4]);
@@ -71,7 +76,7 @@ mod tests {
 
     #[test]
     fn pictures_that_are_too_large_are_refused_before_memory_is_asked_for() {
-        let error = super::for_data(&data(1, 600, 800), Sizes::default()).unwrap_err().to_string();
+        let error = super::for_data(&data(1, 600, 800), labelled(Sizes::default())).unwrap_err().to_string();
         assert!(error.contains("800x600") && error.contains("--size 64x48"), "{error}");
     }
 }

@@ -7,13 +7,15 @@ use anyhow::Result;
 use candle_core::Device;
 use contract::printable;
 use models::Network;
-use serde::Serialize;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
 
 use crate::batches::{self, Batches};
 use crate::guide::Guide;
+use crate::options::Options;
 use crate::room::{self, Memory};
 use crate::run::Config;
-use crate::settings;
+use crate::settings::Settings;
 use crate::sources::LabelledImages;
 use crate::trainer::Trainer;
 
@@ -23,8 +25,9 @@ const TIMED: Duration = Duration::from_secs(3);
 /// What a run would be.
 #[derive(Debug, Serialize)]
 pub struct Plan {
-    /// Every setting.
-    pub settings: settings::Layer,
+    /// Every option.
+    #[serde(serialize_with = "given")]
+    pub settings: Options,
     /// What is learned.
     pub data: Data,
     /// "cpu", "cuda:0", …
@@ -124,15 +127,11 @@ impl Plan {
     ///
     /// # Errors
     /// If the networks don't fit the data, or the memory; Candle's.
-    pub fn new(
-        settings: settings::Layer,
-        config: &Config,
-        data: &LabelledImages,
-        device: &Device,
-    ) -> Result<Plan> {
-        let mut trainer = Trainer::new(&config.networks, config.recipe, config.seed, device)?;
-        if config.recipe.guide > 0. {
-            trainer.guide = Some(Guide::untrained(data, config.seed, device)?);
+    pub fn new(settings: Options, config: &Config, data: &LabelledImages, device: &Device) -> Result<Plan> {
+        let Settings { networks, recipe, seed, .. } = &config.settings;
+        let mut trainer = Trainer::new(networks, *recipe, *seed, device)?;
+        if recipe.guide > 0. {
+            trainer.guide = Some(Guide::untrained(data, *seed, device)?);
         }
         let (generator, discriminator) = (table(&trainer.generator), table(&trainer.discriminator));
         let time = time(&mut trainer, config, data, device)?;
@@ -146,6 +145,10 @@ impl Plan {
             time,
         })
     }
+}
+
+fn given<S: Serializer>(options: &Options, serializer: S) -> Result<S::Ok, S::Error> {
+    options.values().map_err(S::Error::custom)?.serialize(serializer)
 }
 
 fn table(network: &Network) -> Table {
@@ -163,7 +166,7 @@ fn table(network: &Network) -> Table {
 }
 
 fn time(trainer: &mut Trainer, config: &Config, data: &LabelledImages, device: &Device) -> Result<Time> {
-    let Config { batch_size, seed, networks, .. } = config;
+    let Settings { batch_size, seed, networks, .. } = &config.settings;
     let mut batches = Batches::new(data, config.batches(), device)?;
     let mut iteration = |t: u64| -> Result<f64> {
         let started = Instant::now();

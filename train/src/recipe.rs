@@ -1,35 +1,47 @@
-//! Recipes: how the two networks learn, and the named sets of settings that a run starts from.
+//! Recipes: how the two networks learn, and the named sets of options that a run starts from.
 
-use contract::LatentDistribution;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::adam;
 use crate::average;
+use crate::options::Options;
 use crate::schedule::Decay;
 
-/// A named set of settings.
-pub struct Named {
-    /// What `--recipe` and a file's `recipe` call it.
-    pub name: &'static str,
-    /// What it is.
-    pub about: &'static str,
-    /// Its settings, as in a `--config` file. What it doesn't say is as in the first recipe.
-    pub settings: &'static str,
+/// A named set of options. The first is the default and says every one that has a default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipeName {
+    /// DCGAN-tensorflow's labelled MNIST.
+    #[default]
+    Reference,
+    /// Better digits in fewer epochs.
+    Quality,
 }
 
-/// All recipes. The first is the default and says every setting.
-pub const RECIPES: &[Named] = &[
-    Named {
-        name: "reference",
-        about: "DCGAN-tensorflow's labelled MNIST",
-        settings: include_str!("../recipes/reference.toml"),
-    },
-    Named {
-        name: "quality",
-        about: "better digits in fewer epochs",
-        settings: include_str!("../recipes/quality.toml"),
-    },
-];
+impl RecipeName {
+    /// What `--recipe` and a file's `recipe` call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RecipeName::Reference => "reference",
+            RecipeName::Quality => "quality",
+        }
+    }
+
+    /// Its options. What it doesn't say is as in the reference recipe.
+    ///
+    /// # Errors
+    /// If its file is wrong.
+    pub fn options(self) -> Result<Options> {
+        let reference = Options::parse(include_str!("../recipes/reference.toml"), "reference")?;
+        match self {
+            RecipeName::Reference => reference.over(Options::default()),
+            RecipeName::Quality => {
+                Options::parse(include_str!("../recipes/quality.toml"), "quality")?.over(reference)
+            }
+        }
+    }
+}
 
 /// How the two networks learn; the default is the reference recipe.
 ///
@@ -98,7 +110,3 @@ impl Recipe {
         1. - self.smoothing
     }
 }
-
-/// How latents are drawn, by the names that settings have for it.
-pub const LATENTS: [(&str, LatentDistribution); 2] =
-    [("uniform", LatentDistribution::Uniform), ("normal", LatentDistribution::Normal)];

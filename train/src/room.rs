@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::judge;
 use crate::run::Config;
+use crate::settings::Settings;
 use crate::sources::LabelledImages;
 
 /// Bytes of a float32.
@@ -87,13 +88,13 @@ impl Memory {
     /// # Errors
     /// If a size is one that no network has.
     pub fn of(config: &Config, data: &LabelledImages) -> Result<Memory> {
-        let (g, d) =
-            (Numbers::of(&config.networks.generator()?), Numbers::of(&config.networks.discriminator()?));
-        let guide = match config.recipe.guide > 0. {
+        let Settings { networks, recipe, batch_size, .. } = &config.settings;
+        let (g, d) = (Numbers::of(&networks.generator()?), Numbers::of(&networks.discriminator()?));
+        let guide = match recipe.guide > 0. {
             true => Numbers::of(&judge::training::config(data).network()?),
             false => Numbers::default(),
         };
-        let passes = match config.recipe.generator_updates {
+        let passes = match recipe.generator_updates {
             1 => g.held + 2 * d.held + d.held.max(guide.held),
             _ => (g.held + 2 * d.held + d.held.max(guide.held)).max(2 * g.held + 2 * d.held),
         };
@@ -102,7 +103,7 @@ impl Memory {
             moments: floats(&[g.trainable, d.trainable, g.trainable, d.trainable]),
             average: floats(&[g.all]),
             gradients: floats(&[d.trainable, d.trainable, g.trainable]),
-            activations: floats(&[passes, g.largest.max(d.largest)]).saturating_mul(config.batch_size),
+            activations: floats(&[passes, g.largest.max(d.largest)]).saturating_mul(*batch_size),
             checkpoint: floats(&[g.all, g.all, d.all, g.trainable, d.trainable, g.trainable, d.trainable]),
             pictures: 2 * data.images().pixels().len(),
             ..Memory::default()
@@ -150,14 +151,19 @@ pub fn check(config: &Config, data: &LabelledImages, device: &Device) -> Result<
     refuse(needed, available(), &format!("a new run with {advice} needs less"))
 }
 
-/// As [`check`], of training a judge.
+/// As [`check`], of training a judge; `advice` is what needs less.
 ///
 /// # Errors
 /// One sentence with what it needs and what there is.
-pub fn check_judge(options: judge::Options, data: &LabelledImages, device: &Device) -> Result<()> {
+pub fn check_judge(
+    options: judge::Options,
+    data: &LabelledImages,
+    device: &Device,
+    advice: &str,
+) -> Result<()> {
     let memory = Memory::of_judge(options, data)?;
     match device.is_cpu() {
-        true => refuse(memory.total, available(), "choose a smaller --batch-size"),
+        true => refuse(memory.total, available(), advice),
         false => Ok(()),
     }
 }

@@ -70,6 +70,14 @@ impl Architecture {
         self.parts().1
     }
 
+    /// The same pair with other sizes.
+    pub fn with_sizes(self, sizes: Sizes) -> Architecture {
+        match self {
+            Architecture::LabelledDcgan(_) => Architecture::LabelledDcgan(sizes),
+            Architecture::UnlabelledDcgan(_) => Architecture::UnlabelledDcgan(sizes),
+        }
+    }
+
     /// How many classes its labels have; `None` if no labels go in.
     pub fn classes(&self) -> Option<usize> {
         let (pair, sizes) = self.parts();

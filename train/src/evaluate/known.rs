@@ -32,6 +32,11 @@ pub fn guessing(judge: &Judge) -> f64 {
     (own + 1. / judge.header.config.classes as f64) / 2.
 }
 
+/// The command that trains another judge.
+pub(super) fn train_judge() -> String {
+    contract::command("evaluate", ["train-judge".as_ref()])
+}
+
 /// Refuses real data, of the judge's size and classes, on which it can only guess.
 ///
 /// # Errors
@@ -49,10 +54,11 @@ pub fn check(judge: &Judge, data: &LabelledImages) -> Result<()> {
     if agreement < guessing(judge) {
         bail!(
             "{} is not what the judge was trained on ({}), and its labels are the judge's for {:.0} % of the \
-             images; train one on these data with `evaluate train-judge` and name it with --judge",
+             images; train one on these data with `{}` and name it with --judge",
             data.name(),
             judge.header.provenance.dataset,
-            agreement * 100.
+            agreement * 100.,
+            train_judge()
         );
     }
     Ok(())

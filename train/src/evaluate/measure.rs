@@ -17,8 +17,8 @@ use crate::sources::{Images, LabelledImages};
 
 /// Nearest neighbours that are shown.
 const SHOWN: usize = 20;
-/// Passes over the generated pictures for GAN-train.
-const EPOCHS: u64 = 6;
+/// How GAN-train's judge is trained.
+pub const GAN_TRAIN: judge::Options = judge::Options { epochs: 6, batch_size: 128, seed: 0 };
 
 /// Real pictures.
 pub struct Real {
@@ -102,7 +102,7 @@ pub fn measure(
 }
 
 /// GAN-train (Shmelkov et al. 2018): a judge that has seen the generated pictures alone, on real test
-/// pictures. `progress` is called with the iterations done, of how many, and the loss.
+/// pictures. `progress` is called with the iterations done and the loss.
 ///
 /// # Errors
 /// Candle's.
@@ -110,12 +110,9 @@ pub fn gan_train(
     data: &LabelledImages,
     real: &Real,
     device: &Device,
-    progress: &mut dyn FnMut(u64, u64, f64),
+    progress: &mut dyn FnMut(u64, f64),
 ) -> Result<Estimate> {
-    let options = judge::Options { epochs: EPOCHS, ..judge::Options::default() };
-    let total = options.iterations(data.len());
-    let mut progress = |done, loss| progress(done, total, loss);
-    let student = judge::train(data, "train", options, device, &mut progress)?;
+    let student = judge::train(data, "train", GAN_TRAIN, device, progress)?;
     let opinion = Opinion::of(&student, real.test.images())?;
     Ok(Estimate::proportion(opinion.agreeing(real.test.labels()), real.test.len()))
 }

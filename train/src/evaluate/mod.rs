@@ -16,10 +16,8 @@
 //! | [`ongoing`] | the two figures that a run follows while it trains |
 //! | [`report`] | the figures, as text and JSON |
 //! | [`picture`] | the figures as a picture |
-//! | [`cli`] | the command line |
 
 pub mod agreement;
-pub mod cli;
 pub mod distances;
 pub mod diversity;
 pub mod frechet;

@@ -70,14 +70,15 @@ impl Ongoing {
     /// If they are not of the judge's size, classes and kind; Candle's.
     pub fn new(judge: Judge, data: &LabelledImages, seed: u64) -> Result<Ongoing> {
         set::check_size(data.images(), &judge, data.name())?;
-        let known = &judge.header.provenance.classes;
-        if data.class_names() != known {
+        let classes = &judge.header.provenance.classes;
+        if data.class_names() != classes {
             bail!(
-                "{} has the classes {}, but the judge knows {}; train one on these data with `evaluate \
-                 train-judge` and name it with --judge",
+                "{} has the classes {}, but the judge knows {}; train one on these data with `{}` and name it \
+                 with --judge",
                 data.name(),
                 data.class_names().join(", "),
-                known.join(", ")
+                classes.join(", "),
+                known::train_judge()
             );
         }
         known::check(&judge, data)?;

@@ -20,7 +20,7 @@ use crate::sources::{self, Images, LabelledImages, Loaded, Size, Source, Split};
 /// Pictures drawn at a time.
 const BATCH: usize = 64;
 /// Pictures that may be drawn in all.
-pub(super) const MOST: usize = 1_000_000;
+pub const MOST: usize = 1_000_000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]

@@ -1,43 +1,55 @@
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, Args, Command, FromArgMatches};
 use contract::LatentDistribution;
 use models::{Architecture, Sizes};
+use serde_json::{Value, json};
 
-use super::{Flags, Kind, RESUMABLE, SETTINGS, Settings, Value, default, resolve};
-use crate::cli::Cli;
-use crate::recipe::{RECIPES, Recipe};
+use super::{Settings, resolve};
+use crate::options::{self, Options};
+use crate::recipe::{Recipe, RecipeName};
 use crate::schedule::Decay;
+
+const RECIPES: [RecipeName; 2] = [RecipeName::Reference, RecipeName::Quality];
+
+fn command() -> Command {
+    Options::augment_args(Command::new("train"))
+}
 
 /// The settings that these arguments and this file give.
 fn resolved(arguments: &[&str], file: Option<&str>) -> Settings {
-    try_resolved(arguments, file).unwrap()
+    Settings::new(&options(arguments, file).unwrap()).unwrap()
 }
 
-fn try_resolved(arguments: &[&str], file: Option<&str>) -> anyhow::Result<Settings> {
+fn options(arguments: &[&str], file: Option<&str>) -> anyhow::Result<Options> {
     let path = file.map(|text| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
         file
     });
-    let matches = Cli::command().get_matches_from([&["train"], arguments].concat());
-    let flags = Flags::from_arg_matches(&matches).unwrap();
+    let matches = command().get_matches_from([&["train"], arguments].concat());
+    let flags = Options::from_arg_matches(&matches).unwrap();
     resolve(&flags, path.as_ref().map(|file| file.path()))
+}
+
+/// An option's value.
+fn value(options: &Options, key: &str) -> Option<Value> {
+    options.values().unwrap().remove(key)
 }
 
 #[test]
 fn without_options_it_is_the_reference() {
     let settings = resolved(&[], None);
     assert_eq!(settings.recipe, Recipe::default());
-    assert_eq!(settings.networks, Sizes::default());
+    assert_eq!(settings.networks, Architecture::LabelledDcgan(Sizes::default()));
     assert_eq!((settings.epochs, settings.batch_size, settings.seed), (25, 64, 0));
     assert_eq!((settings.data, settings.size, settings.recipe_name.as_str()), (None, None, "reference"));
 }
 
 #[test]
 fn every_recipe_says_every_setting() {
-    for recipe in RECIPES {
-        let settings = resolved(&["--recipe", recipe.name], None);
-        assert_eq!(settings.recipe_name, recipe.name, "{}", recipe.about);
-        for setting in SETTINGS {
+    for recipe in RECIPES.map(RecipeName::name) {
+        let options = options(&["--recipe", recipe], None).unwrap();
+        assert_eq!(Settings::new(&options).unwrap().recipe_name, recipe);
+        for key in options::names() {
             let optional = [
                 "data",
                 "size",
@@ -48,8 +60,8 @@ fn every_recipe_says_every_setting() {
                 "evaluate-every",
                 "judge",
             ]
-            .contains(&setting.key);
-            assert_eq!(settings.values.get(setting.key).is_none(), optional, "{}", setting.key);
+            .contains(&key);
+            assert_eq!(value(&options, key).is_none(), optional, "{key}");
         }
     }
 }
@@ -57,10 +69,11 @@ fn every_recipe_says_every_setting() {
 #[test]
 fn flags_go_over_the_file_and_the_file_over_the_recipe() {
     let file = "seed = 5\nepochs = 7\nbatch-size = 8\nbeta1 = 0.25\ntf32 = true\n";
-    let settings = resolved(&["--epochs", "9", "--tf32=false"], Some(file));
+    let options = options(&["--epochs", "9", "--tf32=false"], Some(file)).unwrap();
+    let settings = Settings::new(&options).unwrap();
     assert_eq!((settings.epochs, settings.seed, settings.batch_size), (9, 5, 8));
     assert_eq!((settings.recipe.adam.beta1, settings.recipe.adam.beta2), (0.25, 0.999));
-    assert_eq!(settings.values.get("tf32"), Some(&Value::Switch(false)));
+    assert_eq!(value(&options, "tf32"), Some(json!(false)));
     // What a run says of itself names what it has otherwise than the recipe, but not how long it ran.
     assert_eq!(settings.recipe_name, "reference: beta1 = 0.25");
 }
@@ -83,14 +96,18 @@ fn a_learning_rate_for_both_goes_over_one_from_below() {
 fn what_is_printed_is_read_again() {
     let arguments = ["--seed", "18446744073709551615", "--data", "a \"b\"\\c", "--size", "64x48"];
     let more = ["--decay", "cosine", "--decay-from", "3", "--learning-rate-d", "1e-7", "--latent", "normal"];
-    let settings = resolved(&[&arguments[..], &more].concat(), None);
-    let printed = settings.values.to_string();
+    let first = options(&[&arguments[..], &more].concat(), None).unwrap();
+    let printed = first.to_string();
     assert!(printed.contains("decay = \"cosine\"\ndecay-from = 3\n"), "{printed}");
     assert!(printed.contains("seed = \"18446744073709551615\"\n"), "{printed}");
-    let again = resolved(&[], Some(&printed));
-    assert_eq!(again.values, settings.values);
+    let again = options(&[], Some(&printed)).unwrap();
+    assert_eq!(again, first);
+    let (settings, again) = (Settings::new(&first).unwrap(), Settings::new(&again).unwrap());
     assert_eq!((again.recipe, again.networks), (settings.recipe, settings.networks));
-    assert_eq!((again.recipe.decay, again.networks.latent), (Decay::Cosine, LatentDistribution::Normal));
+    assert_eq!(
+        (again.recipe.decay, again.networks.sizes().latent),
+        (Decay::Cosine, LatentDistribution::Normal)
+    );
 }
 
 #[test]
@@ -102,22 +119,24 @@ fn unlabelled_pictures_have_settings_of_their_own() {
         (settings.size.unwrap().to_string().as_str(), settings.recipe_name.as_str()),
         ("64x64", "reference")
     );
-    assert_eq!(Architecture::from(settings.networks).name(), "unlabelled-dcgan");
+    assert_eq!(settings.networks.name(), "unlabelled-dcgan");
 
     let file = "unlabelled = true\ndata = \"photos\"\nsize = \"64x48\"\nbackground = \"#ffcc00\"\n";
-    let settings = resolved(&["--crop=false", "--flip", "--generator-filters", "8"], Some(file));
+    let options_of_both =
+        options(&["--crop=false", "--flip", "--generator-filters", "8"], Some(file)).unwrap();
+    let settings = Settings::new(&options_of_both).unwrap();
     let made = settings.unlabelled.unwrap();
     assert_eq!((made.crop, made.background.0, settings.flip), (false, [255, 204, 0], true));
-    assert_eq!((settings.networks.generator_filters, settings.size.unwrap().height), (8, 48));
+    assert_eq!((settings.networks.sizes().generator_filters, settings.size.unwrap().height), (8, 48));
     assert_eq!(settings.recipe_name, "reference: flip = true, generator-filters = 8");
-    let printed = settings.values.to_string();
+    let printed = options_of_both.to_string();
     assert!(!printed.contains("mismatch") && printed.contains("crop = false\n"), "{printed}");
-    assert_eq!(resolved(&[], Some(&printed)).values, settings.values);
+    assert_eq!(options(&[], Some(&printed)).unwrap(), options_of_both);
 }
 
 #[test]
 fn settings_of_the_other_kind_of_pictures_are_refused() {
-    let error = |arguments: &[&str]| try_resolved(arguments, None).unwrap_err().to_string();
+    let error = |arguments: &[&str]| options(arguments, None).unwrap_err().to_string();
     for key in ["mismatch", "contrast", "guide", "generator-units", "discriminator-units", "evaluate-every"] {
         let told = error(&["--unlabelled", "--data", "photos", &format!("--{key}=2")]);
         assert!(told.contains(&format!("{key} is 2")) && told.contains("for labelled pictures"), "{told}");
@@ -133,40 +152,39 @@ fn settings_of_the_other_kind_of_pictures_are_refused() {
     let square = ["--unlabelled", "--data", "photos", "--size", "32"];
     assert_eq!(resolved(&square, None).size, resolved(&square[..3], Some("size = 32")).size);
     // What says no more than the recipe is no contradiction.
-    let plain = RECIPES[0].settings.replace("unlabelled = false", "unlabelled = true");
+    let plain =
+        include_str!("../../recipes/reference.toml").replace("unlabelled = false", "unlabelled = true");
     assert!(resolved(&["--data", "photos"], Some(&plain)).unlabelled.is_some());
 }
 
 #[test]
 fn every_word_of_a_choice_means_something() {
-    for setting in SETTINGS {
-        if let Kind::Choice(words) = setting.kind {
-            for word in words() {
-                let flag = format!("--{}", setting.key);
-                let settings = resolved(&[&flag, word], None);
-                assert_eq!(settings.values.get(setting.key), Some(&Value::Text(word.to_string())));
-            }
+    for flag in command().get_arguments().filter(|flag| !flag.get_possible_values().is_empty()) {
+        let key = flag.get_long().unwrap();
+        for word in flag.get_possible_values() {
+            let options = options(&[&format!("--{key}"), word.get_name()], None).unwrap();
+            assert_eq!(value(&options, key), Some(json!(word.get_name())));
         }
     }
 }
 
 #[test]
-fn the_flags_are_sound() {
-    Cli::command().debug_assert();
-    for key in RESUMABLE {
-        assert!(Cli::try_parse_from(["train", "--resume", &format!("--{key}=5")]).is_ok(), "{key}");
-    }
-    for setting in SETTINGS.iter().filter(|setting| !RESUMABLE.contains(&setting.key)) {
-        let value = match setting.key {
-            "recipe" => "reference".to_string(),
-            "data" | "size" => "64x48".to_string(),
-            "background" => "white".to_string(),
-            "crop" => "false".to_string(),
-            "learning-rate" | "learning-rate-g" | "learning-rate-d" => "1".to_string(),
-            key => default(key).unwrap(),
-        };
-        let flag = format!("--{}={value}", setting.key);
-        let error = Cli::try_parse_from(["train", "--resume", "run", &flag]).unwrap_err();
-        assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flag}");
+fn help_tells_the_reference_recipe_s_values() {
+    let reference = RecipeName::Reference.options().unwrap();
+    let told = |flag: &Arg| {
+        flag.get_help().unwrap().to_string().split_once("[default: ").map(|told| told.1.to_string())
+    };
+    for flag in command().get_arguments() {
+        let key = flag.get_long().unwrap();
+        // Without a default stand what is off, and one network's rate beside that for both.
+        let off = ["tf32", "unlabelled", "flip", "learning-rate-g", "learning-rate-d"].contains(&key);
+        if let Some(value) = value(&reference, key).filter(|_| !off) {
+            let value = options::written(&value).replace('"', "");
+            let told = told(flag).unwrap();
+            assert!(
+                told == format!("{value}]") || told == format!("{value}, or the resumed run's]"),
+                "{key}: {told}"
+            );
+        }
     }
 }

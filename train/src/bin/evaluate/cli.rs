@@ -1,11 +1,11 @@
 //! The command line of `evaluate`.
 
+use std::fmt::{self, Display};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use candle_core::Device;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contract::files::{Destination, folder_of, is_same};
 use contract::{printable, run, shown};
@@ -13,15 +13,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use models::judge::{Judge, Score};
 use serde::Serialize;
 
-use super::measure::{self, Real};
-use super::report::Report;
-use super::set::{self, Request, Set, TrainedOn};
-use super::{interval::Estimate, known, picture};
-use crate::console::{print_error_line, print_line};
-use crate::judge::{self, Opinion, shipped};
-use crate::settings::{Kind, Value};
-use crate::sources::{self, LabelledImages, Size, Source, Split};
-use crate::{device, room};
+use train::console::{json, print_error_line, print_line};
+use train::evaluate::measure::{self, Real};
+use train::evaluate::report::Report;
+use train::evaluate::set::{self, Request, Set, TrainedOn};
+use train::evaluate::{interval::Estimate, known, picture};
+use train::judge::{self, Opinion, shipped};
+use train::options::EPOCHS;
+use train::options::value::Whole;
+use train::sources::{self, Size, Source, Split};
+use train::{device, room};
 
 /// Measures how good generated digits are: whether they are what was asked for, how their
 /// distribution differs from that of real ones, whether they are remembered.
@@ -66,11 +67,11 @@ struct Measure {
     #[arg(value_name = "IMAGES", required = true)]
     images: Option<PathBuf>,
     /// Images to draw of each class
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = contract::number::whole::<1, { set::MOST }>)]
-    count: usize,
+    #[arg(long, value_name = "N", default_value_t = Whole(1000))]
+    count: Whole<1, { set::MOST as u64 }>,
     /// Key of the latents to draw from
-    #[arg(long, value_name = "S", default_value_t = 0, value_parser = whole::<0, { u64::MAX }>)]
-    seed: u64,
+    #[arg(long, value_name = "S", default_value_t = Whole(0))]
+    seed: Whole<0, { u64::MAX }>,
     /// Which of a checkpoint's weights
     #[arg(long, value_enum, default_value_t = Weights::Average)]
     weights: Weights,
@@ -112,14 +113,14 @@ struct TrainJudge {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Passes over the data
-    #[arg(long, value_name = "E", default_value_t = judge::Options::default().epochs, value_parser = whole::<1, EPOCHS>)]
-    epochs: u64,
+    #[arg(long, value_name = "E", default_value_t = Whole(judge::Options::default().epochs))]
+    epochs: Whole<1, EPOCHS>,
     /// Images of one iteration
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = contract::number::whole::<2, 65536>)]
-    batch_size: usize,
+    #[arg(long, value_name = "N", default_value_t = Whole(128))]
+    batch_size: Whole<2, 65536>,
     /// Key of every random number
-    #[arg(long, value_name = "S", default_value_t = 0, value_parser = whole::<0, { u64::MAX }>)]
-    seed: u64,
+    #[arg(long, value_name = "S", default_value_t = Whole(0))]
+    seed: Whole<0, { u64::MAX }>,
     /// Folder of the data, with a train and a test part [default: data/mnist, fetched when missing]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -142,35 +143,8 @@ enum Weights {
     Raw,
 }
 
-/// A request that can be served.
-pub enum Job {
-    /// Measure these images.
-    Measure(Box<Measuring>),
-    /// Train a judge.
-    TrainJudge(Box<Training>),
-}
-
-/// Images, and what to measure them with.
-pub struct Measuring {
-    set: Set,
-    real: Real,
-    judge: Judge,
-    judge_name: String,
-    gan_train: bool,
-    report: Option<PathBuf>,
-    json: bool,
-    bars: Bars,
-}
-
-/// Data to train a judge on.
-pub struct Training {
-    real: Real,
-    options: judge::Options,
-    device: Device,
-    out: PathBuf,
-    json: bool,
-    bars: Bars,
-}
+/// A request that can be served: what is left to do.
+pub type Job = Box<dyn FnOnce() -> Result<()>>;
 
 /// What is said of a judge that was trained.
 #[derive(Serialize)]
@@ -191,8 +165,8 @@ struct Trained {
     accuracy: Estimate,
 }
 
-impl std::fmt::Display for Trained {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Trained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Trained { judge, sha256, epochs, seconds, images, errors, accuracy } = self;
         writeln!(
             f,
@@ -204,37 +178,20 @@ impl std::fmt::Display for Trained {
     }
 }
 
-/// Passes over the data that can be asked for.
-const EPOCHS: u64 = 1_000_000_000;
-
-/// Parses a whole number of a range.
-///
-/// # Errors
-/// What is expected.
-fn whole<const LEAST: u64, const MOST: u64>(text: &str) -> Result<u64, String> {
-    match (Kind::Whole { least: LEAST, most: MOST }).parse(text)? {
-        Value::Whole(number) => Ok(number),
-        _ => Err("expected a whole number".to_string()),
-    }
-}
-
 /// Opens what the command line asks for, and draws what is to be drawn.
 ///
 /// # Errors
 /// One sentence that names the file or option, what was found and what to do.
 pub fn prepare(cli: Cli) -> Result<Job> {
-    if let Some(Command::TrainJudge(arguments)) = cli.command {
-        let TrainJudge { out, epochs, batch_size, seed, data, device, json, quiet } = arguments;
-        check_output(&out, &[data.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref())])?;
-        let device = device.open()?;
-        let bars = Bars { shown: !quiet };
-        let options = judge::Options { epochs, batch_size, seed };
-        let real = real(data.as_deref())?;
-        room::check_judge(options, &real.training, &device)?;
-        return Ok(Job::TrainJudge(Box::new(Training { real, options, device, out, json, bars })));
+    match cli.command {
+        Some(Command::TrainJudge(arguments)) => prepare_judge(arguments),
+        None => prepare_measure(cli.measure),
     }
-    let Measure { images, count, seed, weights, split, size, real: folder, judge, .. } = cli.measure;
-    let Measure { gan_train, report, runtime, device, json, quiet, .. } = cli.measure;
+}
+
+fn prepare_measure(arguments: Measure) -> Result<Job> {
+    let Measure { images, count, seed, weights, split, size, real: folder, judge, .. } = arguments;
+    let Measure { gan_train, report, runtime, device, json, quiet, .. } = arguments;
     let path = images.unwrap_or_default();
     if let Some(report) = &report {
         let real = folder.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref());
@@ -250,6 +207,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         Weights::Average => "average",
         Weights::Raw => "raw",
     };
+    let (count, seed) = (count.0 as usize, seed.0);
     let set = set::load(&Request { path, split, size, weights, count, seed, runtime }, &judge)?;
     let real = real(folder.as_deref())?;
     for data in [&real.training, &real.test] {
@@ -265,63 +223,81 @@ pub fn prepare(cli: Cli) -> Result<Job> {
         }
     }
     known::check(&judge, &real.training)?;
+    if gan_train {
+        room::check_judge(measure::GAN_TRAIN, &set.data, &device, "leave out --gan-train")?;
+    }
     if !quiet {
         set.notes.iter().for_each(|note| print_error_line(&format!("note: {note}")));
     }
-    let bars = Bars { shown: !quiet };
-    Ok(Job::Measure(Box::new(Measuring { set, real, judge, judge_name, gan_train, report, json, bars })))
-}
-
-impl Job {
-    /// Does it.
-    ///
-    /// # Errors
-    /// If a file can't be written; Candle's.
-    pub fn run(self) -> Result<()> {
-        match self {
-            Job::Measure(job) => job.run(),
-            Job::TrainJudge(job) => job.run(),
-        }
-    }
-}
-
-impl Measuring {
-    fn run(self) -> Result<()> {
-        let Measuring {
-            set: Set { data, what, checkpoint, trained_on, .. }, real, judge, judge_name, ..
-        } = self;
-        let bar = self.bars.bar("{spinner} {msg}")?;
+    let Set { data, what, checkpoint, trained_on, .. } = set;
+    Ok(Box::new(move || {
+        let bar = bar("{spinner} {msg}", quiet)?;
         let mut figures = measure::measure(&data, &real, &judge, &mut |next| bar.set_message(next))?;
         bar.finish_and_clear();
-        if self.gan_train {
-            figures.gan_train = Some(gan_train(&data, &real, &judge, self.bars)?);
+        if gan_train {
+            let bar =
+                self::bar("a judge of these images [{bar:30}] {percent} %, {eta} left, loss {msg}", quiet)?;
+            bar.set_length(measure::GAN_TRAIN.iterations(data.len()));
+            figures.gan_train = Some(measure::gan_train(&data, &real, &device, &mut advance(&bar))?);
+            bar.finish_and_clear();
         }
-        if let Some(path) = &self.report {
+        if let Some(path) = &report {
             picture::write(path, &data, real.training.images(), &figures.agreement, &figures.nearest)?;
         }
         let mut remarks = figures.remarks(data.class_names());
         remarks.extend(strangers(&judge, &real, trained_on, figures.agreement.overall.value));
-        let known = match judge.header.score {
-            Some(score) => format!(
-                ", {} on {} real test images",
-                Estimate::proportion(score.images - score.errors.min(score.images), score.images).percent(),
-                score.images
-            ),
-            None => String::new(),
-        };
+        let known = judge.header.score.map(|score| {
+            let right = Estimate::proportion(score.images - score.errors.min(score.images), score.images);
+            format!(", {} on {} real test images", right.percent(), score.images)
+        });
         let report = Report {
             what,
             checkpoint,
-            judge: format!("{judge_name}{known}"),
+            judge: format!("{judge_name}{}", known.unwrap_or_default()),
             judge_sha256: judge.sha256,
             classes: data.class_names().to_vec(),
             figures,
             remarks,
         };
-        match self.json {
-            true => print_line(&serde_json::to_string(&report)?),
-            false => print_line(&report.to_string()),
-        }
+        print(&report, json)
+    }))
+}
+
+fn prepare_judge(arguments: TrainJudge) -> Result<Job> {
+    let TrainJudge { out, epochs, batch_size, seed, data, device, json, quiet } = arguments;
+    check_output(&out, &[data.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref())])?;
+    let device = device.open()?;
+    let options = judge::Options { epochs: epochs.0, batch_size: batch_size.0 as usize, seed: seed.0 };
+    let Real { training, test } = real(data.as_deref())?;
+    room::check_judge(options, &training, &device, "choose a smaller --batch-size")?;
+    Ok(Box::new(move || {
+        let bar = bar("[{bar:30}] {percent} %, {eta} left, loss {msg}", quiet)?;
+        bar.set_length(options.iterations(training.len()));
+        let started = Instant::now();
+        let mut judge = judge::train(&training, "train", options, &device, &mut advance(&bar))?;
+        bar.finish_and_clear();
+        let seconds = started.elapsed().as_secs_f64();
+        let opinion = Opinion::of(&judge, test.images())?;
+        let (images, errors) = (test.len(), test.len() - opinion.agreeing(test.labels()));
+        judge.header.score = Some(Score { images, errors });
+        let trained = Trained {
+            judge: out.display().to_string(),
+            sha256: judge.save(&out)?,
+            epochs: options.epochs,
+            seconds,
+            images,
+            errors,
+            accuracy: Estimate::proportion(images - errors, images),
+        };
+        print(&trained, json)
+    }))
+}
+
+/// A result, as text or as JSON.
+fn print(result: &(impl Serialize + Display), is_json: bool) -> Result<()> {
+    match is_json {
+        true => print_line(&json(result)?),
+        false => print_line(&result.to_string()),
     }
 }
 
@@ -347,49 +323,6 @@ fn strangers(judge: &Judge, real: &Real, trained_on: Option<TrainedOn>, agreemen
         ));
     }
     remarks
-}
-
-fn gan_train(data: &LabelledImages, real: &Real, judge: &Judge, bars: Bars) -> Result<Estimate> {
-    let bar = bars.bar("a judge of these images [{bar:30}] {percent} %, {eta} left, loss {msg}")?;
-    let accuracy = measure::gan_train(data, real, judge.parameters().device(), &mut |done, total, loss| {
-        bar.set_length(total);
-        bar.set_position(done);
-        bar.set_message(format!("{loss:.3}"));
-    })?;
-    bar.finish_and_clear();
-    Ok(accuracy)
-}
-
-impl Training {
-    fn run(self) -> Result<()> {
-        let Training { real: Real { training, test }, options, device, out, json, bars } = self;
-        let bar = bars.bar("[{bar:30}] {percent} %, {eta} left, loss {msg}")?;
-        bar.set_length(options.iterations(training.len()));
-        let started = Instant::now();
-        let mut judge = judge::train(&training, "train", options, &device, &mut |done, loss| {
-            bar.set_position(done);
-            bar.set_message(format!("{loss:.3}"));
-        })?;
-        bar.finish_and_clear();
-        let seconds = started.elapsed().as_secs_f64();
-        let opinion = Opinion::of(&judge, test.images())?;
-        let errors = test.len() - opinion.agreeing(test.labels());
-        judge.header.score = Some(Score { images: test.len(), errors });
-        let sha256 = judge.save(&out)?;
-        let trained = Trained {
-            judge: out.display().to_string(),
-            sha256,
-            epochs: options.epochs,
-            seconds,
-            images: test.len(),
-            errors,
-            accuracy: Estimate::proportion(test.len() - errors, test.len()),
-        };
-        match json {
-            true => print_line(&serde_json::to_string(&trained)?),
-            false => print_line(&trained.to_string()),
-        }
-    }
 }
 
 /// Both parts of real data.
@@ -434,17 +367,18 @@ fn is_of(path: &Path, input: &Path) -> bool {
 }
 
 /// Progress on standard error, where that is a terminal.
-#[derive(Clone, Copy)]
-struct Bars {
-    shown: bool,
+fn bar(template: &str, is_quiet: bool) -> Result<ProgressBar> {
+    if is_quiet || !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
 }
 
-impl Bars {
-    fn bar(self, template: &str) -> Result<ProgressBar> {
-        if !self.shown || !std::io::stderr().is_terminal() {
-            return Ok(ProgressBar::hidden());
-        }
-        Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template).context("progress bar")?))
+/// Moves a bar to so many iterations and a loss.
+fn advance(bar: &ProgressBar) -> impl FnMut(u64, f64) {
+    |done, loss| {
+        bar.set_position(done);
+        bar.set_message(format!("{loss:.3}"));
     }
 }
 

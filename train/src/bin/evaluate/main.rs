@@ -1,9 +1,12 @@
-//! `evaluate`: see [`train::evaluate::cli`].
+//! `evaluate`: measures how good generated pictures are.
+
+mod cli;
 
 use std::process::ExitCode;
 
-use train::evaluate::cli::{self, Cli};
 use train::{console, failure, memory};
+
+use cli::Cli;
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -16,7 +19,7 @@ fn main() -> ExitCode {
         Err(status) => return status,
     };
     let done = cli::prepare(cli).map_err(|error| (cli::status(&error), error));
-    match done.and_then(|job| job.run().map_err(|error| (1, error))) {
+    match done.and_then(|job| job().map_err(|error| (1, error))) {
         Ok(()) => ExitCode::SUCCESS,
         Err((status, error)) => {
             console::print_error_line(&format!("error: {}", failure::sentence(&error)));
