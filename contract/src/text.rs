@@ -37,6 +37,20 @@ pub fn one_line(text: &str) -> String {
     printable(&lines.collect::<Vec<_>>().join(" ")).into_owned()
 }
 
+/// The first few of many things, at most `most`, in a row.
+pub fn few(things: impl ExactSizeIterator<Item = impl ToString>, most: usize) -> String {
+    let more = if things.len() > most { ", …" } else { "" };
+    let first: Vec<_> = things.take(most).map(|thing| thing.to_string()).collect();
+    first.join(", ") + more
+}
+
+/// A number with commas: `7,065,211`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
+}
+
 fn steers(c: char) -> bool {
     // Marks that turn the text's direction, or hide in it (Unicode's bidirectional controls).
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -59,5 +73,10 @@ mod tests {
         assert_eq!(shown(Path::new("a\nb\x1b[1m.onnx")), "a\\nb\\u{1b}[1m.onnx");
         assert_eq!(["", " ", "\t", "rose"].map(visible), ["\"\"", "\" \"", "\"\\t\"", "rose"]);
         assert_eq!(one_line("it failed:\n  at node 5\x1b\n\n"), "it failed: at node 5\\u{1b}");
+    }
+
+    #[test]
+    fn numbers_have_commas() {
+        assert_eq!([0, 999, 1000, 7_065_211].map(thousands), ["0", "999", "1,000", "7,065,211"]);
     }
 }

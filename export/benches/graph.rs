@@ -113,7 +113,7 @@ fn ours(network: &Network, weights: &Parameters) -> Outcome<Vec<Candidate>> {
         network,
         parameters: weights,
         names: Names { input: tensor::Z, label: tensor::LABEL, output: tensor::IMAGE },
-        levels: None,
+        pixel_range: None,
         typical: HashMap::from([(tensor::Z.to_string(), z), (tensor::LABEL.to_string(), label)]),
     };
     let full = Form::default();

@@ -1,4 +1,4 @@
-//! Which transposed convolutions become convolutions: all, the wide ones, or those that are faster for it.
+//! Which transposed convolutions become convolutions: all, the wide ones, or those that are faster so.
 
 use std::fmt;
 use std::time::Instant;
@@ -13,11 +13,12 @@ use crate::{Result, session};
 /// Sizes of the batches that are timed, and how often each graph runs them.
 const BATCHES: [(usize, usize); 2] = [(1, 31), (64, 7)];
 
-/// How long a graph takes with some of its transposed convolutions turned.
+/// How long a graph takes with some of its transposed convolutions converted to convolutions.
 #[derive(Clone, Debug, Serialize)]
 pub struct Timing {
     /// Their names.
-    pub turned: Vec<String>,
+    #[serde(rename = "turned")]
+    pub converted: Vec<String>,
     /// Medians of a run on one thread, for batches of 1 and 64, in milliseconds.
     pub milliseconds: [f64; 2],
 }
@@ -26,7 +27,7 @@ pub struct Timing {
 impl fmt::Display for Timing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [one, many] = self.milliseconds;
-        let what = match self.turned.as_slice() {
+        let what = match self.converted.as_slice() {
             [] => "all transposed".to_string(),
             names => format!("{} as convolutions", names.join(" and ")),
         };
@@ -34,12 +35,12 @@ impl fmt::Display for Timing {
     }
 }
 
-/// The graph with all of them turned, and their names.
+/// The graph with all of them converted, and their names.
 ///
 /// # Errors
 /// As [`deconv::subpixel`].
 pub fn all(graph: &Graph) -> Result<(Graph, Vec<String>)> {
-    Ok((turn(graph, &deconv::names(graph))?, deconv::names(graph)))
+    Ok((convert(graph, &deconv::names(graph))?, deconv::names(graph)))
 }
 
 /// Outputs from which a convolution fills the vectors of an engine's kernels: with AVX-512, 16 numbers.
@@ -47,7 +48,7 @@ pub fn all(graph: &Graph) -> Result<(Graph, Vec<String>)> {
 /// its single one a quarter more.
 const WIDE: usize = 16;
 
-/// The graph with those of 16 outputs or more turned, and their names. No clock decides, so the same
+/// The graph with those of 16 outputs or more converted, and their names. No clock decides, so the same
 /// network gives the same file.
 ///
 /// # Errors
@@ -56,10 +57,10 @@ pub fn wide(graph: &Graph) -> Result<(Graph, Vec<String>)> {
     let outputs = |name: &String| Some(graph.value(name)?.type_of().dims.get(1)?.fixed()? >= WIDE);
     let names: Vec<String> =
         deconv::names(graph).into_iter().filter(|name| outputs(name) == Some(true)).collect();
-    Ok((turn(graph, &names)?, names))
+    Ok((convert(graph, &names)?, names))
 }
 
-/// The graph with those turned that are faster for it on one thread of this machine: none, one of
+/// The graph with those converted that are then faster on one thread of this machine: none, one of
 /// them, or all; their names; and what was measured.
 ///
 /// # Errors
@@ -74,7 +75,7 @@ pub fn fastest(graph: Graph, runtime: &'static Runtime) -> Result<(Graph, Vec<St
     if names.len() > 1 {
         choices.push(names);
     }
-    let graphs = choices.iter().map(|names| turn(&graph, names)).collect::<Result<Vec<_>>>()?;
+    let graphs = choices.iter().map(|names| convert(&graph, names)).collect::<Result<Vec<_>>>()?;
     let load = |graph| {
         let producer = Producer { name: "edgegan".into(), version: env!("CARGO_PKG_VERSION").into() };
         session::load(&Model::new(graph, producer)?.encode(), runtime)
@@ -82,12 +83,12 @@ pub fn fastest(graph: Graph, runtime: &'static Runtime) -> Result<(Graph, Vec<St
     let mut sessions = graphs.iter().map(load).collect::<Result<Vec<_>>>()?;
     let output = graph.outputs().next().map_or("", |(name, _)| name);
     let mut timings: Vec<Timing> =
-        choices.into_iter().map(|turned| Timing { turned, milliseconds: [0.; 2] }).collect();
+        choices.into_iter().map(|converted| Timing { converted, milliseconds: [0.; 2] }).collect();
     for (at, (batch, rounds)) in BATCHES.into_iter().enumerate() {
         let inputs = typical_inputs(&graph, batch);
         let mut times = vec![Vec::new(); sessions.len()];
-        // One after the other, round by round: what else the machine does meets all of them. The first
-        // round warms up.
+        // One after the other, round by round, so that other load on the machine slows all of them alike.
+        // The first round warms up.
         for round in 0..=rounds {
             for (session, times) in sessions.iter_mut().zip(&mut times) {
                 let start = Instant::now();
@@ -108,10 +109,10 @@ pub fn fastest(graph: Graph, runtime: &'static Runtime) -> Result<(Graph, Vec<St
     };
     let best = (0..timings.len()).min_by(|&a, &b| relative(&timings[a]).total_cmp(&relative(&timings[b])));
     let best = best.unwrap_or(0);
-    Ok((graphs[best].clone(), timings[best].turned.clone(), timings))
+    Ok((graphs[best].clone(), timings[best].converted.clone(), timings))
 }
 
-fn turn(graph: &Graph, names: &[String]) -> Result<Graph> {
+fn convert(graph: &Graph, names: &[String]) -> Result<Graph> {
     dead::remove(&deconv::subpixel(graph, |name| names.iter().any(|chosen| chosen == name))?)
 }
 

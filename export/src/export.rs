@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use crate::form::{Form, Formed, Precision, Subject};
 use crate::generator::{contract, golden};
 use crate::onnx::{Model, Producer, ir_version};
-use crate::passes::interface::Levels;
 use crate::proof::{Cases, Difference, Engine, Taken, Tolerance};
 use crate::quality;
 use crate::reader;
@@ -34,7 +33,7 @@ const UINT8: u64 = 2;
 /// `infer` loads a model in two ways: for few images it lends the engine the weights where they lie in
 /// the file, for many it hands over the file as it is. Both are proven.
 const FEW_IMAGES: usize = 1;
-/// More than it takes for the second way.
+/// Enough to choose the second way.
 const MANY_IMAGES: usize = 1 << 16;
 
 /// Images whose range of numbers an 8-bit layer is made for.
@@ -96,7 +95,7 @@ pub fn export(options: &Options) -> Result<Report> {
     let runtime = Runtime::load(options.runtime.as_deref())?;
     let Lowered { formed, mut model, mut metadata } =
         lowered(&trained, contract.as_ref(), &options.form, options.runtime.as_deref())?;
-    let Formed { graph, timings, turned, precision } = formed;
+    let Formed { graph, timings, converted, precision } = formed;
     let form = Form { precision, ..options.form.clone() };
 
     let cases = cases(&trained, contract.as_ref())?;
@@ -154,7 +153,7 @@ pub fn export(options: &Options) -> Result<Report> {
         parameters: Some(model.parameters()),
         opset: Some(options.form.opset),
         ir_version: Some(ir_version(options.form.opset)),
-        turned,
+        converted,
         timings,
         ..report(options, precision, trained, &bytes, comparisons, runtime)
     })
@@ -194,15 +193,15 @@ fn lowered(
         network: &trained.network,
         parameters: &trained.parameters,
         names: trained.names(),
-        levels: contract.map(|contract| levels(contract.pixel_range)),
+        pixel_range: contract.map(|contract| contract.pixel_range),
         typical: contract.map(typical).transpose()?.unwrap_or_default(),
     };
     let formed = form.graph(&subject, runtime)?;
     let producer = Producer { name: "edgegan".into(), version: env!("CARGO_PKG_VERSION").into() };
     let mut model = Model::of_opset(form.opset, &formed.graph, producer)?;
     let mut metadata = Vec::new();
-    if !formed.turned.is_empty() {
-        metadata.push(("edgegan.subpixel".to_string(), json!(formed.turned).to_string()));
+    if !formed.converted.is_empty() {
+        metadata.push(("edgegan.subpixel".to_string(), json!(formed.converted).to_string()));
     }
     match contract {
         Some(contract) => metadata.extend(contract.to_metadata()),
@@ -271,7 +270,7 @@ fn stated_form(header: &Header) -> Form {
         outlets.iter().find(|outlet| outlet.name == name).and_then(|outlet| outlet.tensor.clone())
     };
     let batch = match outlet(&header.inputs, tensor::Z).and_then(|(_, dims)| dims.into_iter().next()) {
-        Some(Dim::Fixed(batch)) => Some(batch),
+        Some(Dim::Fixed(batch)) => u64::try_from(batch).ok(),
         _ => None,
     };
     let uint8 = outlet(&header.outputs, tensor::IMAGE).is_some_and(|(element, _)| element == UINT8);
@@ -291,7 +290,7 @@ fn stated_contract(header: &Header, form: &Form, path: &Path) -> Result<Contract
     Ok(contract)
 }
 
-/// What is said of a file that was checked.
+/// The report about a file that was checked.
 fn report(
     options: &Options,
     precision: Precision,
@@ -318,7 +317,7 @@ fn report(
         iterations: trained.provenance.iterations,
         precision,
         asked_int8: options.form.precision == Precision::Int8,
-        turned: Vec::new(),
+        converted: Vec::new(),
         timings: Vec::new(),
         library: runtime.library().to_path_buf(),
         repository: None,
@@ -349,7 +348,7 @@ impl Proof<'_> {
         let mut comparisons = Vec::new();
         for mut engine in self.engines(bytes)? {
             let difference = cases.compare(&mut engine)?;
-            // A proof of nothing is none.
+            // Comparing no numbers proves nothing.
             if difference.values == 0 || !tolerance.allows(&difference) {
                 return Err(Error::Differs {
                     engine: engine.name(),
@@ -417,7 +416,7 @@ fn contract_of(trained: &Trained) -> Result<Option<Contract>> {
     let Some(header) = trained.header.as_ref().filter(|_| trained.kind == "generator") else {
         return Ok(None);
     };
-    let contract = contract(header, trained.sha256.clone(), &trained.network);
+    let contract = contract(header, trained.sha256.clone());
     let wrong = |message| Error::Checkpoint { path: trained.path.clone(), message };
     contract.map(Some).map_err(wrong)
 }
@@ -447,13 +446,6 @@ fn about(trained: &Trained) -> Vec<(String, String)> {
 /// What black and white are to a network that takes pictures.
 fn pixel_range(trained: &Trained) -> PixelRange {
     trained.header.as_ref().map_or(PixelRange::ZeroToOne, |header| header.architecture.pixel_range())
-}
-
-fn levels(range: PixelRange) -> Levels {
-    match range {
-        PixelRange::ZeroToOne => Levels { black: 0., white: 1. },
-        PixelRange::MinusOneToOne => Levels { black: -1., white: 1. },
-    }
 }
 
 /// Latents as they are drawn, with every label in turn.

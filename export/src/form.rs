@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::Tensor as Numbers;
+use contract::PixelRange;
 use models::{Network, Parameters};
 use serde::{Deserialize, Serialize};
 
 use crate::deconv::{self, Timing};
 use crate::lower::{Names, lower};
 use crate::onnx::{Graph, OPSET, Operator};
-use crate::passes::interface::{Levels, bytes, fixed_batch};
+use crate::passes::interface::{bytes, fixed_batch};
 use crate::passes::{dead, half, in_place, int8, padding, simplify};
 use crate::{Error, Result};
 use infer::Runtime;
@@ -113,7 +114,7 @@ pub struct Subject<'a> {
     /// Names of the graph's inputs and output.
     pub names: Names<'a>,
     /// Black and white, if it makes pictures.
-    pub levels: Option<Levels>,
+    pub pixel_range: Option<PixelRange>,
     /// What its large linear layers are likely to see, by the names of inputs: for their 8-bit ranges.
     pub typical: HashMap<String, Numbers>,
 }
@@ -125,7 +126,7 @@ pub struct Formed {
     /// What [`Deconv::Auto`] measured.
     pub timings: Vec<Timing>,
     /// Transposed convolutions that became convolutions.
-    pub turned: Vec<String>,
+    pub converted: Vec<String>,
     /// How its numbers are stored: in half precision where 8 bits were asked for and no layer is large
     /// enough.
     pub precision: Precision,
@@ -143,15 +144,15 @@ impl Form {
         if self.optimize == Optimize::Full {
             graph = simplify(graph)?;
         }
-        let (mut timings, mut turned) = (Vec::new(), Vec::new());
+        let (mut timings, mut converted) = (Vec::new(), Vec::new());
         match (self.deconv, self.optimize) {
             (Some(Deconv::Transpose), _) | (None, Optimize::None) => {}
-            (Some(Deconv::Subpixel), _) => (graph, turned) = deconv::all(&graph)?,
+            (Some(Deconv::Subpixel), _) => (graph, converted) = deconv::all(&graph)?,
             (Some(Deconv::Auto), _) => {
-                (graph, turned, timings) = deconv::fastest(graph, Runtime::load(runtime)?)?;
+                (graph, converted, timings) = deconv::fastest(graph, Runtime::load(runtime)?)?;
             }
             (None, Optimize::Full) => {
-                (graph, turned) = deconv::wide(&graph)?;
+                (graph, converted) = deconv::wide(&graph)?;
                 graph = padding::symmetric(&graph)?;
             }
         }
@@ -170,14 +171,14 @@ impl Form {
             asked => asked,
         };
         if self.uint8 {
-            let levels = subject.levels.ok_or_else(|| Error::Form {
+            let range = subject.pixel_range.ok_or_else(|| Error::Form {
                 message: format!("--uint8 is for pictures, which {} doesn't make", subject.network.name()),
             })?;
-            graph = bytes(&graph, levels)?;
+            graph = bytes(&graph, range)?;
         }
         if let Some(n) = self.batch {
             graph = fixed_batch(&graph, n as usize)?;
         }
-        Ok(Formed { graph: dead::remove(&graph)?, timings, turned, precision })
+        Ok(Formed { graph: dead::remove(&graph)?, timings, converted, precision })
     }
 }

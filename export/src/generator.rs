@@ -1,9 +1,9 @@
 //! A generator's graph, and what its file says of it.
 
-use contract::{Contract, Golden, PixelRange, Training, tensor};
+use contract::{Contract, Golden, Training, tensor};
 use infer::Generator;
 use models::checkpoint::Header;
-use models::{Activation, Layer, Network, Parameters, Shape};
+use models::{Network, Parameters};
 
 use crate::Result;
 use crate::lower::{Names, lower};
@@ -26,27 +26,19 @@ pub fn lower_generator(network: &Network, parameters: &Parameters) -> Result<Gra
 
 /// What the file says about itself, but for the golden case; an error is a sentence about the
 /// checkpoint.
-pub fn contract(header: &Header, sha256: String, network: &Network) -> std::result::Result<Contract, String> {
-    let provenance = &header.provenance;
-    let (named, classes) = (provenance.classes.len(), network.classes().unwrap_or(0));
+pub fn contract(header: &Header, sha256: String) -> std::result::Result<Contract, String> {
+    let Header { architecture, provenance, .. } = header;
+    let (named, classes) = (provenance.classes.len(), architecture.classes().unwrap_or(0));
     if named != classes {
         return Err(format!("its header names {named} classes, but its generator has {classes}"));
     }
-    let Shape::Vector(latent_dim) = network.input() else {
-        return Err(format!("its generator takes ({}); expected latents", network.input()));
-    };
-    let pixel_range = match network.layers().last().map(|last| last.layer) {
-        Some(Layer::Activation(Activation::Sigmoid)) => PixelRange::ZeroToOne,
-        Some(Layer::Activation(Activation::Tanh)) => PixelRange::MinusOneToOne,
-        other => return Err(format!("its generator ends in {other:?}; expected a sigmoid or tanh")),
-    };
     Ok(Contract {
-        architecture: header.architecture.name().to_string(),
+        architecture: architecture.name().to_string(),
         dataset: provenance.dataset.clone(),
         classes: provenance.classes.clone(),
-        latent_dim,
-        latent_distribution: header.architecture.sizes().latent,
-        pixel_range,
+        latent_dim: architecture.sizes().latent_dim,
+        latent_distribution: architecture.sizes().latent,
+        pixel_range: architecture.pixel_range(),
         training: Training {
             // Those that were finished.
             epochs: Some(provenance.epochs as u64),

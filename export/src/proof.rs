@@ -83,15 +83,12 @@ impl Tolerance {
     /// That of a precision, for pixels in proportion to the way from black to white; pixels as bytes are
     /// half a level away at most.
     pub fn of(precision: Precision, pixels: Option<PixelRange>, bytes: bool) -> Tolerance {
-        let span = match pixels {
-            Some(PixelRange::MinusOneToOne) => 2.,
-            Some(PixelRange::ZeroToOne) | None => 1.,
-        };
+        let span = pixels.map_or(1., |range| 1. - f64::from(range.from_u8(0)));
         let (largest, mean) = match precision {
             Precision::Fp32 => (TOLERANCE, TOLERANCE),
             // 11 bits, through four layers that add up to a thousand products.
             Precision::Fp16 => (2e-2 * span, 1e-3 * span),
-            // At the edge of a stroke a pixel may be anywhere between black and white.
+            // At the edge of a stroke a pixel may take any value between black and white.
             Precision::Int8 => (0.35 * span, 5e-3 * span),
         };
         let half_a_level = if bytes { span * 0.5 / 255. } else { 0. };
@@ -231,10 +228,7 @@ impl Engine {
                 }
                 let found = session::run(session, runtime, &inputs, names.output)?;
                 Ok(match cases.range.filter(|_| *bytes) {
-                    Some(PixelRange::ZeroToOne) => found.into_iter().map(|level| level / 255.).collect(),
-                    Some(PixelRange::MinusOneToOne) => {
-                        found.into_iter().map(|level| level / 127.5 - 1.).collect()
-                    }
+                    Some(range) => found.into_iter().map(|level| range.from_u8(level as u8)).collect(),
                     None => found,
                 })
             }

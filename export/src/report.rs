@@ -3,14 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use contract::{printable, shown};
+use contract::{printable, shown, thousands};
 use serde::Serialize;
 
 use crate::deconv::Timing;
 use crate::form::Precision;
 use crate::passes::int8::LEAST;
 use crate::proof::Difference;
-use crate::table::thousands;
 use crate::trained::Weights;
 
 /// What was exported, and how it was checked.
@@ -52,7 +51,8 @@ pub struct Report {
     #[serde(skip)]
     pub asked_int8: bool,
     /// Transposed convolutions that became convolutions.
-    pub turned: Vec<String>,
+    #[serde(rename = "turned")]
+    pub converted: Vec<String>,
     /// What was measured to choose them.
     pub timings: Vec<Timing>,
     /// The ONNX Runtime library of the proof.
@@ -91,7 +91,7 @@ impl fmt::Display for Report {
             printable(dataset),
         )?;
         for timing in &self.timings {
-            let chosen = if timing.turned == self.turned { ": taken" } else { "" };
+            let chosen = if timing.converted == self.converted { ": taken" } else { "" };
             writeln!(f, "  {timing}{chosen}")?;
         }
         let mut said: Vec<&str> = Vec::new();

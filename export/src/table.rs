@@ -1,5 +1,7 @@
 //! Columns of text.
 
+use contract::printable;
+
 /// The widest column: what is longer moves only its own line.
 const WIDEST: usize = 48;
 
@@ -25,17 +27,12 @@ pub fn left(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     text
 }
 
-/// A number with commas: `7,065,211`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+/// The first characters of a text that is longer, [`printable`].
+pub fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => printable(text).into_owned(),
+        Some((end, _)) => format!("{}…", printable(&text[..end])),
     }
-    text
 }
 
 #[cfg(test)]
@@ -47,10 +44,5 @@ mod tests {
         let rows = [vec!["größe", "1"], vec!["z"], vec!["", "23"]];
         let rows = rows.map(|row| row.into_iter().map(String::from).collect());
         assert_eq!(left(rows), "  größe  1\n  z\n         23\n");
-    }
-
-    #[test]
-    fn numbers_have_commas() {
-        assert_eq!([0, 999, 1000, 7_065_211].map(thousands), ["0", "999", "1,000", "7,065,211"]);
     }
 }

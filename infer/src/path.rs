@@ -127,10 +127,9 @@ fn rows(count: usize, dim: usize, row: impl Fn(usize) -> Vec<f32>) -> Array2<f32
 #[cfg(test)]
 mod tests {
     use LatentDistribution::{Normal, Uniform};
-    use sha2::{Digest, Sha256};
+    use contract::{files::sha256, latent::latent_batch};
 
     use super::*;
-    use contract::latent::latent_batch;
 
     const DIM: usize = 100;
 
@@ -269,9 +268,7 @@ mod tests {
     fn the_bits_are_those_of_every_machine() {
         let digest = |points: Array2<f32>| {
             let bytes: Vec<u8> = points.iter().flat_map(|z| z.to_le_bytes()).collect();
-            let digest: Vec<String> =
-                Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            digest.concat()[..16].to_string()
+            sha256(&bytes)[..16].to_string()
         };
         let digests = [Uniform, Normal].map(|distribution| {
             let [a, b] = ends(distribution);

@@ -220,6 +220,27 @@ impl Checkpoint {
 }
 
 #[cfg(test)]
+impl Provenance {
+    /// One of a small run, with these classes.
+    pub(crate) fn example<const N: usize>(classes: [&str; N]) -> Provenance {
+        Provenance {
+            version: "0".to_string(),
+            dataset: "data".to_string(),
+            dataset_sha256: "0".repeat(64),
+            split: "train".to_string(),
+            classes: classes.map(String::from).to_vec(),
+            images: 7,
+            recipe: "reference".to_string(),
+            seed: 3,
+            batch_size: 2,
+            iterations: 5,
+            epochs: 1.5,
+            device: "cpu".to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::path::Path;
 
@@ -232,20 +253,7 @@ mod tests {
         Header {
             format: FORMAT,
             architecture: Architecture::LabelledDcgan(Sizes::default()),
-            provenance: Provenance {
-                version: "0".to_string(),
-                dataset: "data".to_string(),
-                dataset_sha256: "0".repeat(64),
-                split: "train".to_string(),
-                classes: vec!["a \"quoted\" class".to_string()],
-                images: 7,
-                recipe: "reference".to_string(),
-                seed: 3,
-                batch_size: 2,
-                iterations: 5,
-                epochs: 1.5,
-                device: "cpu".to_string(),
-            },
+            provenance: Provenance::example(["a \"quoted\" class"]),
         }
     }
 

@@ -173,20 +173,7 @@ mod tests {
     const CONFIG: Sizes = Sizes { classes: 2, channels: 1, height: 8, width: 12 };
 
     fn provenance() -> Provenance {
-        Provenance {
-            version: "0".to_string(),
-            dataset: "dashes".to_string(),
-            dataset_sha256: "0".repeat(64),
-            split: "train".to_string(),
-            classes: vec!["short".to_string(), "long".to_string()],
-            images: 7,
-            recipe: "judge".to_string(),
-            seed: 3,
-            batch_size: 2,
-            iterations: 5,
-            epochs: 1.5,
-            device: "cpu".to_string(),
-        }
+        Provenance::example(["short", "long"])
     }
 
     fn saved(path: &Path) -> Judge {

@@ -1,7 +1,7 @@
 //! The networks of edgegan, as data.
 //!
 //! A [`Network`] is an ordered list of named [`Layer`]s. The forward pass walks the list, training
-//! walks it back, and the ONNX exporter walks the same list again, so the three can't disagree.
+//! walks it backward, and the ONNX exporter walks the same list again, so the three can't disagree.
 //! [`architectures`] holds the lists themselves; a new network is a new file there.
 //!
 //! | file | what it says |

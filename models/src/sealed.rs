@@ -34,7 +34,7 @@ const DIGITS: usize = 64;
 pub(crate) struct Sealed<H> {
     #[serde(flatten)]
     pub header: H,
-    /// Files of before there was one have none.
+    /// Files from before there was a digest have none.
     #[serde(default)]
     pub file_sha256: Option<String>,
 }

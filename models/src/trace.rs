@@ -318,7 +318,7 @@ fn walk_backward(
                 }
                 continue;
             }
-            // These change no numbers, and leave no step.
+            // These change no numbers and record no step.
             Layer::Label(_) | Layer::Reshape(_) | Layer::Flatten => continue,
         };
         // Last in the list comes first: `parameters` is reversed at the end.

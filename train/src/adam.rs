@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Learning rate.
     pub learning_rate: f64,
-    /// How much of the gradient's mean each step keeps.
+    /// β₁: the decay rate of the gradient's running mean.
     pub beta1: f64,
-    /// How much of the squared gradient's mean each step keeps.
+    /// β₂: the decay rate of the squared gradient's running mean.
     pub beta2: f64,
-    /// Added to the root of the squared gradient's mean.
+    /// ε: added to the root of the squared gradient's running mean.
     pub epsilon: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What is said on standard output and standard error.
+//! Standard output and standard error: lines of text, JSON, the command line's own messages.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};

@@ -56,7 +56,7 @@ impl Choice {
     }
 }
 
-/// Spares a CUDA device the events that would keep several streams in order: training has one.
+/// Turns off the events that keep several CUDA streams in order: training has one stream.
 fn single_stream(device: Device) -> Device {
     #[cfg(feature = "cuda")]
     if let Device::Cuda(cuda) = &device {

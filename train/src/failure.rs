@@ -1,4 +1,4 @@
-//! What is said of an error: one sentence with its causes and what to do.
+//! An error as one sentence: what failed, why, and what to do.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::Error;
 
 use crate::run;
 
-/// An error and its causes, without those that its text tells already.
+/// An error and its causes, without those that its text already names.
 pub fn sentence(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -30,15 +30,14 @@ pub fn with_advice(error: Error, folder: &Path) -> Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             format!("let this user write in {run}")
         }
-        ErrorKind::NotFound if !folder.exists() => {
-            return error.context(format!(
-                "{run} was removed or renamed while training wrote into it; put it back and go on with: {go_on}, or start a new run"
-            ));
-        }
-        // `rm -r` takes the folder itself last.
         ErrorKind::NotFound => {
+            // `rm -r` takes the folder itself last.
+            let what = match folder.exists() {
+                true => format!("a part of {run} was removed"),
+                false => format!("{run} was removed or renamed"),
+            };
             return error.context(format!(
-                "a part of {run} was removed while training wrote into it; put it back and go on with: {go_on}, or start a new run"
+                "{what} while training wrote into it; put it back and go on with: {go_on}, or start a new run"
             ));
         }
         _ => format!("see to it that {run} can be written"),

@@ -2,8 +2,8 @@
 //!
 //! Odena et al. 2017 (<https://arxiv.org/abs/1610.09585>) teach D itself to classify. The guide is a network
 //! of its own: of the judge's architecture, trained once, before the first iteration, on the run's own
-//! pictures. It isn't the judge, which measures what comes of it: its weights come from other random numbers
-//! and fewer passes.
+//! pictures. It isn't the judge, which measures the result: its weights come from other random numbers and
+//! fewer passes.
 //!
 //! Its loss is the cross-entropy of each picture times its doubt, (1 − p)² of the probability p that it
 //! gives the label, as in the focal loss of Lin et al. 2017 (<https://arxiv.org/abs/1708.02002>): pictures
@@ -20,7 +20,7 @@ use crate::judge::{self, Options};
 use crate::sources::LabelledImages;
 
 const INPUT: Wanted = Wanted { input: true, parameters: false };
-/// Passes over the data that it is trained for.
+/// Passes over the data in its training.
 const EPOCHS: u64 = 4;
 
 /// A trained classifier of the run's pictures.
@@ -71,7 +71,7 @@ impl Guide {
         Guide::new(&classifier)
     }
 
-    /// A guide of these pictures' sizes that has learned nothing, to reckon with.
+    /// An untrained guide for pictures of this size, to estimate memory and time with.
     ///
     /// # Errors
     /// If the pictures are of a size that no classifier has; Candle's.

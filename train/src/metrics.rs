@@ -1,4 +1,4 @@
-//! What is measured every few iterations: a line of `metrics.jsonl`, and with `--json` of the output.
+//! What is measured every few iterations: a line of `metrics.jsonl` and, with `--json`, of the output.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Metrics {
     pub d_real: f32,
     /// D(G(z)) before the updates, the mean over the batch.
     pub d_fake: f32,
-    /// Since the measurement before.
+    /// Images per second since the previous measurement.
     pub images_per_second: f64,
     /// Time since the run was started, without the pauses before it was resumed.
     pub elapsed_seconds: f64,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use candle_core::Device;
-use contract::printable;
+use contract::{printable, thousands};
 use models::Network;
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
@@ -123,7 +123,7 @@ pub struct Time {
 }
 
 impl Plan {
-    /// Reckons, and runs a few iterations that leave nothing.
+    /// Estimates memory, and times a few iterations that change no file.
     ///
     /// # Errors
     /// If the networks don't fit the data, or the memory; Candle's.
@@ -199,10 +199,10 @@ impl fmt::Display for Plan {
         write!(f, "{settings}")?;
         writeln!(f, "\n# Data: {}, {data}", printable(&data.name))?;
         for (title, table) in [("Generator", generator), ("Discriminator", discriminator)] {
-            writeln!(f, "#\n# {title}: {} trainable parameters", thousands(table.trainable))?;
+            writeln!(f, "#\n# {title}: {} trainable parameters", thousands(table.trainable as u64))?;
             writeln!(f, "# {:<12} {:<48} {:<18} {:>11}", "layer", "operation", "output", "parameters")?;
             for Row { layer, operation, output, parameters } in &table.layers {
-                let parameters = if *parameters > 0 { thousands(*parameters) } else { String::new() };
+                let parameters = if *parameters > 0 { thousands(*parameters as u64) } else { String::new() };
                 let row = format!("# {layer:<12} {operation:<48} {output:<18} {parameters:>11}");
                 writeln!(f, "{}", row.trim_end())?;
             }
@@ -243,19 +243,6 @@ impl fmt::Display for Plan {
     }
 }
 
-/// 7,065,211
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn duration(seconds: f64) -> String {
     match seconds {
         ..120. => format!("{seconds:.1} s"),
@@ -266,9 +253,10 @@ fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use contract::thousands;
     use models::{Architecture, Sizes};
 
-    use super::{duration, table, thousands};
+    use super::{duration, table};
 
     #[test]
     fn the_tables_are_the_design_s() {

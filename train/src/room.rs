@@ -1,5 +1,5 @@
-//! What training holds in memory, and whether there is so much: sizes that are allowed may be more than
-//! any machine has, and a process that asks for that is ended without a word.
+//! How much memory training needs, and whether this machine has it: options within their ranges may ask
+//! for more than any machine has, and the system kills a process that does, without a message.
 
 use anyhow::{Result, bail};
 use candle_core::Device;
@@ -18,9 +18,9 @@ const FLOAT: usize = 4;
 
 /// An estimate of what training holds at once, in bytes, and what it was seen to hold.
 ///
-/// Activations are counted where most of them are alive. A pass through a network keeps its input,
+/// Activations are counted at the moment when most of them are held. A pass through a network keeps its input,
 /// the output of each layer with weights, and that of each batch norm with its activation. D's two
-/// passes (real and fake) are kept all through an iteration. Beside them are G's pass and D's, or the
+/// passes (real and fake) are kept throughout an iteration. Beside them are G's pass and D's, or the
 /// guide's, over its pictures while G learns, or, where G learns more than once, its last pass and the
 /// next one; and the gradient of the largest layer. The weights' gradients are D's two and G's.
 ///
@@ -41,7 +41,7 @@ pub struct Memory {
     pub gradients: usize,
     /// What the layers hold of a batch.
     pub activations: usize,
-    /// A checkpoint on its way to the disk.
+    /// A checkpoint that is being written.
     pub checkpoint: usize,
     /// The pictures, one byte a value: once as read, once on the device.
     pub pictures: usize,
@@ -136,7 +136,7 @@ impl Memory {
     }
 }
 
-/// Refuses a run that this machine has no room for, before it is tried.
+/// Refuses, before it starts, a run that this machine has no memory for.
 ///
 /// # Errors
 /// One sentence with what it needs and what there is.
@@ -179,7 +179,7 @@ fn refuse(needed: usize, available: Option<Available>, advice: &str) -> Result<(
     }
 }
 
-/// Bytes of so many float32.
+/// Bytes of this many float32.
 fn floats(numbers: &[usize]) -> usize {
     numbers.iter().fold(0usize, |sum, &n| sum.saturating_add(n)).saturating_mul(FLOAT)
 }
@@ -195,9 +195,9 @@ fn held(network: &Network) -> usize {
     let mut norm = false;
     for (named, shape) in network.layers().iter().zip(network.shapes()) {
         held += match named.layer {
-            // They change no numbers, or come with the layer after them.
+            // They hold no numbers of their own, or are part of the next layer's.
             Layer::Label(_) | Layer::Reshape(_) | Layer::Flatten => 0,
-            // It comes with the batch norm before it.
+            // It is counted with the batch norm before it.
             Layer::Activation(_) if norm => 0,
             _ => shape.elements(),
         };

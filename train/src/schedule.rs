@@ -1,5 +1,5 @@
 //! How the learning rates change over a run: a function of the iteration and the run's length alone,
-//! so that a run that was stopped and goes on does as one that never stopped.
+//! so that a resumed run learns as one that never stopped.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decay {
-    /// They stay.
+    /// They stay as they are.
     #[default]
     Constant,
     /// A straight line to 0 at the run's end.

@@ -17,9 +17,9 @@ const INPUT: Wanted = Wanted { input: true, parameters: false };
 /// Both networks, their weights and optimisers, and the generator's average.
 pub struct Trainer {
     recipe: Recipe,
-    /// How the learning rates change; unless it is set, they don't.
+    /// How the learning rates change; by default they don't.
     pub schedule: Schedule,
-    /// The classifier that G learns from too, where the recipe has it.
+    /// The classifier that G learns from too, where the recipe asks for one.
     pub guide: Option<Guide>,
     /// G's list.
     pub generator: Network,
@@ -93,12 +93,12 @@ impl Trainer {
     pub fn new(networks: &Architecture, recipe: Recipe, seed: u64, device: &Device) -> Result<Trainer> {
         let (generator, discriminator) = (networks.generator()?, networks.discriminator()?);
         let g = generator.initialise(seed, device)?;
-        // Any other key will do.
+        // Any key but G's will do.
         let d = discriminator.initialise(!seed, device)?;
         Trainer::with_weights((generator, g), (discriminator, d), recipe)
     }
 
-    /// Networks that start from weights of one's own.
+    /// Networks that start from given weights.
     ///
     /// # Errors
     /// Candle's, if the device has no room.
@@ -200,7 +200,7 @@ impl Trainer {
         };
 
         // (1) update D: real toward 1, or a little less, plus fake toward 0, and, where the recipe has
-        // it, real under wrong labels too. Each goes through it apart, with its own batch statistics.
+        // it, real under wrong labels too. Each goes through D separately, with its own batch statistics.
         let mut fake = generator.trace(g, z, Some(y))?; //       N, 1, 28, 28
         fake.update_running_averages(generator, g)?;
         let on_real = discriminator.trace(d, x, Some(y))?; //    N, 1

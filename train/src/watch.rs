@@ -1,12 +1,12 @@
 //! Notices training that has gone wrong while it runs.
 //!
-//! Losses that are no numbers always end a run: its weights are lost from there on. Two signs of
+//! Losses that are not finite always end a run, as its weights are lost from there on. Two signs of
 //! collapse are looked for:
 //!
-//! - The discriminator's loss is 0: it tells real from fake without fail, and what flows back
-//!   through it no longer teaches the generator anything.
-//! - The pictures of a class, or all where there are no classes, are alike, whatever the latents: the
-//!   generator has lost its modes.
+//! - The discriminator's loss is 0: it tells real from fake without fail, and its gradient no longer
+//!   teaches the generator anything.
+//! - The pictures of a class, or all where there are no classes, are alike, whatever the latents: mode
+//!   collapse.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub enum OnCollapse {
     Off,
 }
 
-/// Looks at a run's measurements one after the other.
+/// Follows the measurements of a run.
 pub struct Watch {
     on_collapse: OnCollapse,
     /// The least that D's loss can be: that of real pictures under a smoothed label.

@@ -10,8 +10,8 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Batch, Definition, Error, Manifest, Record, Sink, Tail, growing::Growing, images::interleaved,
-    plan::Labels,
+    Batch, Definition, Error, Facts, Manifest, Opened, Record, Sink, Tail, growing::Growing,
+    images::interleaved, plan::Labels,
 };
 use crate::files::{distinct_names, hex, sync_all};
 
@@ -30,12 +30,8 @@ const UNLABELLED: &str = "images";
 const PICTURES: &str = "pictures";
 
 impl Definition for Folder {
-    fn name(&self) -> &'static str {
-        "folder"
-    }
-
-    fn summary(&self) -> &'static str {
-        "A folder for each class, and labels.csv"
+    fn facts(&self) -> &'static Facts {
+        &Facts { name: "folder", summary: "A folder for each class, and labels.csv", ..Facts::FOLDER }
     }
 
     fn in_the_way(&self, output: &Path, classes: &[String]) -> Option<PathBuf> {
@@ -44,7 +40,7 @@ impl Definition for Folder {
         table.or_else(|| folders(classes).iter().map(|folder| output.join(folder)).find(has_files))
     }
 
-    fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Result<Box<dyn Sink + Send>, Error> {
+    fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Opened {
         let Manifest { classes, first, complete, labels, tail, verified, .. } = manifest;
         let unlabelled = [UNLABELLED.to_owned()];
         let names = if classes.is_empty() { &unlabelled } else { classes.as_slice() };

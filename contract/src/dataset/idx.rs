@@ -3,7 +3,6 @@
 //! second pair, as MNIST's are.
 //!
 //! The headers say how many images are complete, so that a pair can be read at any time.
-
 //!
 //! | file | header, 32-bit words, big-endian | then |
 //! |---|---|---|
@@ -11,7 +10,6 @@
 //! | images in colour | 2052, count, height, width, channels | the same, a pixel's channels side by side |
 //! | labels | 2049, count | count labels |
 
-mod error;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -23,13 +21,12 @@ use std::{
 };
 
 use super::{
-    Batch, Definition, Manifest, Sink, Tail,
+    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail,
     growing::{Growing, Part},
     images::interleaved,
 };
 
-pub use error::Error;
-pub use read::{Kind, images_from_bytes, is_colour, labels_from_bytes, read_images, read_labels};
+pub use read::{images_from_bytes, is_colour, labels_from_bytes, read_images, read_labels};
 
 /// MNIST's two files, in a folder.
 pub struct Idx;
@@ -59,26 +56,16 @@ fn magic(dimensions: usize) -> u32 {
 }
 
 impl Definition for Idx {
-    fn name(&self) -> &'static str {
-        "idx"
-    }
-
-    fn summary(&self) -> &'static str {
-        "MNIST's two files, in a folder"
-    }
-
-    fn has_test(&self) -> bool {
-        true
-    }
-
-    /// Labels are bytes.
-    fn most_classes(&self) -> usize {
-        256
-    }
-
-    /// A file counts its images in 32 bits.
-    fn most_images(&self) -> u64 {
-        u32::MAX.into()
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "idx",
+            summary: "MNIST's two files, in a folder",
+            has_test: true,
+            // Labels are bytes, and a file counts its images in 32 bits.
+            most_classes: 256,
+            most_images: u32::MAX as u64,
+            ..Facts::FOLDER
+        }
     }
 
     fn in_the_way(&self, output: &Path, _: &[String]) -> Option<PathBuf> {
@@ -87,12 +74,7 @@ impl Definition for Idx {
         names.map(|name| output.join(name)).find(|path| path.exists())
     }
 
-    fn open(
-        &self,
-        manifest: &Manifest,
-        output: &Path,
-        shape: [usize; 3],
-    ) -> Result<Box<dyn Sink + Send>, super::Error> {
+    fn open(&self, manifest: &Manifest, output: &Path, shape: [usize; 3]) -> Opened {
         let Manifest { first, images, count, .. } = *manifest;
         let all = first..first + images;
         let ranges = [all.start..all.end.min(count), all.start.max(count)..all.end];
@@ -131,7 +113,7 @@ impl Pair {
         range: Range<u64>,
         [channels, height, width]: [usize; 3],
         manifest: &Manifest,
-    ) -> Result<Self, super::Error> {
+    ) -> Result<Self, Error> {
         let mut dims = vec![height as u32, width as u32];
         dims.extend((channels > 1).then_some(channels as u32));
         let size = (channels * height * width) as u64;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::Error;
+
 /// Images on their way into a data set.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
@@ -45,21 +47,6 @@ pub(super) fn interleaved(image: &[u8], channels: usize) -> Cow<'_, [u8]> {
     }
 }
 
-/// Pixels that do not make up whole pictures.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{found} pixels do not make up whole pictures of {height}×{width}; give at least one picture, and every \
-     picture all its pixels"
-)]
-pub struct PixelCount {
-    /// Pixels given.
-    pub found: usize,
-    /// Rows of a picture.
-    pub height: usize,
-    /// Columns of a picture.
-    pub width: usize,
-}
-
 /// Pictures of one size, grey or in colour: at least one, each at least 1×1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
@@ -77,8 +64,8 @@ impl Images {
     /// `pixels`: count × `height` × `width`, row by row.
     ///
     /// # Errors
-    /// [`PixelCount`] if the pixels make up no picture, or not a whole number of them.
-    pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Result<Self, PixelCount> {
+    /// [`Error::Refused`] if the pixels make up no picture, or not a whole number of them.
+    pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Result<Self, Error> {
         Self::with_channels(1, height, width, pixels)
     }
 
@@ -88,19 +75,23 @@ impl Images {
     /// `pixels`: (N, C, H, W)
     ///
     /// # Errors
-    /// [`PixelCount`] if the pixels make up no picture, or not a whole number of them.
+    /// [`Error::Refused`] if the pixels make up no picture, or not a whole number of them.
     pub fn with_channels(
         channels: usize,
         height: usize,
         width: usize,
         pixels: Vec<u8>,
-    ) -> Result<Self, PixelCount> {
+    ) -> Result<Self, Error> {
         let volume = height.checked_mul(width).and_then(|area| area.checked_mul(channels));
         match volume {
             Some(volume) if volume > 0 && !pixels.is_empty() && pixels.len().is_multiple_of(volume) => {
                 Ok(Self { channels, height, width, pixels })
             }
-            _ => Err(PixelCount { found: pixels.len(), height, width }),
+            _ => Err(Error::Refused(format!(
+                "{} pixels do not make up whole pictures of {height}×{width}; give at least one picture, and \
+                 every picture all its pixels",
+                pixels.len()
+            ))),
         }
     }
 
@@ -111,12 +102,7 @@ impl Images {
     ///
     /// # Errors
     /// As [`Images::with_channels`].
-    pub fn interleaved(
-        channels: usize,
-        height: usize,
-        width: usize,
-        pixels: &[u8],
-    ) -> Result<Self, PixelCount> {
+    pub fn interleaved(channels: usize, height: usize, width: usize, pixels: &[u8]) -> Result<Self, Error> {
         let volume = channels.saturating_mul(height).saturating_mul(width).max(1);
         let mut planes = Vec::with_capacity(pixels.len());
         for picture in pixels.chunks(volume) {
@@ -130,6 +116,11 @@ impl Images {
     /// Number of pictures.
     pub fn count(&self) -> usize {
         self.pixels.len() / self.volume()
+    }
+
+    /// Channels, height and width of a picture.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
     }
 
     /// 1 for grey, 3 for red, green and blue.
@@ -161,20 +152,21 @@ impl Images {
         &self.pixels[index * volume..][..volume]
     }
 
-    /// The same, given away.
-    pub fn into_pixels(self) -> Vec<u8> {
-        self.pixels
-    }
-
-    /// Appends other pictures.
+    /// The pictures at these places, which may repeat.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if there are none.
     ///
     /// # Panics
-    /// In tests, if their size is another.
+    /// If there is no such picture.
+    pub fn picked(&self, indices: &[usize]) -> Result<Self, Error> {
+        let pixels = indices.iter().flat_map(|&i| self.image(i)).copied().collect();
+        Self::with_channels(self.channels, self.height, self.width, pixels)
+    }
+
+    /// Appends other pictures, which must be of the same shape.
     pub fn append(&mut self, other: &Images) {
-        debug_assert_eq!(
-            (self.channels, self.height, self.width),
-            (other.channels, other.height, other.width)
-        );
+        debug_assert_eq!(self.shape(), other.shape());
         self.pixels.extend_from_slice(&other.pixels);
     }
 
@@ -209,6 +201,8 @@ mod tests {
         let images = images();
         assert_eq!((images.count(), images.channels(), images.height(), images.width()), (2, 3, 2, 3));
         assert_eq!(images.image(1), (18..36).collect::<Vec<u8>>());
+        assert_eq!(images.picked(&[1, 0, 1]).unwrap().pixels()[18..], (0..36).collect::<Vec<u8>>());
+        assert!(images.picked(&[]).is_err());
         assert!(Images::with_channels(3, 2, 3, vec![0; 35]).is_err());
         assert!(Images::with_channels(0, 2, 3, vec![0; 36]).is_err());
     }

@@ -4,29 +4,23 @@ use std::{io, path::Path};
 
 use serde::Serialize;
 
-use super::{Batch, Definition, Error, Manifest, Sink, Tail, growing::Growing};
+use super::{Batch, Definition, Facts, Manifest, Opened, Sink, Tail, growing::Growing};
 
 /// A JSON object a line.
 pub struct Jsonl;
 
 impl Definition for Jsonl {
-    fn name(&self) -> &'static str {
-        "jsonl"
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "jsonl",
+            summary: "A JSON object a line",
+            extension: Some("jsonl"),
+            is_stream: true,
+            ..Facts::FOLDER
+        }
     }
 
-    fn summary(&self) -> &'static str {
-        "A JSON object a line"
-    }
-
-    fn extension(&self) -> Option<&'static str> {
-        Some("jsonl")
-    }
-
-    fn is_stream(&self) -> bool {
-        true
-    }
-
-    fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Result<Box<dyn Sink + Send>, Error> {
+    fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Opened {
         let (file, classes) = (Growing::only(manifest, output)?, manifest.classes.clone());
         Ok(Box::new(Writer { file, classes, line: Vec::new() }))
     }

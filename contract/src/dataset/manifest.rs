@@ -70,18 +70,18 @@ pub struct Verification {
     pub threshold: f64,
     /// Images that are not their first draw.
     pub redrawn: u64,
-    /// Draws that were given up.
+    /// Draws that were discarded.
     pub redraws: u64,
 }
 
 impl Verification {
-    /// More images are verified, of which some were redrawn, in so many draws that were given up.
+    /// Counts images that were drawn again, and the draws that were discarded for them.
     pub fn add(&mut self, redrawn: u64, redraws: u64) {
         self.redrawn += redrawn;
         self.redraws += redraws;
     }
 
-    /// What became of so many images, in a line.
+    /// One line about the first `images` images.
     pub fn of(&self, images: u64) -> String {
         let Self { threshold, redrawn, .. } = self;
         let judge = printable(&self.judge);
@@ -107,7 +107,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] if it can't be read or is none.
+    /// [`Error::Refused`] if it can't be read or isn't a manifest.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         let name = path.display();
         let text = match fs::read_to_string(path) {

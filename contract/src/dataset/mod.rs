@@ -39,9 +39,9 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use growing::Record;
-pub use images::{Batch, Images, PixelCount};
+pub use images::{Batch, Images};
 pub use manifest::Manifest;
-pub use sink::{Error, Sink, Tail};
+pub use sink::{Error, Opened, Sink, Tail};
 
 /// All formats. Where no name suggests another, the first that is a folder is taken, and for a pipe the
 /// first that can go down one.
@@ -53,38 +53,42 @@ pub static FORMATS: &[Format] = &[
     Format(&jsonl::Jsonl),
 ];
 
-/// What a format can hold, and how it is written.
-pub trait Definition: Sync {
+/// What a format can hold.
+#[derive(Debug)]
+pub struct Facts {
     /// As `--format` and a manifest call it.
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// A few words for a help.
-    fn summary(&self) -> &'static str;
-
+    pub summary: &'static str,
     /// What the names of its files end in; none: the data set is a folder.
-    fn extension(&self) -> Option<&'static str> {
-        None
-    }
-
+    pub extension: Option<&'static str>,
     /// Whether it can go down a pipe.
-    fn is_stream(&self) -> bool {
-        false
-    }
-
+    pub is_stream: bool,
     /// Whether test images have a place of their own.
-    fn has_test(&self) -> bool {
-        false
-    }
-
+    pub has_test: bool,
     /// The most classes that its labels can tell apart.
-    fn most_classes(&self) -> usize {
-        usize::MAX
-    }
-
+    pub most_classes: usize,
     /// The most images, of training and of test images each.
-    fn most_images(&self) -> u64 {
-        u64::MAX
-    }
+    pub most_images: u64,
+}
+
+impl Facts {
+    /// A folder without limits; what a format's own facts are filled up with.
+    const FOLDER: Self = Self {
+        name: "",
+        summary: "",
+        extension: None,
+        is_stream: false,
+        has_test: false,
+        most_classes: usize::MAX,
+        most_images: u64::MAX,
+    };
+}
+
+/// A format: its facts, and how it is written.
+pub trait Definition: Sync {
+    /// What it can hold.
+    fn facts(&self) -> &'static Facts;
 
     /// A file of a new data set of these classes that is there already, if one is.
     fn in_the_way(&self, output: &Path, _classes: &[String]) -> Option<PathBuf> {
@@ -97,12 +101,7 @@ pub trait Definition: Sync {
     /// # Errors
     ///
     /// [`Error::Refused`] if they aren't what was written.
-    fn open(
-        &self,
-        manifest: &Manifest,
-        output: &Path,
-        shape: [usize; 3],
-    ) -> Result<Box<dyn Sink + Send>, Error>;
+    fn open(&self, manifest: &Manifest, output: &Path, shape: [usize; 3]) -> Opened;
 }
 
 /// One of [`FORMATS`].
@@ -110,9 +109,14 @@ pub trait Definition: Sync {
 pub struct Format(&'static dyn Definition);
 
 impl Format {
+    /// How it is written.
+    pub fn definition(self) -> &'static dyn Definition {
+        self.0
+    }
+
     /// Whether the data set is a folder.
     pub fn is_folder(self) -> bool {
-        self.extension().is_none()
+        self.extension.is_none()
     }
 
     /// The format that a name suggests: of a folder IDX, of a pipe the pixels.
@@ -122,8 +126,8 @@ impl Format {
     /// [`Error::Refused`] for the name of a file of any other kind: it would become a folder.
     pub fn of(output: &Path, is_stream: bool) -> Result<Self, Error> {
         let extension = output.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        let is_meant = |format: &Format| extension.is_some() && format.extension() == extension.as_deref();
-        let default = |format: &Format| if is_stream { format.is_stream() } else { format.is_folder() };
+        let is_meant = |format: &Format| extension.is_some() && format.extension == extension.as_deref();
+        let default = |format: &Format| if is_stream { format.is_stream } else { format.is_folder() };
         if let Some(&format) = FORMATS.iter().find(|format| is_meant(format)) {
             return Ok(format);
         }
@@ -132,7 +136,7 @@ impl Format {
             (None, Some(&format)) => Ok(format),
             (Some(_), Some(&format)) if is_stream || says_folder => Ok(format),
             (extension, _) => {
-                let endings = FORMATS.iter().filter_map(|format| format.extension());
+                let endings = FORMATS.iter().filter_map(|format| format.extension);
                 let folders = FORMATS.iter().filter(|format| format.is_folder());
                 Err(Error::Refused(format!(
                     "output {}: no data set is written as .{}; name a file that ends in {}, or say with {} that \
@@ -157,28 +161,28 @@ fn choice(of: impl Iterator<Item = String>) -> String {
 }
 
 impl Deref for Format {
-    type Target = dyn Definition;
+    type Target = Facts;
 
-    fn deref(&self) -> &Self::Target {
-        self.0
+    fn deref(&self) -> &Facts {
+        self.0.facts()
     }
 }
 
 impl PartialEq for Format {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.name == other.name
     }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name)
     }
 }
 
 impl fmt::Debug for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -186,7 +190,7 @@ impl FromStr for Format {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let found = FORMATS.iter().find(|format| format.name() == name).copied();
+        let found = FORMATS.iter().find(|format| format.name == name).copied();
         found.ok_or_else(|| {
             format!("{name:?} is no format; expected {}", choice(FORMATS.iter().map(Format::to_string)))
         })
@@ -195,7 +199,7 @@ impl FromStr for Format {
 
 impl Serialize for Format {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+        serializer.serialize_str(self.name)
     }
 }
 
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_name_suggests_its_form_or_is_refused() {
-        let of = |name: &str, is_stream| Format::of(Path::new(name), is_stream).map(|format| format.name());
+        let of = |name: &str, is_stream| Format::of(Path::new(name), is_stream).map(|format| format.name);
         for (name, form) in [
             ("fake", "idx"),
             ("a.b/fake", "idx"),
@@ -240,7 +244,7 @@ mod tests {
     #[test]
     fn a_format_is_known_by_its_name() {
         for &format in FORMATS {
-            assert_eq!(format.name().parse(), Ok(format));
+            assert_eq!(format.name.parse(), Ok(format));
             let json = serde_json::to_string(&format).unwrap();
             assert_eq!(json, format!("\"{format}\""));
             assert_eq!(serde_json::from_str::<Format>(&json).unwrap(), format);

@@ -11,7 +11,7 @@ use std::{io, path::Path};
 use crc32fast::Hasher;
 
 use super::{
-    Batch, Definition, Error, Manifest, Sink, Tail,
+    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail,
     growing::{Growing, Part},
     plan::Labels,
     sink::FILE,
@@ -38,29 +38,18 @@ const VERSION: u16 = 45;
 const DATE: u16 = 0x21;
 
 impl Definition for Npz {
-    fn name(&self) -> &'static str {
-        "npz"
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "npz",
+            summary: "NumPy's archive of two arrays",
+            extension: Some("npz"),
+            // Labels are bytes.
+            most_classes: 256,
+            ..Facts::FOLDER
+        }
     }
 
-    fn summary(&self) -> &'static str {
-        "NumPy's archive of two arrays"
-    }
-
-    fn extension(&self) -> Option<&'static str> {
-        Some("npz")
-    }
-
-    /// Labels are bytes.
-    fn most_classes(&self) -> usize {
-        256
-    }
-
-    fn open(
-        &self,
-        manifest: &Manifest,
-        output: &Path,
-        shape: [usize; 3],
-    ) -> Result<Box<dyn Sink + Send>, Error> {
+    fn open(&self, manifest: &Manifest, output: &Path, shape: [usize; 3]) -> Opened {
         let Manifest { first, labels, complete: count, ref tail, .. } = *manifest;
         let mut crc = Hasher::new();
         // The headers are filled in when the archive is finished.

@@ -70,7 +70,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes a data set for this process, whatever links lead to it.
+    /// Takes a data set for this process, also if the path leads to it through links.
     ///
     /// # Errors
     ///

@@ -2,29 +2,23 @@
 
 use std::{io, path::Path};
 
-use super::{Batch, Definition, Error, Manifest, Sink, Tail, growing::Growing};
+use super::{Batch, Definition, Facts, Manifest, Opened, Sink, Tail, growing::Growing};
 
 /// The pixels, a byte each.
 pub struct Raw;
 
 impl Definition for Raw {
-    fn name(&self) -> &'static str {
-        "raw"
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "raw",
+            summary: "The pixels, a byte each",
+            extension: Some("raw"),
+            is_stream: true,
+            ..Facts::FOLDER
+        }
     }
 
-    fn summary(&self) -> &'static str {
-        "The pixels, a byte each"
-    }
-
-    fn extension(&self) -> Option<&'static str> {
-        Some("raw")
-    }
-
-    fn is_stream(&self) -> bool {
-        true
-    }
-
-    fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Result<Box<dyn Sink + Send>, Error> {
+    fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Opened {
         Ok(Box::new(Growing::only(manifest, output)?))
     }
 }

@@ -33,10 +33,10 @@ impl Tail {
     }
 }
 
-/// Why a data set can't be written.
+/// Why a data set can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What is asked for can't be, or what was complete isn't what it was; a sentence.
+    /// What is asked for can't be, or what is there isn't what it should be; a sentence.
     #[error("{0}")]
     Refused(String),
     /// The system's.
@@ -70,3 +70,6 @@ pub trait Sink {
         self.checkpoint()
     }
 }
+
+/// A data set that was opened to be written, or why it can't be.
+pub type Opened = Result<Box<dyn Sink + Send>, Error>;

@@ -22,7 +22,7 @@ pub fn check(header: &Header, contract: &Contract) -> Result<(), (String, String
         })
     };
     let labelled = contract.is_labelled();
-    let latents = Dim::Fixed(contract.latent_dim as u64);
+    let latents = Dim::Fixed(contract.latent_dim as i64);
     let right_inputs = header.inputs.len() == 1 + usize::from(labelled)
         && takes(tensor::Z, FLOAT32, &[latents])
         && (!labelled || takes(tensor::LABEL, INT64, &[]));
@@ -62,7 +62,7 @@ pub fn check_judge(header: &Header, classes: usize) -> Result<[usize; 3], (Strin
             output.name == tensor::LOGITS
                 && dims.len() == 2
                 && !matches!(batch, Some(Dim::Fixed(_)))
-                && rest == Some(&Dim::Fixed(classes as u64))
+                && rest == Some(&Dim::Fixed(classes as i64))
         }
         _ => false,
     });

@@ -10,4 +10,4 @@ pub mod protobuf;
 
 pub use header::Header;
 pub use interface::{check, check_judge, declared_shape};
-pub use outlet::{Dim, Outlet};
+pub use outlet::{Dim, Outlet, element, element_name};

@@ -5,6 +5,8 @@ use std::{
     io::{Read, Seek},
 };
 
+use serde::Serialize;
+
 use super::protobuf::{Message, Value};
 
 /// `TensorProto.DataType` of what a generator takes and gives.
@@ -12,26 +14,43 @@ pub const FLOAT32: u64 = 1;
 /// `TensorProto.DataType` of a label.
 pub const INT64: u64 = 7;
 
-/// ONNX's names of element types, by `TensorProto.DataType`.
-const ELEMENTS: [&str; 17] = [
-    "undefined",
-    "float32",
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "int32",
-    "int64",
-    "string",
-    "bool",
-    "float16",
-    "float64",
-    "uint32",
-    "uint64",
-    "complex64",
-    "complex128",
-    "bfloat16",
-];
+/// ONNX's name and size in bits of an element type (`TensorProto.DataType`); a text has no fixed size.
+pub fn element(data_type: u64) -> Option<(&'static str, usize)> {
+    Some(match data_type {
+        1 => ("float32", 32),
+        2 => ("uint8", 8),
+        3 => ("int8", 8),
+        4 => ("uint16", 16),
+        5 => ("int16", 16),
+        6 => ("int32", 32),
+        7 => ("int64", 64),
+        8 => ("string", 0),
+        9 => ("bool", 8),
+        10 => ("float16", 16),
+        11 => ("float64", 64),
+        12 => ("uint32", 32),
+        13 => ("uint64", 64),
+        14 => ("complex64", 64),
+        15 => ("complex128", 128),
+        16 => ("bfloat16", 16),
+        17 => ("float8e4m3fn", 8),
+        18 => ("float8e4m3fnuz", 8),
+        19 => ("float8e5m2", 8),
+        20 => ("float8e5m2fnuz", 8),
+        21 => ("uint4", 4),
+        22 => ("int4", 4),
+        23 => ("float4e2m1", 4),
+        24 => ("float8e8m0", 8),
+        25 => ("uint2", 2),
+        26 => ("int2", 2),
+        _ => return None,
+    })
+}
+
+/// The name of an element type; of one that is newer than this program, its number.
+pub fn element_name(data_type: u64) -> String {
+    element(data_type).map_or_else(|| format!("type {data_type}"), |(name, _)| name.to_string())
+}
 
 /// An input or output of a graph.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,11 +61,12 @@ pub struct Outlet {
     pub tensor: Option<(u64, Vec<Dim>)>,
 }
 
-/// A dimension of a tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A dimension of a tensor. In JSON a number, a name or `null`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Dim {
-    /// Always this long.
-    Fixed(u64),
+    /// Always this long; below 0 in a damaged file.
+    Fixed(i64),
     /// Any length, by its name; the same name is the same length.
     Symbol(String),
     /// Any length.
@@ -56,7 +76,7 @@ pub enum Dim {
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fixed(dim) => write!(f, "{}", *dim as i64),
+            Self::Fixed(dim) => write!(f, "{dim}"),
             Self::Symbol(name) => f.write_str(name),
             Self::Any => f.write_str("?"),
         }
@@ -80,10 +100,7 @@ impl fmt::Display for Outlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((element, dims)) = &self.tensor else { return write!(f, "{}: no tensor", self.name) };
         let dims: Vec<_> = dims.iter().map(Dim::to_string).collect();
-        match ELEMENTS.get(*element as usize) {
-            Some(element) => write!(f, "{}: {element}[{}]", self.name, dims.join(", ")),
-            None => write!(f, "{}: type {element}[{}]", self.name, dims.join(", ")),
-        }
+        write!(f, "{}: {}[{}]", self.name, element_name(*element), dims.join(", "))
     }
 }
 
@@ -152,7 +169,7 @@ fn dim(mut message: Message<'_, impl Read + Seek>) -> Result<Dim, String> {
     let mut dim = Dim::Any;
     while let Some(field) = message.next_field()? {
         match (field.number, field.value) {
-            (1, Value::Number(value)) => dim = Dim::Fixed(value),
+            (1, Value::Number(value)) => dim = Dim::Fixed(value as i64),
             (2, Value::Bytes(length)) => {
                 let name = message.string(length)?;
                 if !name.is_empty() {

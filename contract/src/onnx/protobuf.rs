@@ -69,7 +69,7 @@ impl<'a, R: Read + Seek> Message<'a, R> {
             }
             2 => {
                 let length = self.varint()?;
-                self.check(length)?;
+                self.check(start, length)?;
                 Value::Bytes(length)
             }
             5 => {
@@ -87,7 +87,7 @@ impl<'a, R: Read + Seek> Message<'a, R> {
     /// The next `length` bytes as a message of its own, to be read to its end; this one goes on
     /// after it.
     pub fn nested(&mut self, length: u64) -> Result<Message<'_, R>, String> {
-        self.check(length)?;
+        self.check(self.position, length)?;
         let position = self.position;
         self.position += length;
         (self.source.seek(SeekFrom::Start(position))).map_err(reading_failed)?;
@@ -98,6 +98,10 @@ impl<'a, R: Read + Seek> Message<'a, R> {
     pub fn varint(&mut self) -> Result<u64, String> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
+            if self.is_empty() {
+                let end = self.end;
+                return Err(format!("it ends within a number at byte {end}: it is cut short or damaged"));
+            }
             let mut byte = [0];
             self.fill(&mut byte)?;
             value |= u64::from(byte[0] & 0x7f) << shift;
@@ -110,7 +114,7 @@ impl<'a, R: Read + Seek> Message<'a, R> {
 
     /// The next `length` bytes as text.
     pub fn string(&mut self, length: u64) -> Result<String, String> {
-        self.check(length)?;
+        self.check(self.position, length)?;
         if length > LONGEST_STRING {
             return Err(format!("the text at byte {} would be {length} bytes long", self.position));
         }
@@ -122,28 +126,28 @@ impl<'a, R: Read + Seek> Message<'a, R> {
 
     /// Steps over the next `length` bytes.
     pub fn skip(&mut self, length: u64) -> Result<(), String> {
-        self.check(length)?;
+        self.check(self.position, length)?;
         self.position += length;
         (self.source.seek(SeekFrom::Start(self.position))).map_err(reading_failed)?;
         Ok(())
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
-        self.check(bytes.len() as u64)?;
+        self.check(self.position, bytes.len() as u64)?;
         self.source.read_exact(bytes).map_err(reading_failed)?;
         self.position += bytes.len() as u64;
         Ok(())
     }
 
     /// A field may not reach beyond its message: that is how a truncated file shows.
-    fn check(&self, length: u64) -> Result<(), String> {
+    fn check(&self, start: u64, length: u64) -> Result<(), String> {
         let left = self.end - self.position;
         if length <= left {
             return Ok(());
         }
         Err(format!(
-            "at byte {} a field of {length} bytes begins, but only {left} bytes follow",
-            self.position
+            "at byte {start} a field of {length} bytes begins, but only {left} bytes follow: it is cut short or \
+             damaged"
         ))
     }
 }

@@ -130,8 +130,8 @@ impl Picture {
     /// A sentence about the characters of captions that have no form; `None` if all have one.
     ///
     /// ```
-    /// assert_eq!(contract::Picture::captions_Picture::captions_note(&["Rosé".into()]), None);
-    /// assert!(contract::Picture::captions_Picture::captions_note(&["花".into()]).is_some());
+    /// assert_eq!(contract::Picture::captions_note(&["Rosé".into()]), None);
+    /// assert!(contract::Picture::captions_note(&["花".into()]).is_some());
     /// ```
     pub fn captions_note(captions: &[String]) -> Option<String> {
         let mut without: Vec<char> =

@@ -52,7 +52,7 @@ impl Plan {
         check_sizes(a, b, sizes)?;
         let pairs = pairs("takes", &a.inputs, &b.inputs)?;
         let contracts = [contract(&a.metadata).ok(), contract(&b.metadata).ok()];
-        // A label that one of them doesn't know would be an error there.
+        // A label that one of the models doesn't know would be an error in it.
         let named = [a, b].map(|report| classes(&report.metadata).map_or(0, |names| names.len()));
         let classes = named.into_iter().filter(|&count| count > 0).min();
         let latents = contracts.iter().flatten().map(|contract| contract.latent_distribution).next();
@@ -145,7 +145,7 @@ impl Plan {
         let row = |row: u64| match input.kind {
             Kind::Latents(LatentDistribution::Normal) => normal_latents(self.seed, row, length),
             Kind::Latents(LatentDistribution::Uniform) => latents(self.seed, row, length),
-            // Another stream for each input.
+            // Each input has a stream of its own.
             Kind::Uniform => latents(self.seed.wrapping_add(number), row, length),
             Kind::Labels(classes) => {
                 let class = row as usize % classes;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use contract::LatentDistribution;
+use contract::onnx::Dim;
 
-use crate::inspect::{Dim, Value};
+use crate::inspect::Value;
 
 /// Sizes of dimensions that a file leaves open: by their name, or by their input and axis, as in `state.2`.
 pub type Sizes = BTreeMap<String, usize>;
@@ -50,8 +51,8 @@ impl Input {
         let form =
             |value: &Value, dims| Form { name: value.name.clone(), element: value.element.clone(), dims };
         let of_labels = |value: &Value| match (kind, value.element.as_str(), value.dims.as_deref()?) {
-            (Kind::Labels(_), "int64", [Dim::Symbol(_) | Dim::Unknown]) => Some(vec![None]),
-            (Kind::Labels(classes), "float32", [Dim::Symbol(_) | Dim::Unknown, Dim::Fixed(count)]) => {
+            (Kind::Labels(_), "int64", [Dim::Symbol(_) | Dim::Any]) => Some(vec![None]),
+            (Kind::Labels(classes), "float32", [Dim::Symbol(_) | Dim::Any, Dim::Fixed(count)]) => {
                 (*count == classes as i64).then_some(vec![None, Some(classes)])
             }
             _ => None,
@@ -90,7 +91,7 @@ pub fn keys(value: &Value, axis: usize, dim: &Dim) -> Vec<String> {
     let name = match dim {
         Dim::Symbol(name) => Some(name.clone()),
         Dim::Fixed(0..) => return Vec::new(),
-        Dim::Fixed(_) | Dim::Unknown => None,
+        Dim::Fixed(_) | Dim::Any => None,
     };
     name.into_iter().chain([format!("{}.{axis}", value.name)]).collect()
 }

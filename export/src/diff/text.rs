@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{Change, Levels, OutputDifference, Place, Report};
-use crate::table::{self, thousands};
-use contract::printable;
+use crate::table::{self, shortened};
+use contract::{printable, thousands};
 
 /// What fits a column.
 const LONGEST: usize = 32;
@@ -23,7 +23,8 @@ impl fmt::Display for Report {
             writeln!(f, "\nthe same inputs, outputs, operators and metadata")?;
         } else {
             let heads = ["", "a", "b"].map(String::from).to_vec();
-            let change = |Change { what, a, b }: &Change| vec![shortened(what), stated(a), stated(b)];
+            let change =
+                |Change { what, a, b }: &Change| vec![shortened(what, LONGEST), stated(a), stated(b)];
             write!(f, "\n{}", table::left([heads].into_iter().chain(self.changes.iter().map(change))))?;
         }
         let batches: Vec<_> = self.batches.iter().map(usize::to_string).collect();
@@ -46,7 +47,7 @@ impl fmt::Display for OutputDifference {
         }
         if let Some(Place { batch, sample, class, index, a, b }) = place {
             let class = class.map(|class| format!(", class {class}")).unwrap_or_default();
-            // As short as tells them apart in single precision, which most are of.
+            // As many digits as single precision needs, which most numbers have.
             let (a, b) = (*a as f32, *b as f32);
             writeln!(
                 f,
@@ -66,12 +67,5 @@ fn small(number: f64) -> String {
 }
 
 fn stated(value: &Option<String>) -> String {
-    value.as_ref().map_or_else(|| "–".to_string(), |value| shortened(value))
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        None => printable(text).into_owned(),
-        Some((end, _)) => format!("{}…", printable(&text[..end])),
-    }
+    value.as_ref().map_or_else(|| "–".to_string(), |value| shortened(value, LONGEST))
 }

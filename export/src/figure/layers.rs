@@ -1,10 +1,10 @@
 //! A network's list of layers as blocks.
 
+use contract::thousands;
 use models::layers::{Label, Layer};
 use models::{Network, Shape};
 
 use super::{Block, Strip};
-use crate::table::thousands;
 
 /// A network as the figure shows it. A layer with a weight, and one that changes the shape, begins a new
 /// block; batch norm and activations are among the operations that lead to one.

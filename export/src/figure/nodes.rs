@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use contract::onnx::Dim;
+use contract::thousands;
+
 use super::{Block, Strip};
-use crate::inspect::{Dim, Node, Report, Tensor, Value};
-use crate::table::thousands;
+use crate::inspect::{Node, Report, Tensor, Value};
 
 /// A figure is to be read; what has more blocks is for `inspect`.
 const MOST: usize = 64;
@@ -133,7 +135,7 @@ fn sizes(value: &Value, batch: Option<&Dim>) -> Vec<Option<u64>> {
     }
     let size = |dim: &Dim| match dim {
         Dim::Fixed(size) => u64::try_from(*size).ok(),
-        Dim::Symbol(_) | Dim::Unknown => None,
+        _ => None,
     };
     let sizes: Vec<_> = dims.iter().map(size).collect();
     match (sizes.as_slice(), value.dims.is_some()) {

@@ -24,7 +24,7 @@ use serde::Serialize;
 
 pub use metadata::{Entry, classes, contract};
 pub use tensors::Tensor;
-pub use types::{Dim, Value};
+pub use types::Value;
 
 use crate::{Error, Result, reader};
 

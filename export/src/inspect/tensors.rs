@@ -1,9 +1,8 @@
 //! The tensors that a file carries, and their sizes.
 
 use candle_onnx::onnx::{GraphProto, SparseTensorProto, TensorProto, tensor_proto::DataLocation};
+use contract::onnx::{element, element_name};
 use serde::Serialize;
-
-use super::types::{element, element_name};
 
 /// A tensor of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +29,7 @@ impl Tensor {
     /// # Errors
     /// A sentence, if its shape is none or its data is of another size.
     fn new(proto: &TensorProto, name: &str) -> Result<Tensor, String> {
-        let shape = || format!("{}{:?}", element_name(proto.data_type), proto.dims);
+        let shape = || format!("{}{:?}", element_name(proto.data_type as u64), proto.dims);
         let parameters = (proto.dims.iter())
             .try_fold(1u64, |product, &size| product.checked_mul(size.try_into().ok()?))
             .filter(|count| count.checked_mul(128).is_some())
@@ -39,7 +38,7 @@ impl Tensor {
             let location = proto.external_data.iter().find(|entry| entry.key == "location");
             location.map_or_else(|| "?".to_string(), |entry| entry.value.clone())
         });
-        let known = element(proto.data_type);
+        let known = element(proto.data_type as u64);
         let bytes = match known {
             Some((_, 0)) => proto.string_data.iter().map(|text| text.len() as u64).sum(),
             Some((_, bits)) => (parameters * bits as u64).div_ceil(8),
@@ -60,7 +59,7 @@ impl Tensor {
                 ));
             }
         }
-        let (element, dims) = (element_name(proto.data_type), proto.dims.clone());
+        let (element, dims) = (element_name(proto.data_type as u64), proto.dims.clone());
         Ok(Tensor { name: name.to_string(), element, dims, parameters, bytes, external })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use contract::printable;
+use contract::{printable, thousands};
 
 use super::{Node, Opset, Report, Tensor, Value};
-use crate::table;
+use crate::table::{self, shortened};
 
 /// How much of a value is shown: a SHA-256 whole.
 const LONGEST: usize = 64;
@@ -49,11 +49,11 @@ impl fmt::Display for Report {
         writeln!(f, "\nnodes in order, with the shapes of their outputs{unknown}")?;
         f.write_str(&table::left(self.nodes.iter().map(node)))?;
 
-        writeln!(f, "\n{} parameters in {} tensors", table::thousands(self.parameters), self.tensors.len())?;
+        writeln!(f, "\n{} parameters in {} tensors", thousands(self.parameters), self.tensors.len())?;
         f.write_str(&table::left(self.elements.iter().map(|(element, total)| {
             let count = if total.tensors == 1 { "tensor" } else { "tensors" };
             let tensors = format!("{} {count}", total.tensors);
-            vec![element.clone(), tensors, table::thousands(total.parameters), size(total.bytes)]
+            vec![element.clone(), tensors, thousands(total.parameters), size(total.bytes)]
         })))?;
         if !self.tensors.is_empty() {
             writeln!(f, "\ntensors, the largest first")?;
@@ -66,7 +66,7 @@ impl fmt::Display for Report {
         write!(f, "\nmetadata (--json has it whole)\n")?;
         let lines = table::left(self.metadata.iter().map(|entry| {
             let meaning = entry.meaning.clone().unwrap_or_default();
-            vec![printable(&entry.key).into_owned(), shortened(&entry.value), meaning]
+            vec![printable(&entry.key).into_owned(), shortened(&entry.value, LONGEST), meaning]
         }));
         f.write_str(lines.trim_end())?;
         match &self.fault {
@@ -105,13 +105,5 @@ fn size(bytes: u64) -> String {
         0..10_000 => format!("{bytes} B"),
         10_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
-}
-
-/// A value's beginning, if it is long.
-fn shortened(value: &str) -> String {
-    match value.char_indices().nth(LONGEST) {
-        None => printable(value).into_owned(),
-        Some((end, _)) => format!("{}…", printable(&value[..end])),
     }
 }

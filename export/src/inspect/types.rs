@@ -3,67 +3,8 @@
 use std::fmt;
 
 use candle_onnx::onnx::{TensorProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
+use contract::onnx::{Dim, element_name};
 use serde::Serialize;
-
-/// ONNX's name and size in bits of an element type (`TensorProto.DataType`); a text has no fixed size.
-pub fn element(data_type: i32) -> Option<(&'static str, usize)> {
-    Some(match data_type {
-        1 => ("float32", 32),
-        2 => ("uint8", 8),
-        3 => ("int8", 8),
-        4 => ("uint16", 16),
-        5 => ("int16", 16),
-        6 => ("int32", 32),
-        7 => ("int64", 64),
-        8 => ("string", 0),
-        9 => ("bool", 8),
-        10 => ("float16", 16),
-        11 => ("float64", 64),
-        12 => ("uint32", 32),
-        13 => ("uint64", 64),
-        14 => ("complex64", 64),
-        15 => ("complex128", 128),
-        16 => ("bfloat16", 16),
-        17 => ("float8e4m3fn", 8),
-        18 => ("float8e4m3fnuz", 8),
-        19 => ("float8e5m2", 8),
-        20 => ("float8e5m2fnuz", 8),
-        21 => ("uint4", 4),
-        22 => ("int4", 4),
-        23 => ("float4e2m1", 4),
-        24 => ("float8e8m0", 8),
-        25 => ("uint2", 2),
-        26 => ("int2", 2),
-        _ => return None,
-    })
-}
-
-/// The name of an element type; of one that is newer than this program, its number.
-pub fn element_name(data_type: i32) -> String {
-    element(data_type).map_or_else(|| format!("type {data_type}"), |(name, _)| name.to_string())
-}
-
-/// One dimension of a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Dim {
-    /// A number.
-    Fixed(i64),
-    /// A name, the same number wherever it stands.
-    Symbol(String),
-    /// The file doesn't say. `null` in JSON.
-    Unknown,
-}
-
-impl fmt::Display for Dim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Dim::Fixed(size) => write!(f, "{size}"),
-            Dim::Symbol(name) => f.write_str(name),
-            Dim::Unknown => f.write_str("?"),
-        }
-    }
-}
 
 /// A value's name, type and shape.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -88,7 +29,7 @@ impl Value {
     pub(super) fn of_tensor(name: &str, tensor: &TensorProto) -> Value {
         Value {
             name: name.to_string(),
-            element: element_name(tensor.data_type),
+            element: element_name(tensor.data_type as u64),
             dims: Some(tensor.dims.iter().map(|&size| Dim::Fixed(size)).collect()),
         }
     }
@@ -117,14 +58,14 @@ impl From<&ValueInfoProto> for Value {
         match value {
             Some(type_proto::Value::TensorType(tensor)) => Value {
                 name: info.name.clone(),
-                element: element_name(tensor.elem_type),
+                element: element_name(tensor.elem_type as u64),
                 dims: tensor.shape.as_ref().map(|shape| {
                     let dim = |value: &Option<dimension::Value>| match value {
                         Some(dimension::Value::DimValue(size)) => Dim::Fixed(*size),
                         Some(dimension::Value::DimParam(name)) if !name.is_empty() => {
                             Dim::Symbol(name.clone())
                         }
-                        _ => Dim::Unknown,
+                        _ => Dim::Any,
                     };
                     shape.dim.iter().map(|found| dim(&found.value)).collect()
                 }),
@@ -142,9 +83,9 @@ impl From<&ValueInfoProto> for Value {
 fn describe(of_type: Option<&TypeProto>) -> String {
     let inner = |of_type: &Option<Box<TypeProto>>| describe(of_type.as_deref());
     match of_type.and_then(|of_type| of_type.value.as_ref()) {
-        Some(type_proto::Value::TensorType(tensor)) => element_name(tensor.elem_type),
+        Some(type_proto::Value::TensorType(tensor)) => element_name(tensor.elem_type as u64),
         Some(type_proto::Value::SparseTensorType(tensor)) => {
-            format!("sparse {}", element_name(tensor.elem_type))
+            format!("sparse {}", element_name(tensor.elem_type as u64))
         }
         Some(type_proto::Value::SequenceType(sequence)) => {
             format!("sequence({})", inner(&sequence.elem_type))
@@ -153,7 +94,7 @@ fn describe(of_type: Option<&TypeProto>) -> String {
             format!("optional({})", inner(&optional.elem_type))
         }
         Some(type_proto::Value::MapType(map)) => {
-            format!("map({}, {})", element_name(map.key_type), inner(&map.value_type))
+            format!("map({}, {})", element_name(map.key_type as u64), inner(&map.value_type))
         }
         None => "?".to_string(),
     }

@@ -20,7 +20,7 @@ impl<'a> Rewrite<'a> {
     /// A graph with the old one's inputs and nothing else.
     ///
     /// # Errors
-    /// None that a graph which was built could give.
+    /// None for a graph that [`Graph`] accepted.
     pub fn new(old: &'a Graph) -> Result<Rewrite<'a>> {
         Rewrite::with_inputs(old, |_, of_type| of_type)
     }
@@ -28,7 +28,7 @@ impl<'a> Rewrite<'a> {
     /// The same with other types of inputs.
     ///
     /// # Errors
-    /// None that a graph which was built could give.
+    /// None for a graph that [`Graph`] accepted.
     pub fn with_inputs(old: &'a Graph, type_of: impl Fn(&str, Type) -> Type) -> Result<Rewrite<'a>> {
         let mut new = Graph::new(old.name());
         let mut values = HashMap::new();

@@ -11,7 +11,7 @@ use crate::onnx::{Graph, Node, Operator, Rewrite};
 /// where a linear layer's numbers are taken as planes in between.
 ///
 /// # Errors
-/// None that a graph which was built could give.
+/// None for a graph that [`Graph`] accepted.
 pub fn fold(graph: &Graph) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     let mut folded = HashSet::new();

@@ -11,7 +11,7 @@ use crate::onnx::{Graph, Operator, Rewrite, evaluate};
 /// them is rounded once.
 ///
 /// # Errors
-/// None that a graph which was built could give.
+/// None for a graph that [`Graph`] accepted.
 pub fn fold(graph: &Graph) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     let mut folded: HashMap<&str, Numbers> = HashMap::new();

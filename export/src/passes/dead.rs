@@ -8,7 +8,7 @@ use crate::onnx::{Graph, Rewrite};
 /// The graph without them.
 ///
 /// # Errors
-/// None that a graph which was built could give.
+/// None for a graph that [`Graph`] accepted.
 pub fn remove(graph: &Graph) -> Result<Graph> {
     let mut needed: HashSet<String> = graph.outputs().map(|(_, value)| value.name().to_string()).collect();
     for node in graph.nodes().iter().rev() {

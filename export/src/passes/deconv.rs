@@ -1,10 +1,11 @@
 //! A transposed convolution as convolutions: the pixels at each place of a stride × stride block of
 //! the picture, a *phase*, are a convolution of the grid with the kernel weights that reach them (sub-pixel
-//! convolution, Shi et al. 2016, arXiv 1609.07009). The phases are then woven into one picture.
+//! convolution, Shi et al. 2016, arXiv 1609.07009). The phases are then interleaved into one
+//! picture (a pixel shuffle).
 //!
 //! Engines are often faster at convolutions, and no product is computed that falls outside the
 //! picture. What follows number by number, the label's maps and the activation, goes before the
-//! weaving, where engines fuse it with the convolution.
+//! pixel shuffle, where engines fuse it with the convolution.
 
 use std::collections::HashSet;
 
@@ -12,11 +13,11 @@ use super::weights::Weights;
 use crate::Result;
 use crate::onnx::{Graph, Node, Operator, Rewrite, Sliding, Tensor, Value};
 
-/// Turns those transposed convolutions into convolutions that `chosen` names, if their strides are the
+/// Makes convolutions of those transposed convolutions that `chosen` names, if their strides are the
 /// same on both axes; leaves nodes that [`dead`](super::dead) drops.
 ///
 /// # Errors
-/// None that a graph which was built could give.
+/// None for a graph that [`Graph`] accepted.
 pub fn subpixel(graph: &Graph, chosen: impl Fn(&str) -> bool) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     let mut done = HashSet::new();
@@ -36,7 +37,7 @@ pub fn subpixel(graph: &Graph, chosen: impl Fn(&str) -> bool) -> Result<Graph> {
     rewrite.finish()
 }
 
-/// The names of a graph's transposed convolutions that [`subpixel`] can turn.
+/// The names of a graph's transposed convolutions that [`subpixel`] can make convolutions of.
 pub fn names(graph: &Graph) -> Vec<String> {
     graph
         .nodes()
@@ -124,11 +125,11 @@ impl<'a> Deconv<'a> {
                 phases.push(y);
             }
         }
-        self.weave(rewrite, &phases)
+        self.shuffle(rewrite, &phases)
     }
 
     /// One picture of all phases.
-    fn weave(&self, rewrite: &mut Rewrite<'_>, phases: &[Value]) -> Result<Value> {
+    fn shuffle(&self, rewrite: &mut Rewrite<'_>, phases: &[Value]) -> Result<Value> {
         let (name, stride) = (&self.node.name, self.sliding.strides[0]);
         let [height, width] = self.picture;
         let mut picture = match phases {
@@ -237,10 +238,10 @@ mod tests {
     #[test]
     fn every_transposed_convolution_becomes_convolutions() {
         let graph = simplify(every_layer(3)).unwrap();
-        let turned = dead::remove(&subpixel(&graph, |_| true).unwrap()).unwrap();
+        let converted = dead::remove(&subpixel(&graph, |_| true).unwrap()).unwrap();
         assert!(operators(&graph).contains(&"ConvTranspose"));
-        assert!(!operators(&turned).contains(&"ConvTranspose"));
-        assert_same(&graph, &turned);
+        assert!(!operators(&converted).contains(&"ConvTranspose"));
+        assert_same(&graph, &converted);
         // As the layers are, before anything else was done to the graph.
         let graph = every_layer(4);
         assert_same(&graph, &subpixel(&graph, |_| true).unwrap());
@@ -270,9 +271,9 @@ mod tests {
                     continue;
                 };
                 graph.output(&y, "out").unwrap();
-                let turned = subpixel(&graph, |_| true).unwrap();
-                assert!(!operators(&turned).contains(&"ConvTranspose"), "{sliding:?}");
-                assert_same(&graph, &turned);
+                let converted = subpixel(&graph, |_| true).unwrap();
+                assert!(!operators(&converted).contains(&"ConvTranspose"), "{sliding:?}");
+                assert_same(&graph, &converted);
                 cases += 1;
             }
         }

@@ -17,7 +17,7 @@ pub const LEAST: usize = 1 << 20;
 /// The graph with its linear layers of `least` weights and more as such products.
 ///
 /// # Errors
-/// None that a graph which was built could give.
+/// None for a graph that [`Graph`] accepted.
 pub fn products(graph: &Graph, least: usize) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     for node in graph.nodes() {
@@ -66,11 +66,11 @@ mod tests {
         let names = Names { input: "x", label: "label", output: "y" };
         let graph = simplify(lower(&network, &weights, &names).unwrap()).unwrap();
         assert_eq!(operators(&graph), ["Gemm", "Relu", "Gather", "Gemm", "Relu", "Gemm"]);
-        let turned = products(&graph, 80).unwrap();
+        let stacked = products(&graph, 80).unwrap();
         let product = ["MatMul", "Squeeze", "Add"];
         let expected = [&["Gemm", "Relu", "Gather"][..], &product, &["Relu"], &product].concat();
-        assert_eq!(operators(&turned), expected);
-        assert_close(&graph, &turned, 1e-12);
+        assert_eq!(operators(&stacked), expected);
+        assert_close(&graph, &stacked, 1e-12);
         assert_eq!(operators(&products(&graph, 91).unwrap()), operators(&graph));
     }
 }

@@ -16,7 +16,7 @@ use crate::onnx::{Element, Graph, Node, Operator, Rewrite, Tensor, Value, evalua
 /// The largest step of a weight: −127 to 127 is symmetric.
 const STEPS: f32 = 127.;
 
-/// Linear layers of fewer weights stay as they are: what they cost is elsewhere.
+/// Linear layers of fewer weights stay as they are: their weights are not what costs time.
 pub const LEAST: usize = 1 << 18;
 
 /// The graph with 8-bit weights in its linear layers of [`LEAST`] weights and more. `inputs` are those

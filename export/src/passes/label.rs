@@ -15,7 +15,7 @@ use crate::onnx::{Element, Graph, Node, Operator, Rewrite, Tensor, Value};
 /// and with nodes that [`dead`](super::dead) drops.
 ///
 /// # Errors
-/// None that a graph which was built could give.
+/// None for a graph that [`Graph`] accepted.
 pub fn tabulate(graph: &Graph) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     let Some((label, classes)) = label_of(graph) else {

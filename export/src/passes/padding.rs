@@ -12,7 +12,7 @@ use crate::onnx::{Graph, Operator, Rewrite, Sliding, Tensor};
 /// The graph with all its transposed convolutions like that.
 ///
 /// # Errors
-/// None that a graph which was built could give.
+/// None for a graph that [`Graph`] accepted.
 pub fn symmetric(graph: &Graph) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     for node in graph.nodes() {

@@ -1,9 +1,7 @@
 //! Walks a `ModelProto`'s bytes without decoding them: that each part lies within the part around it,
 //! and how much memory the decoded parts will take.
-//!
-//! The encoding is the protobuf documentation's "Encoding" page: a key (field number and wire type),
-//! then a value. Of the wire types 0, 1, 2 and 5 are in use; 3 and 4 (groups) are not part of ONNX.
 
+use std::io::Cursor;
 use std::ops::Range;
 
 use candle_onnx::onnx::{
@@ -11,8 +9,9 @@ use candle_onnx::onnx::{
     StringStringEntryProto, TensorAnnotation, TensorProto, TensorShapeProto, TrainingInfoProto, TypeProto,
     ValueInfoProto, tensor_shape_proto::Dimension, type_proto,
 };
+use contract::onnx::protobuf::{Field, Message, Value};
 
-/// What decoded parts may take for a byte of the file. The empty attribute is the dearest part: two
+/// What decoded parts may take for a byte of the file. The empty attribute costs the most: two
 /// bytes that become some 1,200. A real file's have names and values: 20 to 40 for a byte are the most.
 ///
 /// A list has room for up to four times its parts, so decoding may take four times this.
@@ -48,7 +47,7 @@ enum Part {
 }
 
 impl Part {
-    /// Whether the field `number` is text, by the schema. That of [`Part::Leaf`] is all there is in them.
+    /// Whether the field `number` is text, by the schema. A [`Part::Leaf`] holds nothing else.
     fn is_text(self, number: u64) -> bool {
         match self {
             Part::Model => matches!(number, 2..=4 | 6),
@@ -109,89 +108,51 @@ impl Part {
 /// A sentence about the first thing that is wrong.
 pub fn check(bytes: &[u8]) -> Result<Vec<Range<usize>>, String> {
     let most = (MEMORY + MEMORY_PER_BYTE * bytes.len()).min(MOST_MEMORY);
-    let mut walk = Walk { bytes, position: 0, memory: 0, most, not_utf8: Vec::new() };
-    walk.part(Part::Model, bytes.len(), 0)?;
+    let mut walk = Walk { bytes, memory: 0, most, not_utf8: Vec::new() };
+    let mut source = Cursor::new(bytes);
+    let model = Message::new(&mut source).map_err(|error| error.to_string())?;
+    walk.part(Part::Model, model, 0)?;
     Ok(walk.not_utf8)
 }
 
 struct Walk<'a> {
     bytes: &'a [u8],
-    position: usize,
     memory: usize,
     most: usize,
     not_utf8: Vec<Range<usize>>,
 }
 
 impl Walk<'_> {
-    /// Walks the part that goes from here to `end`.
-    fn part(&mut self, part: Part, end: usize, depth: usize) -> Result<(), String> {
+    fn part(
+        &mut self,
+        part: Part,
+        mut message: Message<'_, Cursor<&[u8]>>,
+        depth: usize,
+    ) -> Result<(), String> {
         if depth > DEEPEST {
-            return Err(format!("at byte {} parts lie more than {DEEPEST} deep", self.position));
+            return Err(format!("at byte {} parts lie more than {DEEPEST} deep", message.position()));
         }
-        while self.position < end {
-            let start = self.position;
-            let key = self.varint(end)?;
-            let length = match key & 7 {
-                0 => {
-                    self.varint(end)?;
-                    0
-                }
-                1 => 8,
-                2 => self.varint(end)?,
-                5 => 4,
-                _ => return Err(format!("byte {start} starts no protobuf field")),
-            };
-            if key >> 3 == 0 {
-                return Err(format!("byte {start} starts no protobuf field"));
-            }
-            let left = end - self.position;
-            let inner = match usize::try_from(length) {
-                Ok(length) if length <= left => self.position + length,
-                _ => {
+        while let Some(Field { number, value, .. }) = message.next_field()? {
+            let Value::Bytes(length) = value else { continue };
+            if let Some((part, size)) = part.field(number) {
+                self.memory += size;
+                if self.memory > self.most {
                     return Err(format!(
-                        "at byte {start} a field of {length} bytes begins, but only {left} bytes follow: it \
-                         is cut short or damaged"
+                        "it has more parts than fit its {} bytes: it is damaged, or made to fill memory",
+                        self.bytes.len()
                     ));
                 }
-            };
-            match part.field(key >> 3) {
-                Some((part, size)) if key & 7 == 2 => {
-                    self.memory += size;
-                    if self.memory > self.most {
-                        return Err(format!(
-                            "it has more parts than fit its {} bytes: it is damaged, or made to fill memory",
-                            self.bytes.len()
-                        ));
-                    }
-                    self.part(part, inner, depth + 1)?;
-                }
-                _ => {
-                    let text = self.position..inner;
-                    let is_text = key & 7 == 2 && part.is_text(key >> 3);
-                    if is_text && std::str::from_utf8(&self.bytes[text.clone()]).is_err() {
-                        self.not_utf8.push(text);
-                    }
-                    self.position = inner;
-                }
+                self.part(part, message.nested(length)?, depth + 1)?;
+                continue;
+            }
+            let start = message.position() as usize;
+            message.skip(length)?;
+            let text = start..message.position() as usize;
+            if part.is_text(number) && std::str::from_utf8(&self.bytes[text.clone()]).is_err() {
+                self.not_utf8.push(text);
             }
         }
         Ok(())
-    }
-
-    fn varint(&mut self, end: usize) -> Result<u64, String> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            if self.position == end {
-                return Err(format!("it ends within a number at byte {end}: it is cut short or damaged"));
-            }
-            let byte = self.bytes[self.position];
-            self.position += 1;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(format!("byte {} is in no protobuf number", self.position))
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use contract::onnx::Dim;
+
 use super::{DELAY_US, Device, LABELS, MAX_BATCH, Settings};
-use crate::inspect::{Dim, Report, Value};
+use crate::inspect::{Report, Value};
 
 /// A server's configuration of one model; [`fmt::Display`] writes it in protobuf's text format.
 #[derive(Clone, Debug)]
@@ -34,7 +36,7 @@ impl Config {
     /// The configuration of a file.
     ///
     /// # Errors
-    /// A sentence, if the server can't serve it so.
+    /// A sentence, if the server can't serve it that way.
     pub fn new(report: &Report, settings: &Settings, classes: &[String]) -> Result<Config, String> {
         let values = || report.inputs.iter().chain(&report.outputs);
         let is_fixed = |value: &Value| match &value.dims {
@@ -70,7 +72,7 @@ impl Config {
                 .map(|dim| match dim {
                     Dim::Fixed(size @ 1..) => Ok(*size),
                     Dim::Fixed(size) => Err(format!("{value} has a size of {size}")),
-                    Dim::Symbol(_) | Dim::Unknown => Ok(-1),
+                    Dim::Symbol(_) | Dim::Any => Ok(-1),
                 })
                 .collect::<Result<_, _>>()?;
             Ok(Tensor {

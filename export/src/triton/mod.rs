@@ -62,7 +62,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A model of this name, and otherwise what suits most.
+    /// A model of this name, with defaults for everything else.
     pub fn new(name: impl Into<String>) -> Settings {
         Settings {
             name: name.into(),
@@ -75,7 +75,7 @@ impl Settings {
     }
 }
 
-/// What the server runs a model on.
+/// The devices that the server may run a model on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
@@ -146,7 +146,7 @@ pub fn write(bytes: &[u8], file: &Path, settings: &Settings, folder: &Path) -> R
     let created = prepare(folder, &target)?;
     let written = write_all(folder, &target, bytes, &config.to_string(), &classes);
     if written.is_err() && created {
-        // Only if it is empty, as it was.
+        // Removes it only if it is still empty.
         let _ = fs::remove_dir(folder);
     }
     written?;
@@ -210,7 +210,7 @@ fn write_all(folder: &Path, target: &Path, model: &[u8], config: &str, classes: 
     let io = |source| models::Error::Io { action: "write", path: target.to_path_buf(), source };
     let mut builder = tempfile::Builder::new();
     builder.prefix(files::PREFIX).suffix(files::SUFFIX);
-    // Left alone, a temporary folder is its owner's only, and the server is often someone else.
+    // By default only its owner may read a temporary folder, and the server often runs as another user.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     let made = builder.tempdir_in(folder);

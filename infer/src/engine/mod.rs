@@ -7,6 +7,9 @@ pub(crate) mod onnx_runtime;
 mod rten;
 mod weights;
 
+#[cfg(not(any(feature = "onnxruntime", feature = "rten")))]
+compile_error!("infer runs models in an engine: build it with the feature `onnxruntime`, `rten` or both");
+
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};

@@ -6,11 +6,11 @@ use models::judge::Judge;
 
 use super::shuffled;
 use crate::judge::Opinion;
-use crate::sources::{Images, LabelledImages};
+use crate::sources::LabelledImages;
 
 /// Pictures that are tried.
 const TRIED: usize = 1000;
-/// What the genuine MNIST is called, and nothing else, whichever part of it.
+/// The name of the genuine MNIST and of its parts, and of nothing else.
 const MNIST: &str = "mnist";
 
 /// Whether data of this name and digest are what the judge was trained on.
@@ -24,8 +24,8 @@ pub fn is_of_data(judge: &Judge, data: &LabelledImages) -> bool {
     is_of(judge, data.name(), None) || is_of(judge, data.name(), Some(&data.digest()))
 }
 
-/// The part of labels that a judge agrees with which is nearer to guessing than to what it does on
-/// pictures of its own kind.
+/// The share of labels on which a judge's agreement is halfway between guessing and its accuracy on pictures
+/// of its own kind; below it, the judge is as good as guessing.
 pub fn guessing(judge: &Judge) -> f64 {
     let own = judge.header.score.filter(|score| score.images > 0);
     let own = own.map_or(1., |score| 1. - score.errors as f64 / score.images as f64);
@@ -46,9 +46,7 @@ pub fn check(judge: &Judge, data: &LabelledImages) -> Result<()> {
         return Ok(());
     }
     let chosen: Vec<usize> = shuffled(data.len()).into_iter().take(TRIED).collect();
-    let images = data.images();
-    let pixels = chosen.iter().flat_map(|&i| images.image(i)).copied().collect();
-    let tried = Images::with_channels(images.channels(), images.height(), images.width(), pixels)?;
+    let tried = data.images().picked(&chosen)?;
     let labels: Vec<u8> = chosen.iter().map(|&i| data.labels()[i]).collect();
     let agreement = Opinion::of(judge, &tried)?.agreeing(&labels) as f64 / labels.len() as f64;
     if agreement < guessing(judge) {

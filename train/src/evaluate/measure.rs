@@ -13,7 +13,7 @@ use super::manifold::{self, Manifold};
 use super::report::{Compared, Figures};
 use super::{diversity, nearest, shuffled};
 use crate::judge::{self, Opinion};
-use crate::sources::{Images, LabelledImages};
+use crate::sources::LabelledImages;
 
 /// Nearest neighbours that are shown.
 const SHOWN: usize = 20;
@@ -126,10 +126,7 @@ fn points(opinion: &Opinion, n: usize) -> Result<Points> {
 
 /// Some of the pictures.
 fn pick(data: &LabelledImages, indices: &[usize]) -> Result<LabelledImages> {
-    let images = data.images();
-    let pixels = indices.iter().flat_map(|&i| images.image(i)).copied().collect();
-    let picked = Images::with_channels(images.channels(), images.height(), images.width(), pixels)
-        .context("too few training images to compare with")?;
+    let picked = data.images().picked(indices).context("too few training images to compare with")?;
     let labels = indices.iter().map(|&i| data.labels()[i]).collect();
     Ok(LabelledImages::with_class_names(picked, labels, data.class_names().to_vec(), data.name())?)
 }

@@ -17,7 +17,7 @@ use super::agreement::Agreement;
 use super::frechet::{Features, Moments};
 use super::{known, set, shuffled};
 use crate::judge::Opinion;
-use crate::sources::{Images, LabelledImages};
+use crate::sources::LabelledImages;
 
 /// Pictures drawn of each class.
 const COUNT: usize = 500;
@@ -82,10 +82,8 @@ impl Ongoing {
             );
         }
         known::check(&judge, data)?;
-        let images = data.images();
-        let chosen = shuffled(data.len());
-        let pixels = chosen.iter().take(REFERENCE).flat_map(|&i| images.image(i)).copied().collect();
-        let chosen = Images::with_channels(images.channels(), images.height(), images.width(), pixels)?;
+        let chosen: Vec<usize> = shuffled(data.len()).into_iter().take(REFERENCE).collect();
+        let chosen = data.images().picked(&chosen)?;
         let reference = Features::new(&Opinion::of(&judge, &chosen)?.features, FEATURES)?.moments(None);
         Ok(Ongoing { judge, reference, seed })
     }

@@ -134,17 +134,17 @@ fn fit(found: Found, judge: &Judge, path: &Path) -> Result<Set> {
 /// # Errors
 /// One sentence.
 pub fn check_size(images: &Images, judge: &Judge, name: &str) -> Result<()> {
-    let kind = |channels, width, height| {
+    let kind = |[channels, height, width]: [usize; 3]| {
         format!("{width}×{height} {}", if channels == 3 { "in colour" } else { "grey" })
     };
     let config = &judge.header.config;
-    let found = (images.channels(), images.width(), images.height());
-    let expected = (config.channels, config.width, config.height);
+    let found = images.shape();
+    let expected = [config.channels, config.height, config.width];
     if found != expected {
         bail!(
             "the images of {name} are {}, but the judge takes {}; give others, or another --judge",
-            kind(found.0, found.1, found.2),
-            kind(expected.0, expected.1, expected.2)
+            kind(found),
+            kind(expected)
         );
     }
     Ok(())
@@ -153,7 +153,7 @@ pub fn check_size(images: &Images, judge: &Judge, name: &str) -> Result<()> {
 /// Image i is of class i mod `classes`: equally many of each.
 ///
 /// # Errors
-/// If these are none, or too many.
+/// If there would be none, or too many.
 pub fn labels(count: usize, classes: usize) -> Result<Vec<u8>> {
     let total = count.checked_mul(classes).filter(|total| (1..=MOST).contains(total));
     let Some(total) = total else {
@@ -233,7 +233,7 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Fo
 /// Image i from the latents of stream i, as `infer` draws it.
 ///
 /// # Errors
-/// If pixels are no numbers; Candle's.
+/// If pixels are not finite; Candle's.
 pub fn draw(
     (generator, parameters): (&Network, &Parameters),
     architecture: &Architecture,

@@ -1,8 +1,8 @@
 //! A run's checkpoints: which there are, which one training goes on from, and which are kept.
 //!
 //! `checkpoints/00004688.safetensors` holds everything that training needs to go on after 4,688
-//! iterations. Runs of an older version have one `state.safetensors` in their place, which is taken
-//! for older than all others.
+//! iterations. Runs of an older version have one `state.safetensors` instead, which counts as the
+//! oldest.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub const FOLDER: &str = contract::run::CHECKPOINTS;
 const STATE: &str = "state.safetensors";
 const EXTENSION: &str = "safetensors";
 
-/// How many are kept unless `--keep` says otherwise: one to go on from, and one should it be damaged.
+/// How many are kept unless `--keep` says otherwise: one to go on from, and one in case it is damaged.
 pub const KEEP: usize = 2;
 
 /// A checkpoint on the disk.
@@ -46,7 +46,7 @@ pub fn files(run: &Path) -> Vec<PathBuf> {
     found(run).into_iter().map(|found| found.path).collect()
 }
 
-/// Makes something of the newest checkpoint that `make` can use; `None` if there is no checkpoint.
+/// What `make` makes of the newest checkpoint that it can use; `None` if there is no checkpoint.
 ///
 /// # Errors
 /// If there are checkpoints and none can be used, naming each; or if `make` fails for another reason

@@ -15,8 +15,8 @@
 //!   .edgegan-run            marks the folder: its pictures are no data
 //! ```
 //!
-//! A checkpoint is the moment that counts: what else tells of its iterations is on the disk before
-//! it, and what a stop leaves undone after it, [`Run::restore`] does.
+//! A checkpoint is written last: all other files about its iterations are on the disk before it. What a
+//! stop leaves undone after it, [`Run::restore`] does.
 
 //!
 //! | file | what it does |

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use contract::few;
+
 use super::error::DataError;
 use super::natural::natural_order;
 
@@ -16,6 +18,9 @@ pub(super) const MOST_CLASSES: usize = 256;
 
 /// Characters of a class's name.
 const LONGEST_NAME: usize = 100;
+
+/// How many of many a message names.
+const SHOWN: usize = 10;
 
 /// More bytes than any list of names takes.
 const LONGEST_LIST: u64 = 1 << 20;
@@ -38,7 +43,7 @@ pub(super) fn fault(name: &str) -> Option<String> {
 /// The names in a folder's [`CLASSES_FILE`], if it has one.
 ///
 /// # Errors
-/// [`DataError::At`] if it can't be read, or has a name that is none or comes twice.
+/// [`DataError::At`] if it can't be read, or has an unusable name or the same name twice.
 pub(super) fn listed(folder: &Path) -> Result<Option<Vec<String>>, DataError> {
     let path = folder.join(CLASSES_FILE);
     if !path.exists() {
@@ -47,7 +52,7 @@ pub(super) fn listed(folder: &Path) -> Result<Option<Vec<String>>, DataError> {
     let text = read_text(&path)?;
     let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
     let mut names = Vec::new();
-    // Empty lines at the end are nobody's class.
+    // Empty lines at the end don't name a class.
     for (number, name) in (1..).zip(text.trim_end().lines().map(str::trim)) {
         let wrong = |message: String| Err(DataError::at(&path, format!("line {number}: {message}")));
         if let Some(fault) = fault(name) {
@@ -115,7 +120,7 @@ pub(super) fn ordered(names: BTreeSet<String>, folder: &Path) -> Result<Vec<Stri
     if let Some(unknown) = listed.iter().find(|name| !names.contains(*name)) {
         return wrong(format!(
             "no picture is of the class {unknown:?}, which it lists; the pictures are of {}",
-            in_words(names.iter())
+            few(names.iter(), SHOWN)
         ));
     }
     match names.iter().find(|name| !listed.contains(name)) {
@@ -127,7 +132,7 @@ pub(super) fn ordered(names: BTreeSet<String>, folder: &Path) -> Result<Vec<Stri
 /// Classes known by numbers: each one's number and name, in order.
 ///
 /// The names are those of [`CLASSES_FILE`], else those of `mapping`, else the numbers. Numbers that no
-/// picture has are no classes, unless a name is given for them.
+/// picture has don't become classes, unless a name is given for them.
 ///
 /// # Errors
 /// If there are more or fewer names than classes.
@@ -151,7 +156,7 @@ pub(super) fn numbered(
                 "it names {} classes, but the labels are of {}: {}; give one name a line for each",
                 names.len(),
                 numbers.len(),
-                in_words(numbers.iter())
+                few(numbers.iter(), SHOWN)
             ),
         ));
     }
@@ -159,14 +164,6 @@ pub(super) fn numbered(
         Some(mapping) => Ok(mapping.into_iter().collect()),
         None => Ok(numbers.iter().map(|number| (*number, number.to_string())).collect()),
     }
-}
-
-/// The first few of many.
-fn in_words(items: impl ExactSizeIterator<Item = impl ToString>) -> String {
-    const SHOWN: usize = 10;
-    let more = items.len() > SHOWN;
-    let shown: Vec<_> = items.take(SHOWN).map(|item| item.to_string()).collect();
-    if more { format!("{}, …", shown.join(", ")) } else { shown.join(", ") }
 }
 
 #[cfg(test)]

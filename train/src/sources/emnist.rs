@@ -14,10 +14,10 @@ use contract::files::folder_of;
 use super::Split;
 use super::classes::{self, read_text};
 use super::error::DataError;
-use super::idx_folder::{self, dotted};
+use super::idx_folder;
 use super::labelled::LabelledImages;
 use super::size::Size;
-use super::source::{Layout, Loaded, Progress};
+use super::source::{Layout, Loaded, OnProgress};
 
 const PREFIX: &str = "emnist-";
 
@@ -37,7 +37,7 @@ impl Layout for Emnist {
         path: &Path,
         split: Split,
         _: Option<Size>,
-        _: &mut dyn FnMut(Progress<'_>),
+        _: OnProgress<'_>,
     ) -> Result<Loaded, DataError> {
         let named = named_set(path).filter(|_| !path.is_dir());
         let (folder, set) = match named {
@@ -100,22 +100,13 @@ fn load(folder: &Path, set: &str, split: Split) -> Result<LabelledImages, DataEr
     let read = |half: &str| -> Result<LabelledImages, DataError> {
         let path = |kind: &str| {
             let name = name(half, kind);
-            idx_folder::find(folder, &name).ok_or_else(|| {
-                let dotted = dotted(&name);
-                DataError::at(
-                    folder,
-                    format!("has no {name} (nor {name}.gz, {dotted} or {dotted}.gz); put it there"),
-                )
-            })
+            idx_folder::find(folder, &name).ok_or_else(|| DataError::at(folder, idx_folder::missing(&name)))
         };
         Ok(idx_folder::read_half(&[path("images-idx3")?, path("labels-idx1")?])?)
     };
-    let data = match split {
-        Split::Train => read("train")?,
-        Split::Test => read("test")?,
-        Split::All => read("train")?.followed_by(&read("test")?)?,
-    };
-    let [train, test] = ["train", "test"].map(|half| name(half, "labels-idx1"));
+    let halves = ["train", "test"];
+    let data = split.read(halves, read)?;
+    let [train, test] = halves.map(|half| name(half, "labels-idx1"));
     let numbers = idx_folder::numbers(folder, [&train, &test])?;
     let mapping = mapping(&folder.join(format!("{PREFIX}{set}-mapping.txt")), &numbers)?;
     let classes = classes::numbered(&numbers, mapping, folder)?;

@@ -2,32 +2,23 @@
 
 use std::path::PathBuf;
 
-use contract::dataset::{PixelCount, idx};
+use contract::dataset;
 use thiserror::Error;
 
-use super::mnist::MnistError;
 use super::pictures::KINDS;
-use super::size::Size;
 
 /// What can be wrong with the data that `--data` names.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// Something about MNIST, or about IDX files named like its.
+    /// An IDX file is malformed, or pixels do not make up whole pictures.
     #[error(transparent)]
-    Mnist(#[from] MnistError),
+    Malformed(#[from] dataset::Error),
 
-    /// An IDX file is malformed.
-    #[error(transparent)]
-    Idx(#[from] idx::Error),
-
-    /// Pixels given in memory do not make up whole pictures.
-    #[error(transparent)]
-    Pixels(#[from] PixelCount),
-
-    /// Pictures and labels, or two sets, do not belong together; a sentence.
+    /// Pictures are missing or too large, are not what they are called, or do not belong to labels or other
+    /// pictures; a sentence.
     #[error("{0}")]
-    Mismatch(String),
+    Unusable(String),
 
     /// A folder can't be read or holds something else than was expected; or a file is wrong that says which
     /// pictures there are, or what their classes are called: `labels.csv`, `classes.txt`, EMNIST's mapping.
@@ -46,36 +37,6 @@ pub enum DataError {
         path: PathBuf,
         /// The decoder's words.
         message: String,
-    },
-
-    /// A picture has more pixels than any network here can draw.
-    #[error(
-        "the picture {} has {size} pixels, more than the networks can learn; have all pictures \
-         resized with --size, such as --size {}",
-        path.display(), size.suggestion()
-    )]
-    Large {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        size: Size,
-    },
-
-    /// Two pictures differ in size.
-    #[error(
-        "the pictures differ in size: {} is {first_size} but {} is {second_size}; have all of them \
-         resized with --size, such as --size {}",
-        first.display(), second.display(), first_size.suggestion()
-    )]
-    Sizes {
-        /// The first picture.
-        first: PathBuf,
-        /// Its size.
-        first_size: Size,
-        /// The first one after it that differs.
-        second: PathBuf,
-        /// Its size.
-        second_size: Size,
     },
 }
 

@@ -11,8 +11,14 @@ use super::labelled::LabelledImages;
 /// Labels are any byte until the classes are known.
 const ANY_LABEL: usize = 256;
 
+/// What is said of a folder that lacks a file under all of its names.
+pub(super) fn missing(name: &str) -> String {
+    let dotted = dotted(name);
+    format!("has no {name} (nor {name}.gz, {dotted} or {dotted}.gz); put it there")
+}
+
 /// The other spelling of a name, with a dot: `train-images.idx3-ubyte`.
-pub(super) fn dotted(name: &str) -> String {
+fn dotted(name: &str) -> String {
     name.replace("-idx", ".idx")
 }
 

@@ -79,10 +79,10 @@ impl LabelledImages {
     /// This set followed by `other`, under this set's name.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] if their pictures differ in size, only one is in colour, or only one of them
+    /// [`DataError::Unusable`] if their pictures differ in size, only one is in colour, or only one of them
     /// has labels.
     pub fn followed_by(mut self, other: &LabelledImages) -> Result<Self, DataError> {
-        let mismatch = |message: String| Err(DataError::Mismatch(message));
+        let mismatch = |message: String| Err(DataError::Unusable(message));
         // The name of the set of which it is true, before the other's.
         let names = |first: bool| match first {
             true => [&self.name, &other.name],
@@ -125,7 +125,7 @@ impl LabelledImages {
     /// its place there becomes its label.
     ///
     /// # Errors
-    /// [`DataError::Mismatch`] if a label is none of them.
+    /// [`DataError::Unusable`] if a label is none of them.
     pub(super) fn relabelled(mut self, classes: Vec<(u8, String)>) -> Result<Self, DataError> {
         let mut place = [None; 256];
         for (index, (label, _)) in classes.iter().enumerate() {
@@ -160,10 +160,8 @@ impl LabelledImages {
     /// A hash, fed with the uncompressed IDX file that holds these pictures. Coloured ones have one dimension
     /// more, and lie there plane by plane.
     fn hash_images(&self, hash: Sha256) -> Sha256 {
-        let [channels, height, width] =
-            [self.images.channels(), self.images.height(), self.images.width()].map(|size| size as u32);
-        let dims = [channels, height, width];
-        let dims = if channels == 1 { &dims[1..] } else { &dims };
+        let shape = self.images.shape().map(|size| size as u32);
+        let dims = if self.images.channels() == 1 { &shape[1..] } else { &shape };
         hash.chain_update(header(self.len() as u32, dims)).chain_update(self.images.pixels())
     }
 
@@ -233,7 +231,7 @@ fn check(
 ) -> Result<(), DataError> {
     let (image_count, label_count) = (images.count(), labels.len());
     if image_count != label_count {
-        return Err(DataError::Mismatch(format!(
+        return Err(DataError::Unusable(format!(
             "{images_name} holds {image_count} images but {labels_name} holds {label_count} labels; give the two \
              files that belong together"
         )));
@@ -246,7 +244,7 @@ fn check(
 
 /// Label `index` names a class that isn't there.
 fn no_class(labels: &str, index: usize, label: u8, classes: usize) -> DataError {
-    DataError::Mismatch(format!(
+    DataError::Unusable(format!(
         "label {index} of {labels} is {label}, but every label must be below {classes}, the number of classes; \
          give labels of {classes} classes"
     ))

@@ -3,19 +3,18 @@
 mod download;
 mod files;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use self::files::{Files, MNIST, MnistFile};
 use super::error::DataError;
 use super::labelled::LabelledImages;
 use super::size::Size;
-use super::source::{self, Layout, Loaded};
+use super::source::{self, Layout, Loaded, OnProgress};
 use super::{classes, idx_folder, name};
 
 /// Digits.
@@ -50,6 +49,19 @@ impl Split {
             Split::All => "all",
         }
     }
+
+    /// Reads the part, of which the training and the test half are each read by `read`.
+    pub(super) fn read<H>(
+        self,
+        [train, test]: [H; 2],
+        mut read: impl FnMut(H) -> Result<LabelledImages, DataError>,
+    ) -> Result<LabelledImages, DataError> {
+        match self {
+            Split::Train => read(train),
+            Split::Test => read(test),
+            Split::All => read(train)?.followed_by(&read(test)?),
+        }
+    }
 }
 
 /// How far a download is.
@@ -63,78 +75,6 @@ pub struct Progress<'a> {
     pub total: u64,
 }
 
-/// Why there is no MNIST.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum MnistError {
-    /// The given folder lacks a file.
-    #[error(
-        "{} has no {name} (nor {name}.gz, {dotted} or {dotted}.gz); put it there{}",
-        folder.display(),
-        if *is_colour { "" } else { ", or leave out --data to have MNIST fetched" }
-    )]
-    Missing {
-        /// The folder.
-        folder: PathBuf,
-        /// The file's usual name.
-        name: String,
-        /// Its other spelling.
-        dotted: String,
-        /// Whether the folder's pictures are in colour, which MNIST's aren't.
-        is_colour: bool,
-    },
-
-    /// A file in the default folder isn't MNIST's.
-    #[error(transparent)]
-    NotGenuine(#[from] NotGenuine),
-
-    /// No mirror could be reached, or none gave the genuine files.
-    #[error(
-        "MNIST is not in {} and could not be downloaded ({failures}); run `make setup`, or put \
-         {names} there, plain or as .gz, or give a folder that has them with --data",
-        folder.display()
-    )]
-    Unreachable {
-        /// The default folder.
-        folder: PathBuf,
-        /// What went wrong at each mirror.
-        failures: String,
-        /// The files that are missing.
-        names: String,
-    },
-
-    /// The default folder can't be written.
-    #[error(
-        "cannot keep MNIST in {}: {source}; run in a folder you can write to, or give a folder \
-         that has MNIST with --data",
-        folder.display()
-    )]
-    Write {
-        /// The folder.
-        folder: PathBuf,
-        /// Why.
-        source: models::Error,
-    },
-}
-
-/// A file that should be one of MNIST's but isn't.
-#[derive(Debug, Error)]
-#[error(
-    "{} is not the genuine {name}: its uncompressed SHA-256 is {found}, not {expected}; move it \
-     away to have it fetched again, or give your own data with --data",
-    path.display()
-)]
-pub struct NotGenuine {
-    /// The file.
-    pub path: PathBuf,
-    /// Which of MNIST's files it should be.
-    pub name: &'static str,
-    /// Its SHA-256.
-    pub found: String,
-    /// The genuine file's.
-    pub expected: &'static str,
-}
-
 /// Loads a part of MNIST from [`DEFAULT_FOLDER`]. What is missing there is downloaded first: from `mirror`, or
 /// from the public ones in turn.
 ///
@@ -145,7 +85,7 @@ pub struct NotGenuine {
 pub(super) fn fetched(
     mirror: Option<&str>,
     split: Split,
-    progress: &mut dyn FnMut(source::Progress<'_>),
+    progress: OnProgress<'_>,
 ) -> Result<Loaded, DataError> {
     let mirrors = mirror.map_or(MIRRORS.to_vec(), |mirror| vec![mirror]);
     let progress = &mut |download: Progress<'_>| progress(source::Progress::Download(download));
@@ -160,7 +100,7 @@ pub(super) struct Mnist;
 
 impl Layout for Mnist {
     fn is_at(&self, folder: &Path) -> bool {
-        MNIST.of(Split::All).iter().any(|file| file.find(folder).is_some())
+        MNIST.of(Split::All).iter().any(|file| idx_folder::find(folder, file.name).is_some())
     }
 
     fn load(
@@ -168,7 +108,7 @@ impl Layout for Mnist {
         folder: &Path,
         split: Split,
         _: Option<Size>,
-        _: &mut dyn FnMut(source::Progress<'_>),
+        _: OnProgress<'_>,
     ) -> Result<Loaded, DataError> {
         Ok(Loaded { data: load_given(folder, &MNIST, split)?, notes: Vec::new() })
     }
@@ -197,45 +137,37 @@ fn load_fetched(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<LabelledImages, DataError> {
     let mut missing = files.of(split);
-    missing.retain(|file| file.find(folder).is_none());
+    missing.retain(|file| idx_folder::find(folder, file.name).is_none());
     download::fetch(folder, missing, mirrors, progress)?;
     match read(folder, files, split)? {
         (set, None) => {
             let digits = (0..CLASSES).map(|digit| (digit, digit.to_string())).collect();
             Ok(set.relabelled(digits)?.renamed("mnist"))
         }
-        (_, Some(wrong)) => Err(MnistError::from(wrong).into()),
+        (_, Some(wrong)) => Err(DataError::Unusable(wrong)),
     }
 }
 
-/// Reads a part, and says which file of it, if any, isn't MNIST's own.
-fn read(
-    folder: &Path,
-    files: &Files,
-    split: Split,
-) -> Result<(LabelledImages, Option<NotGenuine>), DataError> {
-    match split {
-        Split::Train => read_half(folder, &files.train),
-        Split::Test => read_half(folder, &files.test),
-        Split::All => {
-            let (train, wrong_train) = read_half(folder, &files.train)?;
-            let (test, wrong_test) = read_half(folder, &files.test)?;
-            Ok((train.followed_by(&test)?, wrong_train.or(wrong_test)))
-        }
-    }
+/// Reads a part, and says in a sentence which file of it, if any, isn't MNIST's own.
+fn read(folder: &Path, files: &Files, split: Split) -> Result<(LabelledImages, Option<String>), DataError> {
+    let mut first_wrong = None;
+    let set = split.read([&files.train, &files.test], |half| {
+        let (set, wrong) = read_half(folder, half)?;
+        first_wrong = first_wrong.take().or(wrong);
+        Ok(set)
+    })?;
+    Ok((set, first_wrong))
 }
 
 /// Reads an images file and its labels file.
-fn read_half(
-    folder: &Path,
-    half: &[MnistFile; 2],
-) -> Result<(LabelledImages, Option<NotGenuine>), DataError> {
+fn read_half(folder: &Path, half: &[MnistFile; 2]) -> Result<(LabelledImages, Option<String>), DataError> {
     let find = |file: MnistFile| {
-        file.find(folder).ok_or_else(|| {
+        idx_folder::find(folder, file.name).ok_or_else(|| {
             let is_colour = idx_folder::is_colour(folder, [MNIST.train[0].name, MNIST.test[0].name]);
             let name = if is_colour { idx_folder::in_colour(file.name) } else { file.name.to_owned() };
-            let dotted = idx_folder::dotted(&name);
-            MnistError::Missing { folder: folder.to_owned(), name, dotted, is_colour }
+            let advice = if is_colour { "" } else { ", or leave out --data to have MNIST fetched" };
+            let (folder, missing) = (folder.display(), idx_folder::missing(&name));
+            DataError::Unusable(format!("{folder} {missing}{advice}"))
         })
     };
     let paths = [find(half[0])?, find(half[1])?];
@@ -245,6 +177,13 @@ fn read_half(
         .zip(paths)
         .zip(set.file_digests())
         .find(|((file, _), found)| found != file.sha256)
-        .map(|((file, path), found)| NotGenuine { path, name: file.name, found, expected: file.sha256 });
+        .map(|((file, path), found)| {
+            let MnistFile { name, sha256, .. } = file;
+            let path = path.display();
+            format!(
+                "{path} is not the genuine {name}: its uncompressed SHA-256 is {found}, not {sha256}; move it away \
+                 to have it fetched again, or give your own data with --data"
+            )
+        });
     Ok((set, wrong))
 }

@@ -30,6 +30,6 @@ pub mod unlabelled;
 pub use contract::dataset::Images;
 pub use error::DataError;
 pub use labelled::LabelledImages;
-pub use mnist::{MnistError, Split};
+pub use mnist::Split;
 pub use size::Size;
 pub use source::{Loaded, Progress, Source, is_there, load};

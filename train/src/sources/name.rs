@@ -2,17 +2,14 @@
 
 use std::path::Path;
 
-/// Characters of a name: it becomes part of folders' names.
-const LONGEST: usize = 60;
+use contract::files::file_name;
 
 /// A dataset's name, from its folder's: letters, digits, `-`, `_` and `.`, anything else a `-`. What
-/// isn't MNIST isn't called so, whatever its folder is.
+/// isn't MNIST is never called `mnist`, even if its folder is.
 pub(super) fn of_folder(folder: &Path) -> String {
     let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let kept = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let name: String = name.chars().map(kept).take(LONGEST).collect();
-    match name.trim_matches(['.', '-']) {
+    match file_name(&name, |c| c.is_alphanumeric() || "-_.".contains(c)).trim_matches(['.', '-']) {
         "" => "unnamed".to_owned(),
         name if name.eq_ignore_ascii_case("mnist") => "mnist-like".to_owned(),
         name => name.to_owned(),

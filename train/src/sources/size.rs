@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use contract::dataset::{Images, PixelCount};
+use contract::dataset::{Error, Images};
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma};
 use serde::{Deserialize, Serialize};
@@ -41,9 +41,9 @@ impl Size {
 /// All pictures stretched to `size`.
 ///
 /// # Errors
-/// [`PixelCount`] if `size` is of no picture.
-pub(super) fn resized(images: Images, size: Size) -> Result<Images, PixelCount> {
-    let (channels, height, width) = (images.channels(), images.height(), images.width());
+/// [`Error::Refused`] if `size` is of no picture.
+pub(super) fn resized(images: Images, size: Size) -> Result<Images, Error> {
+    let [channels, height, width] = images.shape();
     if (height, width) == (size.height, size.width) {
         return Ok(images);
     }

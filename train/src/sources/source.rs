@@ -1,4 +1,4 @@
-//! Which data to learn from: MNIST, or whatever lies in a folder.
+//! Which data to learn from: MNIST, or what a folder holds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(super) trait Layout: Sync {
         path: &Path,
         split: Split,
         size: Option<Size>,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: OnProgress<'_>,
     ) -> Result<Loaded, DataError>;
 }
 
@@ -64,12 +64,15 @@ pub enum Progress<'a> {
     Download(mnist::Progress<'a>),
     /// Pictures are decoded.
     Decode {
-        /// So many are done.
+        /// How many are done.
         done: usize,
-        /// Of so many.
+        /// In all.
         total: usize,
     },
 }
+
+/// Is called as loading goes on.
+pub type OnProgress<'a> = &'a mut dyn FnMut(Progress<'_>);
 
 /// Data, and what a user should know about them.
 #[derive(Debug)]
@@ -86,11 +89,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// [`DataError`] says what is wrong and what to do.
-pub fn load(
-    source: &Source,
-    split: Split,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Loaded, DataError> {
+pub fn load(source: &Source, split: Split, progress: OnProgress<'_>) -> Result<Loaded, DataError> {
     let Loaded { data, mut notes } = match &source.path {
         None => mnist::fetched(source.mirror.as_deref(), split, progress)?,
         Some(path) => given(path, split, source.size, progress)?,
@@ -117,7 +116,7 @@ fn given(
     path: &Path,
     split: Split,
     size: Option<Size>,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: OnProgress<'_>,
 ) -> Result<Loaded, DataError> {
     let is_run = run::is_run(path);
     if let Some(layout) = LAYOUTS.iter().find(|layout| !is_run && layout.is_at(path)) {

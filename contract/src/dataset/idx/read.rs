@@ -2,7 +2,6 @@
 //! `train-images-idx4-ubyte`. Whether a file is compressed is seen from its first bytes, not from its name.
 
 use std::{
-    fmt,
     fs::File,
     io::{self, BufReader, Cursor, Read, Seek},
     path::Path,
@@ -19,53 +18,28 @@ use crate::dataset::{
 const DEFLATE_LIMIT: u64 = 1032;
 
 /// What an IDX file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Pictures: three dimensions.
-    Images,
-    /// Pictures in colour: four dimensions.
-    ColourImages,
-    /// Class numbers: one dimension.
-    Labels,
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    dimensions: usize,
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Images | Kind::ColourImages => "images",
-            Kind::Labels => "labels",
-        })
-    }
-}
+const LABELS: Kind = Kind { name: "labels", dimensions: 1 };
 
 impl Kind {
     /// What a file of pictures is called to hold.
-    fn of_images(path: &Path) -> Kind {
-        match is_colour(path) {
-            true => Kind::ColourImages,
-            false => Kind::Images,
-        }
-    }
-
-    fn magic(self) -> u32 {
-        magic(self.dimensions())
-    }
-
-    fn dimensions(self) -> usize {
-        match self {
-            Kind::Images => 3,
-            Kind::ColourImages => 4,
-            Kind::Labels => 1,
-        }
+    fn of_images(path: &Path) -> Self {
+        Self { name: "images", dimensions: if is_colour(path) { 4 } else { 3 } }
     }
 
     fn shape(self, sizes: &[u32]) -> String {
+        let name = self.name;
         match sizes {
-            [count, height, width] => format!("{count} {self} of {height}×{width}"),
+            [count, height, width] => format!("{count} {name} of {height}×{width}"),
             [count, height, width, channels] => {
-                format!("{count} {self} of {height}×{width} in {channels} channels")
+                format!("{count} {name} of {height}×{width} in {channels} channels")
             }
-            _ => format!("{} {self}", sizes[0]),
+            _ => format!("{} {name}", sizes[0]),
         }
     }
 }
@@ -78,18 +52,18 @@ pub fn is_colour(path: &Path) -> bool {
 /// Reads an IDX images file, plain or gzip; in colour if it is called so.
 ///
 /// # Errors
-/// If the file can't be read, isn't such a file, or is shorter or longer than its header says.
+/// [`Error::Refused`] if the file can't be read, isn't such a file, or is shorter or longer than its header
+/// says.
 pub fn read_images(path: &Path) -> Result<Images, Error> {
-    let (sizes, pixels) = read(path, Kind::of_images(path))?;
-    images(&sizes, pixels, path)
+    images(read(path, Kind::of_images(path))?, path)
 }
 
 /// Reads an IDX labels file, plain or gzip.
 ///
 /// # Errors
-/// If the file can't be read, isn't an IDX labels file, or is shorter or longer than its header says.
+/// As [`read_images`].
 pub fn read_labels(path: &Path) -> Result<Vec<u8>, Error> {
-    read(path, Kind::Labels).map(|(_, labels)| labels)
+    read(path, LABELS).map(|(_, labels)| labels)
 }
 
 /// Takes pictures from the bytes of an IDX file, plain or gzip; `path` is what errors call it.
@@ -97,33 +71,39 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// As [`read_images`].
 pub fn images_from_bytes(bytes: &[u8], path: &Path) -> Result<Images, Error> {
-    let (sizes, pixels) = decode(Cursor::new(bytes), bytes.len() as u64, path, Kind::of_images(path))?;
-    images(&sizes, pixels, path)
+    images(decode(Cursor::new(bytes), bytes.len() as u64, path, Kind::of_images(path))?, path)
 }
 
 /// Pictures of a file's sizes: (N, H, W), or (N, H, W, C).
-fn images(sizes: &[u32], pixels: Vec<u8>, path: &Path) -> Result<Images, Error> {
+fn images((sizes, pixels): (Vec<u32>, Vec<u8>), path: &Path) -> Result<Images, Error> {
     let [height, width] = [sizes[1], sizes[2]].map(|size| size as usize);
     match sizes.get(3) {
-        None | Some(1) => Ok(Images::new(height, width, pixels)?),
-        Some(3) => Ok(Images::interleaved(3, height, width, &pixels)?),
-        Some(&found) => Err(Error::Channels { path: path.to_owned(), found }),
+        None | Some(1) => Images::new(height, width, pixels),
+        Some(3) => Images::interleaved(3, height, width, &pixels),
+        Some(found) => Err(Error::Refused(format!(
+            "{} holds pictures of {found} channels; 1 (grey) or 3 (red, green, blue) were expected",
+            path.display()
+        ))),
     }
 }
 
 /// Takes labels from the bytes of an IDX file, plain or gzip; `path` is what errors call it.
 ///
 /// # Errors
-/// As [`read_labels`].
+/// As [`read_images`].
 pub fn labels_from_bytes(bytes: &[u8], path: &Path) -> Result<Vec<u8>, Error> {
-    decode(Cursor::new(bytes), bytes.len() as u64, path, Kind::Labels).map(|(_, labels)| labels)
+    decode(Cursor::new(bytes), bytes.len() as u64, path, LABELS).map(|(_, labels)| labels)
 }
 
 fn read(path: &Path, kind: Kind) -> Result<(Vec<u32>, Vec<u8>), Error> {
-    let unreadable = |source| Error::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let file_length = file.metadata().map_err(unreadable)?.len();
+    let file = File::open(path).map_err(unreadable(path))?;
+    let file_length = file.metadata().map_err(unreadable(path))?.len();
     decode(file, file_length, path, kind)
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.display();
+    move |error| Error::Refused(format!("cannot read {path}: {error}; check the path and its permissions"))
 }
 
 /// A file's sizes and what follows its header. Never allocates for a length that only the header
@@ -134,91 +114,85 @@ fn decode(
     path: &Path,
     kind: Kind,
 ) -> Result<(Vec<u32>, Vec<u8>), Error> {
-    let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut start = Vec::new();
-    file.by_ref().take(2).read_to_end(&mut start).map_err(unreadable)?;
-    file.rewind().map_err(unreadable)?;
-    if start == gzip::MAGIC {
-        let damaged = |source| Error::Gzip { path: path.to_owned(), source };
-        let mut data = Gzip::new(BufReader::new(file));
-        let sizes = read_header(&mut data, path, kind, damaged)?;
-        let most = file_length.saturating_mul(DEFLATE_LIMIT);
-        if expected_length(&sizes) > u128::from(most) {
-            return Err(wrong_length(path, kind, &sizes, format!("at most {most}")));
+    file.by_ref().take(2).read_to_end(&mut start).map_err(unreadable(path))?;
+    file.rewind().map_err(unreadable(path))?;
+    let is_gzip = start == gzip::MAGIC;
+    let mut data: Box<dyn Read> = match is_gzip {
+        true => Box::new(Gzip::new(BufReader::new(file))),
+        false => Box::new(file),
+    };
+    let name = path.display();
+    let failed = |error: io::Error| match is_gzip {
+        true => Error::Refused(format!("{name} is a damaged gzip file ({error}); fetch it again")),
+        false => unreadable(path)(error),
+    };
+
+    let header_length = 4 * (1 + kind.dimensions);
+    let mut header = Vec::with_capacity(header_length);
+    data.by_ref().take(header_length as u64).read_to_end(&mut header).map_err(failed)?;
+    let sizes = sizes(&header, kind).map_err(|found| Error::Refused(format!("{name} {found}")))?;
+
+    // Four sizes below 2³² multiply to less than 2¹²⁸.
+    let expected: u128 = sizes.iter().map(|&size| u128::from(size)).product();
+    let wrong_length = |found: String| {
+        let shape = kind.shape(&sizes);
+        Err(Error::Refused(format!(
+            "{name} holds {found} bytes after its header, but {shape} take {expected}; it is cut off or not \
+             whole, so fetch it again"
+        )))
+    };
+    // What is compressed grows with what really comes out of it.
+    let mut body = Vec::new();
+    match is_gzip {
+        true => {
+            let most = file_length.saturating_mul(DEFLATE_LIMIT);
+            if expected > u128::from(most) {
+                return wrong_length(format!("at most {most}"));
+            }
         }
-        // Grows with what really comes out of the file.
-        let body = read_body(&mut data, path, kind, &sizes, Vec::new(), damaged)?;
-        Ok((sizes, body))
-    } else {
-        let sizes = read_header(&mut file, path, kind, unreadable)?;
-        let header_length = 4 * (1 + kind.dimensions()) as u64;
-        let found = file_length.saturating_sub(header_length);
-        if expected_length(&sizes) != u128::from(found) {
-            return Err(wrong_length(path, kind, &sizes, found.to_string()));
+        false => {
+            let found = file_length.saturating_sub(header_length as u64);
+            if expected != u128::from(found) {
+                return wrong_length(found.to_string());
+            }
+            body.reserve_exact(found as usize);
         }
-        let body = Vec::with_capacity(found as usize);
-        let body = read_body(&mut file, path, kind, &sizes, body, unreadable)?;
-        Ok((sizes, body))
     }
-}
-
-/// Reads and checks the header; returns the size of each dimension.
-fn read_header(
-    data: &mut impl Read,
-    path: &Path,
-    kind: Kind,
-    failed: impl Fn(io::Error) -> Error,
-) -> Result<Vec<u32>, Error> {
-    let length = 4 * (1 + kind.dimensions());
-    let mut header = Vec::with_capacity(length);
-    data.take(length as u64).read_to_end(&mut header).map_err(failed)?;
-    let words: Vec<u32> = header.as_chunks().0.iter().map(|&bytes| u32::from_be_bytes(bytes)).collect();
-
-    // The magic number first: a labels file in the place of an images file may be short, too.
-    if let Some(&found) = words.first()
-        && found != kind.magic()
-    {
-        return Err(Error::Magic { path: path.to_owned(), kind, found, expected: kind.magic() });
-    }
-    if header.len() < length {
-        let (found, expected) = (header.len(), length);
-        return Err(Error::Header { path: path.to_owned(), kind, found, expected });
-    }
-    let sizes = words[1..].to_vec();
-    if sizes.contains(&0) {
-        return Err(Error::Empty { path: path.to_owned(), kind, shape: kind.shape(&sizes) });
-    }
-    Ok(sizes)
-}
-
-/// Reads what follows the header into `body`, and makes sure that the data ends there.
-fn read_body(
-    data: &mut impl Read,
-    path: &Path,
-    kind: Kind,
-    sizes: &[u32],
-    mut body: Vec<u8>,
-    failed: impl Fn(io::Error) -> Error + Copy,
-) -> Result<Vec<u8>, Error> {
-    let expected = expected_length(sizes);
-    let bound = u64::try_from(expected).unwrap_or(u64::MAX);
-    data.take(bound).read_to_end(&mut body).map_err(failed)?;
+    data.by_ref().take(expected as u64).read_to_end(&mut body).map_err(failed)?;
     if (body.len() as u128) < expected {
-        return Err(wrong_length(path, kind, sizes, body.len().to_string()));
+        return wrong_length(body.len().to_string());
     }
     // Reading on past the last byte also has gzip check its checksum.
     if data.read(&mut [0]).map_err(failed)? > 0 {
-        return Err(wrong_length(path, kind, sizes, format!("at least {}", expected + 1)));
+        return wrong_length(format!("at least {}", expected + 1));
     }
-    Ok(body)
+    Ok((sizes, body))
 }
 
-/// Four sizes below 2³² multiply to less than 2¹²⁸.
-fn expected_length(sizes: &[u32]) -> u128 {
-    sizes.iter().map(|&size| u128::from(size)).product()
-}
-
-fn wrong_length(path: &Path, kind: Kind, sizes: &[u32], found: String) -> Error {
-    let (shape, expected) = (kind.shape(sizes), expected_length(sizes));
-    Error::Length { path: path.to_owned(), shape, found, expected }
+/// The size of each dimension, as a header says; else what is wrong with it.
+fn sizes(header: &[u8], kind: Kind) -> Result<Vec<u32>, String> {
+    let (name, expected, length) = (kind.name, magic(kind.dimensions), 4 * (1 + kind.dimensions));
+    let words: Vec<u32> = header.as_chunks().0.iter().map(|&bytes| u32::from_be_bytes(bytes)).collect();
+    // The magic number first: a labels file in the place of an images file may be short, too.
+    if let Some(found) = words.first().filter(|found| **found != expected) {
+        return Err(format!(
+            "starts with the magic number {found}, but an IDX {name} file starts with {expected}; check that \
+             this is the {name} file"
+        ));
+    }
+    if header.len() < length {
+        let found = header.len();
+        return Err(format!(
+            "ends after {found} bytes, within the {length}-byte header of an IDX {name} file; fetch it again"
+        ));
+    }
+    let sizes = words[1..].to_vec();
+    match sizes.contains(&0) {
+        true => Err(format!(
+            "holds no {name}: its header says {}; a file with at least one is needed",
+            kind.shape(&sizes)
+        )),
+        false => Ok(sizes),
+    }
 }

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use super::{Error, read_images, read_labels};
+use super::{Error, images_from_bytes, labels_from_bytes, read_images, read_labels};
 
 /// An IDX file, written independently of the reader.
 fn idx(words: &[u32], body: &[u8]) -> Vec<u8> {
@@ -39,23 +39,19 @@ impl Folder {
     }
 }
 
-/// Both readers' messages, with the folder's path taken out of them.
+/// An error's message, with the folder's path taken out of it.
 fn message(path: &Path, error: &Error) -> String {
     error.to_string().replace(&format!("{}/", path.parent().unwrap().display()), "")
 }
 
 #[track_caller]
 fn assert_images_error(data: &[u8], expected: &str) {
-    let folder = Folder::new();
-    let path = folder.write("images", data);
-    assert_eq!(message(&path, &read_images(&path).unwrap_err()), expected);
+    assert_eq!(images_from_bytes(data, Path::new("images")).unwrap_err().to_string(), expected);
 }
 
 #[track_caller]
 fn assert_labels_error(data: &[u8], expected: &str) {
-    let folder = Folder::new();
-    let path = folder.write("labels", data);
-    assert_eq!(message(&path, &read_labels(&path).unwrap_err()), expected);
+    assert_eq!(labels_from_bytes(data, Path::new("labels")).unwrap_err().to_string(), expected);
 }
 
 #[test]

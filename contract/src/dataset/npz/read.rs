@@ -16,8 +16,10 @@ use std::{
 use zip::ZipArchive;
 
 use super::{IMAGES, LABELS, MAGIC, file_name};
-use crate::{PixelRange, dataset::Images, files, printable};
+use crate::{PixelRange, dataset::Images, few, files, printable};
 
+/// How many of many arrays a message names.
+const SHOWN: usize = 5;
 /// More bytes than the header of an array of numbers has; NumPy's own limit.
 const LONGEST_HEADER: usize = 10_000;
 const EXPECTED: &str = "(N, H, W), (N, C, H, W) or (N, H, W, C) with 1 or 3 channels was expected";
@@ -29,7 +31,7 @@ const BRIGHTEST: f64 = 16.;
 /// channels, it is as in `wanted`: channels, height and width.
 ///
 /// # Errors
-/// One sentence, without the file's name, if the file can't be read or isn't such a one.
+/// One sentence, without the file's name, if the file can't be read or isn't such an archive.
 pub fn read(path: &Path, wanted: [usize; 3], classes: usize) -> Result<(Images, Vec<u8>), String> {
     let unreadable = |error: io::Error| format!("can't be read: {error}");
     match path.is_file() {
@@ -129,11 +131,12 @@ impl Array {
         let file = file_name(name);
         if archive.index_for_name(&file).is_none() {
             let names = archive.file_names().flatten();
-            let names = names.map(|name| printable(name.trim_end_matches(".npy")).into_owned());
+            let names: Vec<_> =
+                names.map(|name| printable(name.trim_end_matches(".npy")).into_owned()).collect();
+            let found = if names.is_empty() { "none".into() } else { few(names.iter(), SHOWN) };
             return Err(format!(
-                "expected an .npz file with arrays images and labels, but it holds {}; save them with \
-                 np.savez(file, images=…, labels=…)",
-                in_words(names.collect())
+                "expected an .npz file with arrays images and labels, but it holds {found}; save them with \
+                 np.savez(file, images=…, labels=…)"
             ));
         }
         let damaged = |error: &dyn fmt::Display| format!("the array {name} can't be read ({error})");
@@ -302,16 +305,6 @@ fn in_c_order(values: &[u8], shape: &[usize]) -> Vec<u8> {
         place
     };
     (0..values.len()).map(|index| values[place(index)]).collect()
-}
-
-/// The first few of many names.
-fn in_words(names: Vec<String>) -> String {
-    const SHOWN: usize = 5;
-    match names.len() {
-        0 => "none".to_string(),
-        1..=SHOWN => names.join(", "),
-        _ => format!("{}, …", names[..SHOWN].join(", ")),
-    }
 }
 
 #[cfg(test)]

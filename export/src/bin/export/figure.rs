@@ -11,7 +11,7 @@ use super::print;
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo export figure --out pair.svg                the newest run in runs/: generator and discriminator
+  cargo export figure --out pair.svg                both networks of the newest run in runs/
   cargo export figure --checkpoint runs/mnist --out pair.svg
   cargo export figure --model gen.onnx --out gen.svg
   cargo export figure --checkpoint models/pretrained/mnist-judge.safetensors --out judge.svg

@@ -22,7 +22,9 @@ use clap::{
 use contract::{
     Contract,
     dataset::{
-        self, FORMATS, Format, Manifest, Sink,
+        self,
+        Error::Refused,
+        FORMATS, Format, Manifest, Sink,
         place::{self, Claim},
         plan::{Labels, Shard},
     },
@@ -40,9 +42,9 @@ use serde::Serialize;
 use crate::{cli::Common, verification::Verify};
 use pipeline::{Runner, Stopped, Work};
 use progress::Progress;
-use writer::{Place, Writer};
+use writer::Writer;
 
-/// What a data set has that isn't begun.
+/// What a message says of a data set that was not begun.
 const NOTHING: &str = "; no image is complete";
 
 pub const EXAMPLES: &str = "\
@@ -112,21 +114,8 @@ pub struct Request {
 
 /// A format's name, with what the help says of it.
 fn format() -> impl TypedValueParser<Value = Format> {
-    let names = FORMATS.iter().map(|format| PossibleValue::new(format.name()).help(format.summary()));
+    let names = FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.summary));
     PossibleValuesParser::new(names).try_map(|name| name.parse())
-}
-
-/// A request that can't be served; exit status 2.
-#[derive(Debug, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(pub String);
-
-/// An error of the data set's, of which a refusal is the request's fault.
-fn refused(error: dataset::Error) -> Error {
-    match error {
-        dataset::Error::Refused(why) => Refused(why).into(),
-        dataset::Error::Io(error) => error.into(),
-    }
 }
 
 /// Stopped by the user; exit status 130.
@@ -167,10 +156,10 @@ pub fn write(request: &Request) -> Result<()> {
     let common = &request.common;
     let source = common.source();
     let contract = source.contract()?;
-    let is_stream = place::is_stream(&request.out).map_err(refused)?;
+    let is_stream = place::is_stream(&request.out)?;
     let format = match request.format {
         Some(format) => format,
-        None => Format::of(&request.out, is_stream).map_err(refused)?,
+        None => Format::of(&request.out, is_stream)?,
     };
     let output = match request.shard {
         Some(shard) if !is_stream => place::part(&request.out, format, shard),
@@ -186,7 +175,7 @@ pub fn write(request: &Request) -> Result<()> {
             None
         }
         false => {
-            place::check(format, &output).map_err(refused)?;
+            place::check(format, &output)?;
             let inputs = [("model", source.path()), ("judge", request.verify.path())];
             check_inputs(&output, inputs)?;
             let claim = claim(format, &output, &manifest_path)?;
@@ -211,12 +200,8 @@ pub fn write(request: &Request) -> Result<()> {
         images: manifest.first + manifest.complete..manifest.first + manifest.images,
         batch_size: request.batch_size.get(),
     };
-    let place = match is_stream {
-        true => Place::Stream(&output),
-        false => Place::Path { output: &output, manifest: &manifest_path },
-    };
     let progress = Progress::new(rest, common.running.quiet || common.running.json);
-    let mut writer = Writer::new(manifest, place, sink, progress);
+    let mut writer = Writer::new(manifest, &output, (!is_stream).then_some(&manifest_path), sink, progress);
     let ran = pipeline::run(&mut runners, &work, &stop, |batch| writer.append(batch));
     let ended = match ran {
         // What couldn't be written stays as it was when it was last safe.
@@ -305,13 +290,13 @@ impl Request {
             None => Labels::InTurn { classes: contract.classes.len() as u64 },
             Some(name) => Labels::All(find_class(contract, "--label", name, &model)?),
         };
-        if contract.classes.len() > format.most_classes() {
-            let (classes, most) = (contract.classes.len(), format.most_classes());
+        if contract.classes.len() > format.most_classes {
+            let (classes, most) = (contract.classes.len(), format.most_classes);
             return refuse(format!(
                 "model {model} has {classes} classes, and this form holds {most}; use --format folder"
             ));
         }
-        if self.test.is_some() && !format.has_test() {
+        if self.test.is_some() && !format.has_test {
             return refuse(format!(
                 "--test makes MNIST's second pair of files, and --format {format} has none; use --format idx, or \
                  write another data set with another --seed"
@@ -329,8 +314,8 @@ impl Request {
         let range = shard.range(all);
         let images = range.end - range.start;
         let trained = range.end.min(self.count).saturating_sub(range.start);
-        if trained.max(images - trained) > format.most_images() {
-            let (name, most) = (format.name().to_uppercase(), format.most_images());
+        if trained.max(images - trained) > format.most_images {
+            let (name, most) = (format.name.to_uppercase(), format.most_images);
             return refuse(format!(
                 "an {name} file holds at most {most} images; use --shard or --format npz"
             ));
@@ -363,7 +348,7 @@ impl Request {
 fn refuse_on_stream(request: &Request, format: Format) -> Result<()> {
     let out = request.out.display();
     let why = match format {
-        _ if !format.is_stream() => format!("--out {out} takes --format raw or jsonl; name a folder or file"),
+        _ if !format.is_stream => format!("--out {out} takes --format raw or jsonl; name a folder or file"),
         _ if request.resume => {
             format!("--out {out}: what went down a pipe can't be resumed; leave --resume out")
         }
@@ -382,7 +367,7 @@ fn claim(format: Format, output: &Path, manifest: &Path) -> Result<Claim> {
             let so_far = if manifest.exists() { "; what is there stays as it is" } else { NOTHING };
             Error::msg(format!("output {} can't be written ({error}){so_far}", output.display()))
         }
-        taken => refused(taken),
+        taken => taken.into(),
     })
 }
 
@@ -391,7 +376,7 @@ fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path)
     let begun = Manifest::read(path)
         .map_err(|error| Refused(format!("{error}; restore it, or begin anew with another --out")))?;
     let Some(begun) = begun else {
-        return match manifest.format.in_the_way(output, &manifest.classes) {
+        return match manifest.format.definition().in_the_way(output, &manifest.classes) {
             Some(there) => {
                 bail!(Refused(format!("{} is there already; name another --out", there.display())))
             }
@@ -406,7 +391,7 @@ fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path)
         let what = format!("{} is there already, {complete} of {images} images", output.display());
         bail!(Refused(format!("{what}; go on with --resume, or name another --out")));
     }
-    begun.check_same(manifest, path).map_err(refused)?;
+    begun.check_same(manifest, path)?;
     *manifest = Manifest { classes: manifest.classes.clone(), ..begun };
     Ok(())
 }
@@ -414,8 +399,8 @@ fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path)
 /// Opens what was begun behind its complete images, once these are seen to be there.
 fn go_on(manifest: &Manifest, output: &Path) -> Result<Option<Box<dyn Sink + Send>>> {
     let Some(shape) = manifest.shape.filter(|_| manifest.complete > 0) else { return Ok(None) };
-    let sink = match manifest.format.open(manifest, output, shape) {
-        Err(dataset::Error::Refused(what)) => {
+    let sink = match manifest.format.definition().open(manifest, output, shape) {
+        Err(Refused(what)) => {
             bail!(Refused(format!("{what}; restore it, or begin anew with another --out")))
         }
         Err(dataset::Error::Io(error)) => {

@@ -14,6 +14,8 @@ mod verification;
 
 use std::process::ExitCode;
 
+use contract::dataset::Error;
+
 fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -30,5 +32,6 @@ fn status(error: &anyhow::Error) -> u8 {
         return 130;
     }
     let refused = (error.downcast_ref::<infer::Error>()).is_some_and(infer::Error::is_bad_request);
-    if refused || error.is::<dataset::Refused>() { 2 } else { 1 }
+    let is_refused = |error: &Error| matches!(error, Error::Refused(_));
+    if refused || error.downcast_ref().is_some_and(is_refused) { 2 } else { 1 }
 }

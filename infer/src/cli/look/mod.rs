@@ -29,19 +29,14 @@ const MOST_PIXELS: usize = 1 << 26;
 /// What was drawn.
 #[derive(Debug, Serialize)]
 pub struct Drawn {
-    /// The file that was written.
     pub file: String,
     /// What it shows, in words.
     pub shows: String,
-    /// Seed of the latents.
     pub seed: u64,
-    /// How many images were drawn.
     pub images: usize,
     /// Frames of a GIF; 1 of a PNG.
     pub frames: usize,
-    /// Width in pixels.
     pub width: usize,
-    /// Height in pixels.
     pub height: usize,
     /// Which model drew it, and on what.
     #[serde(flatten)]
@@ -78,13 +73,10 @@ impl View {
 
         let mut generator = Generator::load(source, &output.running.options(plan.images()))?;
         let labels = if contract.is_labelled() { plan.labels.as_slice() } else { &[] };
-        let [_, height, width] = match generator.declared_shape() {
-            Some(shape) => shape,
+        let (_, _, height, width) = match generator.declared_shape() {
+            Some([channels, height, width]) => (1, channels, height, width),
             None => {
-                let first =
-                    generator.of_latents(plan.z.slice(s![..1, ..]), labels.get(..1).unwrap_or_default())?;
-                let (_, channels, height, width) = first.dim();
-                [channels, height, width]
+                generator.of_latents(plan.z.slice(s![..1, ..]), labels.get(..1).unwrap_or_default())?.dim()
             }
         };
         check_size(&frames, [width, height], output.scale)?;

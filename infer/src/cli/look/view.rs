@@ -33,7 +33,6 @@ pub enum View {
     Classes(Classes),
 }
 
-/// `grid`.
 #[derive(Debug, Clone, Args)]
 pub struct Grid {
     /// How many images
@@ -46,7 +45,6 @@ pub struct Grid {
     pub output: Output,
 }
 
-/// `sweep`.
 #[derive(Debug, Clone, Args)]
 pub struct Sweep {
     /// Which image of the seed the other dimensions are taken from
@@ -66,7 +64,6 @@ pub struct Sweep {
     pub output: Output,
 }
 
-/// `walk`.
 #[derive(Debug, Clone, Args)]
 pub struct Walk {
     /// How many images of the seed it passes, from image 0 on
@@ -83,7 +80,6 @@ pub struct Walk {
     pub output: Output,
 }
 
-/// `between`.
 #[derive(Debug, Clone, Args)]
 pub struct Between {
     /// The image of the seed that it starts from
@@ -104,7 +100,6 @@ pub struct Between {
     pub output: Output,
 }
 
-/// `classes`.
 #[derive(Debug, Clone, Args)]
 pub struct Classes {
     /// How many rows: images 0, 1, 2, … of the seed

@@ -51,10 +51,12 @@ pub(super) fn choose(source: &ModelSource<'_>, options: &Options) -> Result<Chos
                     Some(reason) => (reason, false),
                     None if options.expected_images < pays => {
                         let asked = step.to_lowercase();
-                        let reason = format!(
-                            "it would start for longer than these images take; --device {asked} does"
-                        );
-                        (reason, false)
+                        (
+                            format!(
+                                "it would start for longer than these images take; --device {asked} does"
+                            ),
+                            false,
+                        )
                     }
                     None => match session::load(source, options, runtime, device) {
                         Ok(loaded) => return Ok(chosen(loaded, device, skipped)),

@@ -330,7 +330,7 @@ impl<'a> Kernel<'a> {
         r
     }
 
-    /// What the output is before the input has its say: bias, and the picture of the label's
+    /// What the output is without the input: the bias, and the picture of the label's
     /// planes. (classes, output), or one row without labels.
     fn base(&self, labels: Option<HostLabels<'_>>) -> Vec<f32> {
         let (_, y_len) = self.lengths();
@@ -432,7 +432,7 @@ fn beside(pieces: usize) -> Threads {
     if pieces < rayon::current_num_threads() { Threads::All } else { Threads::One }
 }
 
-/// Room for a few pictures on their way.
+/// Scratch memory for a few pictures.
 struct Scratch {
     /// One padded picture, channels last.
     padded: Vec<f32>,

@@ -36,7 +36,7 @@ impl Linear<'_> {
         match labels {
             None => (0..n).for_each(|_| y.extend_from_slice(self.bias)),
             Some(labels) => {
-                // One row a class: the bias and the label's column of the weight.
+                // A row for each class: the bias and the label's column of the weight.
                 let mut rows = vec![self.bias.to_vec(); labels.classes];
                 for (o, weight) in self.weight.chunks_exact(row).enumerate() {
                     rows.iter_mut().zip(&weight[inputs..]).for_each(|(row, w)| row[o] += w);

@@ -47,7 +47,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Numbers from the first of a matrix to its last, if so many can be counted.
+/// Numbers from a matrix's first to its last; `None` if `usize` can't hold them.
 fn extent(rows: usize, columns: usize, row_stride: usize) -> Option<usize> {
     if rows == 0 || columns == 0 {
         return Some(0);

@@ -58,27 +58,23 @@ impl Gradients {
     }
 }
 
-/// Labels on their way to a kernel.
-struct ReadLabels<'a> {
-    of: Host<'a, u32>,
-    classes: usize,
-}
+/// Labels, read in place and checked, since the kernels index with them; and how many classes there are.
+struct ReadLabels<'a>(Option<(Host<'a, u32>, usize)>);
 
 impl<'a> ReadLabels<'a> {
-    /// Reads and checks them: the kernels index with them.
-    fn new(labels: Option<Labels<'a>>) -> Result<Option<ReadLabels<'a>>> {
-        let Some(Labels { of, classes }) = labels else { return Ok(None) };
+    fn new(labels: Option<Labels<'a>>) -> Result<ReadLabels<'a>> {
+        let Some(Labels { of, classes }) = labels else { return Ok(ReadLabels(None)) };
         let of = host_labels(of)?;
         match of.iter().find(|&&class| class as usize >= classes) {
             Some(class) => {
                 candle_core::bail!("label {class} is out of range: there are {classes} classes")
             }
-            None => Ok(Some(ReadLabels { of, classes })),
+            None => Ok(ReadLabels(Some((of, classes)))),
         }
     }
 
-    fn get(&self) -> HostLabels<'_> {
-        HostLabels { of: &self.of, classes: self.classes }
+    fn get(&self) -> Option<HostLabels<'_>> {
+        self.0.as_ref().map(|(of, classes)| HostLabels { of, classes: *classes })
     }
 }
 
@@ -90,7 +86,7 @@ impl Kernels for Cpu {
     fn linear(&self, w: Weights<'_>, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
         let (labels, weight, bias) = (ReadLabels::new(labels)?, host(w.weight)?, host(w.bias)?);
         let linear = linear::Linear { weight: &weight, bias: &bias, inputs: x.dim(1)? };
-        let y = linear.forward(&host(x)?, labels.as_ref().map(ReadLabels::get));
+        let y = linear.forward(&host(x)?, labels.get());
         Tensor::from_vec(y, (x.dim(0)?, bias.len()), &Device::Cpu)
     }
 
@@ -104,8 +100,7 @@ impl Kernels for Cpu {
     ) -> Result<super::Gradients> {
         let (labels, weight, bias) = (ReadLabels::new(labels)?, host(w.weight)?, host(w.bias)?);
         let linear = linear::Linear { weight: &weight, bias: &bias, inputs: x.dim(1)? };
-        let labels = labels.as_ref().map(ReadLabels::get);
-        linear.backward(&host(x)?, labels, &host(dy)?, wanted).into_tensors(x, w)
+        linear.backward(&host(x)?, labels.get(), &host(dy)?, wanted).into_tensors(x, w)
     }
 
     fn convolution(
@@ -117,7 +112,7 @@ impl Kernels for Cpu {
     ) -> Result<Tensor> {
         let (labels, weight, bias) = (ReadLabels::new(labels)?, host(w.weight)?, host(w.bias)?);
         let kernel = convolution::Kernel::new(c, &weight, &bias);
-        let y = kernel.forward(&host(x)?, labels.as_ref().map(ReadLabels::get));
+        let y = kernel.forward(&host(x)?, labels.get());
         Tensor::from_vec(y, c.output(x.dim(0)?), &Device::Cpu)
     }
 
@@ -132,8 +127,7 @@ impl Kernels for Cpu {
     ) -> Result<super::Gradients> {
         let (labels, weight, bias) = (ReadLabels::new(labels)?, host(w.weight)?, host(w.bias)?);
         let kernel = convolution::Kernel::new(c, &weight, &bias);
-        let labels = labels.as_ref().map(ReadLabels::get);
-        kernel.backward(&host(x)?, labels, &host(dy)?, wanted).into_tensors(x, w)
+        kernel.backward(&host(x)?, labels.get(), &host(dy)?, wanted).into_tensors(x, w)
     }
 
     fn statistics(&self, x: &Tensor) -> Result<Statistics> {

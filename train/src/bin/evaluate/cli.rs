@@ -143,7 +143,7 @@ enum Weights {
     Raw,
 }
 
-/// A request that can be served: what is left to do.
+/// What is left to do once all that was asked for is open.
 pub type Job = Box<dyn FnOnce() -> Result<()>>;
 
 /// What is said of a judge that was trained.
@@ -334,8 +334,8 @@ fn real(folder: Option<&Path>) -> Result<Real> {
     Ok(Real { training: load(Split::Train)?, test: load(Split::Test)? })
 }
 
-/// Refuses, before any work, a path that can't become a file, or whose file would be missed: a run's, or
-/// one of what is read.
+/// Refuses, before any work, a path that can't become a file, or whose file is needed: a run's, or one that
+/// is read.
 fn check_output(path: &Path, read: &[&Path]) -> Result<()> {
     let name = path.display();
     if path.is_dir() {

@@ -3,7 +3,6 @@
 use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
-use std::path::Path;
 
 use anyhow::{Result, bail};
 use contract::shown;
@@ -104,13 +103,9 @@ impl Voice {
             iterations as f64 * config.settings.batch_size as f64 / seconds,
             contract::command("export", options)
         ));
-        self.all_said(folder)
-    }
-
-    fn all_said(&self, run: &Path) -> Result<()> {
         match self.unsaid.get() {
             // A sentence, as the advice for files that can't be written doesn't fit.
-            Some(error) => bail!("{}, but all of {} is saved", failure::sentence(error), run.display()),
+            Some(error) => bail!("{}, but all of {} is saved", failure::sentence(error), folder.display()),
             None => Ok(()),
         }
     }

@@ -1,13 +1,11 @@
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use contract::dataset::idx::header;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 use super::LabelledImages;
+use crate::sources::mnist::tests::gzip;
 use crate::sources::{DataError, Images};
 
 /// Five pictures of 3 rows and 4 columns, every pixel another value.
@@ -20,24 +18,10 @@ fn labels_file(labels: &[u8]) -> Vec<u8> {
     [header(labels.len() as u32, &[]), labels.to_vec()].concat()
 }
 
-fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
-}
-
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn write(&self, name: &str, data: &[u8]) -> PathBuf {
-        let path = self.0.path().join(name);
-        fs::write(&path, data).unwrap();
-        path
-    }
+fn write(folder: &TempDir, name: &str, data: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, data).unwrap();
+    path
 }
 
 /// An error's message, with the folder's path taken out of it.
@@ -61,9 +45,9 @@ fn grey_sets_and_sets_in_colour_are_not_joined() {
 
 #[test]
 fn images_and_labels_must_be_equally_many() {
-    let folder = Folder::new();
-    let images = folder.write("images", &five_images());
-    let labels = folder.write("labels", &labels_file(&[0, 1, 2, 3]));
+    let folder = TempDir::new().unwrap();
+    let images = write(&folder, "images", &five_images());
+    let labels = write(&folder, "labels", &labels_file(&[0, 1, 2, 3]));
     let error = LabelledImages::read(&images, &labels, 10, "five").unwrap_err();
     assert_eq!(
         message(&images, &error),
@@ -73,9 +57,9 @@ fn images_and_labels_must_be_equally_many() {
 
 #[test]
 fn labels_must_be_below_the_number_of_classes() {
-    let folder = Folder::new();
-    let images = folder.write("images", &five_images());
-    let labels = folder.write("labels", &labels_file(&[0, 9, 2, 10, 11]));
+    let folder = TempDir::new().unwrap();
+    let images = write(&folder, "images", &five_images());
+    let labels = write(&folder, "labels", &labels_file(&[0, 9, 2, 10, 11]));
     let error = LabelledImages::read(&images, &labels, 10, "five").unwrap_err();
     assert_eq!(
         message(&images, &error),
@@ -128,11 +112,11 @@ fn sets_with_pictures_of_other_sizes_are_not_joined() {
 
 #[test]
 fn the_digest_is_that_of_the_files() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let labels = labels_file(&[0, 9, 2, 3, 4]);
     let set = LabelledImages::read(
-        &folder.write("images", &gzip(&five_images())),
-        &folder.write("labels", &labels),
+        &write(&folder, "images", &gzip(&five_images())),
+        &write(&folder, "labels", &labels),
         10,
         "five",
     )

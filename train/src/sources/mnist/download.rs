@@ -1,5 +1,6 @@
-//! Downloads from a mirror, which nobody has to trust: what doesn't match its digest is thrown away.
+//! Downloads from a mirror, which need not be trusted: a file that doesn't match its digest is discarded.
 
+use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +10,9 @@ use contract::files::{self, sha256};
 use ureq::Agent;
 use ureq::http::Uri;
 
+use super::Progress;
 use super::files::MnistFile;
-use super::{MnistError, Progress};
+use crate::sources::DataError;
 
 /// How long to wait for a connection, an answer or the next bytes. Short, so that a machine without a
 /// network soon says so.
@@ -27,7 +29,7 @@ pub(super) fn fetch(
     mut missing: Vec<MnistFile>,
     mirrors: &[&str],
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<(), MnistError> {
+) -> Result<(), DataError> {
     let mut failures = Vec::new();
     for mirror in mirrors {
         while let Some(&file) = missing.first() {
@@ -45,11 +47,13 @@ pub(super) fn fetch(
         return Ok(());
     }
     let names: Vec<_> = missing.iter().map(|file| file.name).collect();
-    Err(MnistError::Unreachable {
-        folder: folder.to_owned(),
-        failures: failures.join("; "),
-        names: names.join(", "),
-    })
+    Err(DataError::Unusable(format!(
+        "MNIST is not in {} and could not be downloaded ({}); run `make setup`, or put {} there, plain or as .gz, \
+         or give a folder that has them with --data",
+        folder.display(),
+        failures.join("; "),
+        names.join(", ")
+    )))
 }
 
 /// A file's uncompressed bytes, whose digest is the genuine one; else what went wrong, and where.
@@ -106,10 +110,15 @@ fn agent(address: &str) -> Agent {
     config.build().into()
 }
 
-fn keep(folder: &Path, file: MnistFile, data: &[u8]) -> Result<(), MnistError> {
-    let failed = |source| MnistError::Write { folder: folder.to_owned(), source };
-    std::fs::create_dir_all(folder)
-        .map_err(|source| failed(models::Error::Io { action: "create", path: folder.to_owned(), source }))?;
+fn keep(folder: &Path, file: MnistFile, data: &[u8]) -> Result<(), DataError> {
+    let name = folder.display();
+    let failed = |error: String| {
+        DataError::Unusable(format!(
+            "cannot keep MNIST in {name}: {error}; run in a folder you can write to, or give a folder that has \
+             MNIST with --data"
+        ))
+    };
+    fs::create_dir_all(folder).map_err(|error| failed(format!("can't create {name}: {error}")))?;
     files::write(&folder.join(file.name), |target| target.write_all(data))
-        .map_err(|error| failed(error.into()))
+        .map_err(|error| failed(error.to_string()))
 }

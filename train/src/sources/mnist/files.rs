@@ -1,9 +1,6 @@
 //! MNIST's four files: their names, lengths and digests.
 
-use std::path::{Path, PathBuf};
-
 use super::Split;
-use crate::sources::idx_folder;
 
 /// One of the files.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +55,5 @@ impl Files {
             Split::Test => self.test.to_vec(),
             Split::All => [self.train, self.test].concat(),
         }
-    }
-}
-
-impl MnistFile {
-    /// The file in a folder, under any of its names.
-    pub fn find(&self, folder: &Path) -> Option<PathBuf> {
-        idx_folder::find(folder, self.name)
     }
 }

@@ -1,5 +1,5 @@
-//! Folders among the data that hold none of them, though there may be pictures in them: those that systems
-//! make by themselves, and runs.
+//! Folders that lie among the data but aren't part of them, even if they contain pictures: those that operating
+//! systems create, and runs.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ pub(in crate::sources) struct Aside {
 }
 
 impl Aside {
-    /// Puts a folder aside if it is such a one, and tells whether.
+    /// Puts a folder aside if it is a system's or a run, and returns whether it was.
     pub(in crate::sources) fn takes(&mut self, folder: &Path) -> bool {
         if let Some(owner) = owner(folder) {
             self.systems.push((folder.to_owned(), owner));
@@ -64,7 +64,7 @@ impl Aside {
     }
 }
 
-/// Whose a folder is, if it is a system's.
+/// Which system owns a folder, if one does.
 pub(super) fn owner(folder: &Path) -> Option<&'static str> {
     let name = folder.file_name()?.to_str()?;
     SYSTEMS.iter().find(|(system, _)| system.eq_ignore_ascii_case(name)).map(|(_, owner)| *owner)

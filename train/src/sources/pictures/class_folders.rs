@@ -33,7 +33,7 @@ const PARTS: [(&str, &str); 8] = [
 /// The pictures of every class, class by class, each in the natural order of names.
 ///
 /// # Errors
-/// [`DataError::At`] if a class has a name that is none, has no pictures, or has some of a kind that
+/// [`DataError::At`] if a class has an unusable name, has no pictures, or has some of a kind that
 /// isn't read.
 pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
     let (mut entries, mut skipped, mut aside) = (Vec::new(), Vec::new(), Aside::default());
@@ -73,7 +73,7 @@ pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
                 skipped.push(path);
             }
         }
-        // Where runs are and no picture, there is no class.
+        // A folder with runs and no picture is not a class.
         if entries.len() == before && aside.runs() == runs {
             return Err(without_pictures(folder, path));
         }

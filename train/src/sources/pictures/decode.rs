@@ -93,7 +93,7 @@ pub(in crate::sources) fn each(
 /// Pictures of one size as one set, in colour if one of them is.
 ///
 /// # Errors
-/// [`DataError::Idx`] if there is none.
+/// [`DataError::Malformed`] if there are no pictures.
 pub(in crate::sources) fn together(pictures: Vec<Pixels>, size: Size) -> Result<Images, DataError> {
     let colour = pictures.iter().any(|picture| matches!(picture, Pixels::Colour(_)));
     let channels = if colour { 3 } else { 1 };
@@ -114,17 +114,23 @@ fn common_size(files: &[PathBuf]) -> Result<Size, DataError> {
     for (path, size) in files.iter().zip(sizes) {
         let size = size?;
         if size.width.saturating_mul(size.height) > MOST_PIXELS {
-            return Err(DataError::Large { path: path.clone(), size });
+            return Err(DataError::Unusable(format!(
+                "the picture {} has {size} pixels, more than the networks can learn; have all pictures resized \
+                 with --size, such as --size {}",
+                path.display(),
+                size.suggestion()
+            )));
         }
         match first {
             None => first = Some((path, size)),
             Some((other, expected)) if expected != size => {
-                return Err(DataError::Sizes {
-                    first: other.clone(),
-                    first_size: expected,
-                    second: path.clone(),
-                    second_size: size,
-                });
+                return Err(DataError::Unusable(format!(
+                    "the pictures differ in size: {} is {expected} but {} is {size}; have all of them resized \
+                     with --size, such as --size {}",
+                    other.display(),
+                    path.display(),
+                    expected.suggestion()
+                )));
             }
             Some(_) => {}
         }

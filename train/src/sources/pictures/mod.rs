@@ -1,4 +1,4 @@
-//! Pictures of one's own: PNG, JPEG, WebP and BMP files in a folder per class, or listed in a table.
+//! The user's own pictures: PNG, JPEG, WebP and BMP files in a folder per class, or listed in a table.
 //!
 //! ```text
 //! flowers/            flowers/              flowers/
@@ -30,7 +30,7 @@ use super::error::DataError;
 use super::labelled::LabelledImages;
 use super::natural::natural_order;
 use super::size::Size;
-use super::source::{Layout, Loaded, Progress};
+use super::source::{Layout, Loaded, OnProgress, Progress};
 use super::{Split, name};
 
 /// What is read.
@@ -43,11 +43,11 @@ struct Entry {
     class: String,
 }
 
-/// The pictures of a folder, and what in it is none.
+/// The pictures of a folder, and notes about everything else in it.
 #[derive(Debug, Default)]
 struct Listing {
     entries: Vec<Entry>,
-    /// A sentence about each kind of thing that is not used.
+    /// A sentence about each kind of file that is not used.
     notes: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Layout for Pictures {
         folder: &Path,
         split: Split,
         size: Option<Size>,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: OnProgress<'_>,
     ) -> Result<Loaded, DataError> {
         load(folder, split, size, &mut |done, total| progress(Progress::Decode { done, total }))
     }
@@ -152,7 +152,7 @@ fn list(folder: &Path) -> Result<Listing, DataError> {
 }
 
 /// What a folder shows, in natural order: hidden files, and those that systems put into folders by
-/// themselves, are nobody's pictures.
+/// themselves, are not pictures to learn from.
 pub(super) fn visible(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let unreadable = |error: std::io::Error| DataError::at(folder, format!("can't be read: {error}"));
     let mut found = Vec::new();

@@ -21,7 +21,7 @@ pub(super) fn is_in(folder: &Path) -> bool {
 /// and a column `label`, the class's name. Other columns are not read, and pictures in no line not used.
 ///
 /// # Errors
-/// [`DataError::At`] with the line, if the table isn't such a one or names a file that isn't there.
+/// [`DataError::At`] with the line, if the table has other columns or names a file that isn't there.
 pub(super) fn list(folder: &Path) -> Result<Listing, DataError> {
     let table = folder.join(TABLE);
     classes::check_is_file(&table)?;

@@ -360,7 +360,7 @@ fn a_file_that_was_cut_off_is_an_error_at_every_length() {
     for (name, bytes) in files {
         let whole = only(&name, &bytes).unwrap();
         assert_eq!((whole.height(), whole.width()), (16, 24), "{name}");
-        // What follows the end is nobody's business.
+        // Anything after the end is ignored.
         assert_eq!(only(&name, &[&bytes[..], &[0; 100]].concat()).unwrap(), whole, "{name}");
         // A PNG ends with an empty chunk, whose last four bytes are its check.
         let spare = if name.ends_with("png") { 4 } else { 0 };

@@ -24,7 +24,7 @@ pub(in crate::sources) struct Walk {
     /// Where it has been. A folder is walked once, however many links lead to it: they may form loops.
     folders: HashSet<PathBuf>,
     pub(in crate::sources) pictures: Vec<File>,
-    /// Files that are none.
+    /// How many files are not pictures.
     pub(in crate::sources) others: usize,
     pub(in crate::sources) aside: Aside,
 }

@@ -30,7 +30,7 @@ pub(super) fn check(file: &mut (impl BufRead + Seek), format: ImageFormat) -> io
 }
 
 /// A JPEG is a list of segments with their lengths and, after one that starts a scan, coded pixels; its
-/// last marker is EOI (ITU-T T.81, B.1). What follows that one is nobody's business.
+/// last marker is EOI (ITU-T T.81, B.1). Anything after it is ignored.
 fn has_end_of_image(file: &mut impl BufRead) -> io::Result<bool> {
     loop {
         // Between two markers there are coded pixels, or bytes that every decoder passes over.

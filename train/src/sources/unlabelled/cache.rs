@@ -24,7 +24,7 @@ use crate::sources::pictures::walk::File;
 use crate::sources::size::Size;
 use contract::dataset::Images;
 
-/// To be counted up when pictures are decoded otherwise.
+/// Count the version up whenever decoding changes.
 const MAGIC: &[u8; 16] = b"edgegan pixels 2";
 const HASH: usize = 32;
 /// More bytes than any notes take.

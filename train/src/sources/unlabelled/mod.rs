@@ -4,11 +4,12 @@
 //! as one that can't be read. A few of those are left out, with a note.
 
 mod cache;
-mod list;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use contract::run;
 
 use self::cache::{Cache, Content};
 pub use super::background::Background;
@@ -19,9 +20,9 @@ use super::pictures::decode::{self, Fit};
 use super::pictures::walk::{File, Walk};
 use super::pictures::{KINDS, few};
 use super::size::Size;
-use super::source::{Loaded, Progress};
+use super::source::{Loaded, OnProgress, Progress};
 
-/// One picture of so many may be unreadable; more, and something is wrong with the folder.
+/// One picture in this many may be unreadable; if more are, something is wrong with the folder.
 const MOST_UNREADABLE: usize = 10;
 
 /// A folder of pictures, and what they are made into.
@@ -46,8 +47,8 @@ pub struct Folder {
 ///
 /// # Errors
 /// If the folder can't be read or has no pictures, or more than a tenth of them can't be read.
-pub fn load(folder: &Folder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded, DataError> {
-    let Walk { pictures: files, aside, .. } = list::pictures(&folder.path)?;
+pub fn load(folder: &Folder, progress: OnProgress<'_>) -> Result<Loaded, DataError> {
+    let Walk { pictures: files, aside, .. } = pictures(&folder.path)?;
     let cache = folder.cache.as_ref().map(|cache| Cache::new(cache, folder, &files));
     let known = cache.as_ref().and_then(|cache| cache.read(files.len(), folder.size));
     let (content, unkept) = match known {
@@ -65,11 +66,30 @@ pub fn load(folder: &Folder, progress: &mut dyn FnMut(Progress<'_>)) -> Result<L
     Ok(Loaded { data, notes })
 }
 
-fn decode(
-    folder: &Folder,
-    files: &[File],
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Content, DataError> {
+/// All pictures in a folder and its sub-folders, each folder's in the natural order of names.
+///
+/// # Errors
+/// [`DataError::At`] if a folder can't be read, or contains no picture.
+fn pictures(folder: &Path) -> Result<Walk, DataError> {
+    let expected = || format!("expected {KINDS} pictures, in any sub-folders");
+    if folder.is_file() {
+        return Err(DataError::at(folder, "this is a file; name the folder that it lies in"));
+    }
+    if run::is_run(folder) {
+        return Err(DataError::at(folder, "this is a run of `train` and no data; name a folder of pictures"));
+    }
+    let walk = Walk::through(folder)?;
+    match (walk.pictures.is_empty(), walk.others) {
+        (false, _) => Ok(walk),
+        (true, 0) => Err(DataError::at(folder, format!("the folder is empty; {}", expected()))),
+        (true, others) => {
+            let message = format!("there are no pictures in it, only other files ({others}); {}", expected());
+            Err(DataError::at(folder, message))
+        }
+    }
+}
+
+fn decode(folder: &Folder, files: &[File], progress: OnProgress<'_>) -> Result<Content, DataError> {
     let fit = Fit { size: folder.size, crop: folder.crop, background: folder.background };
     let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
     let (mut pictures, mut unreadable, mut reason) = (Vec::with_capacity(paths.len()), Vec::new(), None);

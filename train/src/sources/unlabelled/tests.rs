@@ -129,7 +129,7 @@ fn sub_folders_are_walked_in_natural_order() {
     ] {
         place.draw(name, &grey(level));
     }
-    // Neither hidden files nor what is no picture.
+    // Neither hidden files nor files that aren't pictures.
     place.draw(".hidden/1.png", &grey(9));
     place.write("README", "BMW built cars");
     place.write("b/labels.csv", "file,label");
@@ -414,7 +414,7 @@ fn pictures_are_decoded_once() {
     let second = from_cache(&place.cached());
     assert_eq!((&second.data, &second.notes), (&first.data, &first.notes));
     assert_eq!((first.notes.len(), first.data.digest()), (1, second.data.digest()));
-    // What is no picture doesn't matter, not even if it is the cache itself.
+    // Files that aren't pictures don't matter, not even if it is the cache itself.
     place.write("notes.txt", "");
     let inside = Folder { cache: Some(place.pictures().join("cache")), ..place.folder() };
     fresh(&inside);

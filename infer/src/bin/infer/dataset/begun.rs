@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use contract::dataset::Manifest;
+use contract::dataset::{Error, Error::Refused, Manifest};
 use infer::{Device, Engine, Generator, Options};
-
-use super::Refused;
 
 /// The engine and the device that go on as the complete images were begun, where `asked` leaves them
 /// open.
@@ -29,7 +27,7 @@ pub fn options(manifest: &Manifest, asked: Options) -> Options {
 
 /// Notes what draws, or refuses to go on with something else than what drew the complete images: each
 /// rounds in its own way.
-pub fn draw_with(manifest: &mut Manifest, generator: &Generator, path: &Path) -> Result<(), Refused> {
+pub fn draw_with(manifest: &mut Manifest, generator: &Generator, path: &Path) -> Result<(), Error> {
     let (engine, device) = (generator.engine_name(), generator.device());
     if manifest.complete == 0 {
         (manifest.engine, manifest.device) = (engine, Some(device.to_string()));

@@ -70,7 +70,7 @@ pub enum Stopped {
 }
 
 /// Draws the work's images in order, a thread for each runner, and gives each batch to `write`.
-/// Ends before its time, without an error, after the batches under way once `stop` is set.
+/// Once `stop` is set it ends early, without an error, after the batches under way.
 ///
 /// # Errors
 ///

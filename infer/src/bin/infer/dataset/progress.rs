@@ -1,5 +1,4 @@
-//! How far a long work is, on standard error: a line that is written over in a terminal, a line
-//! now and then elsewhere.
+//! Progress on standard error: one line that is rewritten in a terminal, a line now and then elsewhere.
 
 use std::{
     io::{self, IsTerminal, Write},

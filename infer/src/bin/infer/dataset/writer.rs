@@ -14,18 +14,12 @@ use super::{pipeline::Batch, progress::Progress};
 /// How often what is written is made safe.
 const CHECKPOINT: Duration = Duration::from_secs(5);
 
-/// Where batches go.
-pub enum Place<'a> {
-    /// Standard output, a pipe or a device.
-    Stream(&'a Path),
-    /// A file or folder, and its manifest.
-    Path { output: &'a Path, manifest: &'a Path },
-}
-
 /// Writes batches, and brings the manifest up to date every few seconds.
 pub struct Writer<'a> {
     pub manifest: Manifest,
-    place: Place<'a>,
+    output: &'a Path,
+    /// Where the manifest is written; nowhere for a pipe.
+    manifest_path: Option<&'a Path>,
     sink: Option<Box<dyn Sink + Send>>,
     /// What was appended since the manifest was brought up to date.
     pending: Pending,
@@ -44,11 +38,13 @@ impl<'a> Writer<'a> {
     /// A writer that goes on with what is open already, if something is.
     pub fn new(
         manifest: Manifest,
-        place: Place<'a>,
+        output: &'a Path,
+        manifest_path: Option<&'a Path>,
         sink: Option<Box<dyn Sink + Send>>,
         progress: Progress,
     ) -> Self {
-        Self { manifest, place, sink, pending: Pending::default(), saved: Instant::now(), progress }
+        let (pending, saved) = (Pending::default(), Instant::now());
+        Self { manifest, output, manifest_path, sink, pending, saved, progress }
     }
 
     /// Writes a batch, and now and then makes all safe.
@@ -79,18 +75,16 @@ impl<'a> Writer<'a> {
 
     fn open(&mut self, shape: [usize; 3]) -> io::Result<Box<dyn Sink + Send>> {
         self.manifest.shape = Some(shape);
-        let output = match self.place {
-            Place::Stream(output) => output,
-            Place::Path { output, manifest } => {
-                // Before there is anything that only a manifest allows to go on with.
-                self.manifest.write(manifest)?;
-                output
-            }
-        };
-        self.manifest.format.open(&self.manifest, output, shape).map_err(|error| match error {
-            Error::Io(error) => error,
-            refused => io::Error::other(refused),
-        })
+        // Before there is anything that only a manifest allows to go on with.
+        if let Some(path) = self.manifest_path {
+            self.manifest.write(path)?;
+        }
+        self.manifest.format.definition().open(&self.manifest, self.output, shape).map_err(
+            |error| match error {
+                Error::Io(error) => error,
+                refused => io::Error::other(refused),
+            },
+        )
     }
 
     /// Makes what was appended safe, and then says so.
@@ -113,8 +107,8 @@ impl<'a> Writer<'a> {
 
     fn record(&mut self) -> io::Result<()> {
         self.saved = Instant::now();
-        match self.place {
-            Place::Path { manifest, .. } if self.sink.is_some() => self.manifest.write(manifest),
+        match self.manifest_path {
+            Some(path) if self.sink.is_some() => self.manifest.write(path),
             _ => Ok(()),
         }
     }
