@@ -184,7 +184,7 @@ impl Trainer {
     /// `y`.
     ///
     /// # Shapes
-    /// `x` (N, C, H, W) from [`Config::black`] to 1, `y` (N) of u32, `z` (N, latent)
+    /// `x` (N, C, H, W) from [`Architecture::black`] to 1, `y` (N) of u32, `z` (N, latent)
     ///
     /// # Errors
     /// Candle's, or if the shapes don't fit the networks.

@@ -6,8 +6,9 @@
 //! documentation (`doc_string`), and before the first tensor the model's documentation. Spaces there
 //! move the data and mean nothing.
 
-use candle_onnx::onnx::{GraphProto, ModelProto, TensorProto};
 use prost::{Message, encoding::encoded_len_varint};
+
+use super::proto::{GraphProto, ModelProto, TensorProto};
 
 /// Offsets of data are multiples of this: a cache line, and more than any type of number needs.
 pub const ALIGNMENT: usize = 64;
@@ -54,8 +55,6 @@ fn offset(model: &ModelProto, at: usize) -> usize {
         ir_version: model.ir_version,
         producer_name: model.producer_name.clone(),
         producer_version: model.producer_version.clone(),
-        domain: model.domain.clone(),
-        model_version: model.model_version,
         doc_string: model.doc_string.clone(),
         ..ModelProto::default()
     };

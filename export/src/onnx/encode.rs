@@ -1,16 +1,17 @@
 //! From a graph to ONNX's own messages.
 
-use candle_onnx::onnx::{AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType};
+use candle_onnx::onnx::attribute_proto::AttributeType;
 
 use super::graph::Graph;
 use super::operator::Attribute;
+use super::proto::{AttributeProto, GraphProto, NodeProto};
 use crate::Result;
 
 /// The graph as ONNX has it. Initializers stand in the order in which nodes use them, and each value
 /// between nodes has its type and shape listed.
 ///
 /// # Errors
-/// None that a graph which was built could give.
+/// None for a graph that [`Graph`] accepted.
 pub fn encode(graph: &Graph) -> Result<GraphProto> {
     let mut proto = GraphProto { name: graph.name().to_string(), ..GraphProto::default() };
     let outputs: Vec<_> = graph.outputs().collect();
@@ -35,7 +36,7 @@ pub fn encode(graph: &Graph) -> Result<GraphProto> {
             proto.initializer.push(tensor.to_proto(&name));
             inputs.push(name);
         }
-        // ONNX lists a value once: what is an output is no value between nodes.
+        // ONNX lists a value once, so an output is not also listed as a value between nodes.
         if let Some(value) = graph.value(&node.name).filter(|_| outside(&node.name) == node.name) {
             proto.value_info.push(value.type_of().value_info(&node.name));
         }
@@ -46,7 +47,6 @@ pub fn encode(graph: &Graph) -> Result<GraphProto> {
             input: inputs,
             output: vec![outside(&node.name)],
             attribute: attributes.into_iter().map(|(name, value)| attribute(name, value)).collect(),
-            ..NodeProto::default()
         });
     }
     for (name, value) in outputs {
@@ -76,6 +76,6 @@ fn attribute(name: &str, value: Attribute) -> AttributeProto {
             AttributeType::String
         }
     };
-    proto.set_type(of_type);
+    proto.r#type = of_type.into();
     proto
 }

@@ -25,7 +25,7 @@
 //! | `graph` | a graph that is correct after each step |
 //! | `rewrite` | one graph from another, node by node |
 //! | [`evaluate`] | what a graph computes, in double precision |
-//! | `encode`, `align`, `model` | the file |
+//! | `encode`, `align`, `model`, `proto` | the file |
 
 mod align;
 mod encode;
@@ -33,6 +33,7 @@ pub mod evaluate;
 mod graph;
 mod model;
 mod operator;
+mod proto;
 mod rewrite;
 mod shape;
 mod tensor;

@@ -1,11 +1,12 @@
 //! A whole file: the graph, its versions and its metadata.
 
-use candle_onnx::onnx::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use candle_onnx::onnx::{OperatorSetIdProto, StringStringEntryProto};
 use prost::Message;
 
 use super::Graph;
 use super::align::align;
 use super::encode::encode;
+use super::proto::ModelProto;
 use crate::Result;
 
 /// ONNX's own operator set, in the version of ONNX 1.12 (2022): ONNX Runtime 1.12 and later have it.
@@ -41,7 +42,7 @@ impl Model {
     /// of 64 bytes.
     ///
     /// # Errors
-    /// None that a graph which was built could give.
+    /// None for a graph that [`Graph`] accepted.
     pub fn new(graph: &Graph, producer: Producer) -> Result<Model> {
         Model::of_opset(OPSET, graph, producer)
     }
@@ -50,7 +51,7 @@ impl Model {
     /// in all of them.
     ///
     /// # Errors
-    /// None that a graph which was built could give.
+    /// None for a graph that [`Graph`] accepted.
     pub fn of_opset(opset: i64, graph: &Graph, producer: Producer) -> Result<Model> {
         let ir_version = ir_version(opset);
         let opset = OperatorSetIdProto { domain: String::new(), version: opset };
@@ -66,7 +67,7 @@ impl Model {
         Ok(Model { proto })
     }
 
-    /// Says these things of the model, in place of what was said before.
+    /// Replaces the model's metadata.
     // Metadata comes after the graph in the file: the weights stay where they are.
     pub fn set_metadata(&mut self, entries: impl IntoIterator<Item = (String, String)>) {
         let entry = |(key, value)| StringStringEntryProto { key, value };
@@ -77,11 +78,6 @@ impl Model {
     pub fn parameters(&self) -> usize {
         let tensors = self.proto.graph.iter().flat_map(|graph| &graph.initializer);
         tensors.map(|tensor| tensor.dims.iter().product::<i64>() as usize).sum()
-    }
-
-    /// ONNX's own message.
-    pub fn proto(&self) -> &ModelProto {
-        &self.proto
     }
 
     /// The file's bytes.

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use candle_onnx::onnx::{
-    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_proto::DataType,
-    tensor_shape_proto::Dimension, tensor_shape_proto::dimension, type_proto,
+    TensorShapeProto, TypeProto, ValueInfoProto, tensor_proto::DataType, tensor_shape_proto::Dimension,
+    tensor_shape_proto::dimension, type_proto,
 };
 use half::f16;
 
+use super::proto::TensorProto;
 use crate::{Error, Result};
 
 /// A tensor's type of number.

@@ -1,9 +1,9 @@
 //! ONNX files in the one encoding of repeated numbers that rten reads.
 //!
 //! Protobuf can write a list of numbers packed, as one field, or as a field for each; readers must
-//! take both ("Encoding" of its documentation, "Packed Repeated Fields"). ONNX's own library writes
-//! the latter, `export` the former, and rten 0.27 takes only the latter for a tensor's dimensions
-//! and a node's attributes.
+//! take both ("Encoding" of its documentation, "Packed Repeated Fields"). ONNX's own library and
+//! `export` write the latter, earlier versions of `export` the former, and rten 0.27 takes only the latter
+//! for a tensor's dimensions and a node's attributes.
 
 use std::io::Cursor;
 
