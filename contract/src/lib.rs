@@ -72,4 +72,4 @@ pub use pixels::PixelRange;
 pub use stdout::print;
 #[cfg(any(unix, windows))]
 pub use stop::stop_flag;
-pub use text::{few, one_line, printable, shown, thousands, visible};
+pub use text::{few, one_line, printable, sentence, shown, thousands, visible};

@@ -34,7 +34,7 @@
 //! A judge reads pictures: input `image: float32[batch, channels, height, width]`, the picture's 8
 //! bits as black + (white − black) · level / 255; output `logits: float32[batch, classes]`. `batch`
 //! is symbolic, the rest is not. It has `edgegan.network` = `judge`, and `edgegan.classes` and
-//! `edgegan.pixel_range` as a generator has them. `infer`'s `verify` says what is drawn anew.
+//! `edgegan.pixel_range` as a generator has them. `infer`'s `verify` says what is redrawn.
 
 use std::fmt;
 
@@ -218,7 +218,7 @@ pub fn describe_classes(classes: &[String]) -> String {
 ///
 /// # Errors
 ///
-/// A sentence about the first key that is missing or has another value than a judge's.
+/// A sentence about the first key that is missing or has a value that no judge has.
 pub fn judge_metadata<'a>(
     lookup: impl Fn(&str) -> Option<&'a str>,
 ) -> Result<(Vec<String>, PixelRange), String> {

@@ -1,6 +1,6 @@
-//! Untrusted text, for a terminal.
+//! Untrusted text, for a terminal, and errors as text.
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, error::Error, path::Path};
 
 /// A text as one line without anything that could control a terminal or hide text: control characters and
 /// direction marks become `\n` or `\u{1b}`.
@@ -35,6 +35,20 @@ pub fn visible(name: &str) -> Cow<'_, str> {
 pub fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     printable(&lines.collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+/// An error and its causes, without those that its text already names.
+pub fn sentence(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// The first few of many things, at most `most`, in a row.

@@ -54,8 +54,8 @@ class Generator(nn.Module):
             return layer
 
         def norm(name, kind):
-            layer = kind(len(weights[f"{name}.gain"]), eps=1e-5)
-            ours = {"weight": "gain", "bias": "offset", "running_mean": "running_mean", "running_var": "running_variance"}
+            layer = kind(len(weights[f"{name}.weight"]), eps=1e-5)
+            ours = {"weight": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_variance"}
             layer.load_state_dict({k: weights[f"{name}.{v}"] for k, v in ours.items()}, strict=False)
             return layer
 

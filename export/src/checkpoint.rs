@@ -9,14 +9,15 @@ use crate::trained::Which;
 use crate::{Error, Result};
 
 /// Where `train` puts its runs, seen from the folder that it is started in.
-pub const RUNS: &str = "runs";
+const RUNS: &str = "runs";
 
-/// The checkpoint that `asked` names: a run's folder, or a file. A discriminator is only in those that
-/// a run keeps for going on, of which the newest is taken.
+/// The checkpoint that `asked` names: a run's folder, or a file; without it, that of the newest run in
+/// `runs`. A discriminator is only in those that a run keeps for going on, of which the newest is taken.
 ///
 /// # Errors
-/// [`Error::Checkpoint`] if there is nothing, or a folder without a checkpoint.
-pub fn find(asked: &Path, network: Which) -> Result<PathBuf> {
+/// [`Error::Checkpoint`] if there is nothing, or a folder without a checkpoint; [`Error::NoRun`].
+pub fn find(asked: Option<&Path>, network: Which) -> Result<PathBuf> {
+    let Some(asked) = asked else { return newest(Path::new(RUNS)) };
     let wrong = |message: String| Error::Checkpoint { path: asked.to_path_buf(), message };
     let metadata = std::fs::metadata(asked).map_err(|error| {
         wrong(format!("{error}; expected a run's folder or a .safetensors file that `cargo train` wrote"))
@@ -46,7 +47,7 @@ fn last(folder: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// [`Error::NoRun`] if there is none.
-pub fn newest(runs: &Path) -> Result<PathBuf> {
+fn newest(runs: &Path) -> Result<PathBuf> {
     let written = |file: &Path| -> Option<SystemTime> {
         std::fs::metadata(file).ok().filter(|metadata| metadata.is_file())?.modified().ok()
     };

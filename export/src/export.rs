@@ -392,10 +392,7 @@ impl Proof<'_> {
     fn generator(&self, bytes: &[u8], engine: Choice, expected_images: usize) -> Result<Generator> {
         let name = self.file.display().to_string();
         let source = ModelSource::Bytes { name: &name, bytes };
-        let runtime = match engine {
-            Choice::Rten => None,
-            _ => self.asked.map(Path::to_path_buf),
-        };
+        let runtime = self.asked.filter(|_| engine.takes_library()).map(Path::to_path_buf);
         let device = infer::Device::Cpu;
         let options = infer::Options { engine, device, runtime, expected_images, ..Default::default() };
         Ok(Generator::load(&source, &options)?)

@@ -1,28 +1,15 @@
-//! A generator's graph, and what its file says of it.
+//! What a generator's file says of it.
 
-use contract::{Contract, Golden, Training, tensor};
+use contract::{Contract, Golden, Training};
 use infer::Generator;
 use models::checkpoint::Header;
-use models::{Network, Parameters};
 
 use crate::Result;
-use crate::lower::{Names, lower};
-use crate::onnx::Graph;
-use crate::passes::simplify;
 
 /// Key of the golden case's latents.
 const GOLDEN_SEED: u64 = 0;
 /// Images of the golden case of an unlabelled generator; a labelled one has one a class.
 const GOLDEN_IMAGES: usize = 10;
-
-/// The simplified graph of a generator, with the inputs and the output of the contract.
-///
-/// # Errors
-/// As [`lower()`].
-pub fn lower_generator(network: &Network, parameters: &Parameters) -> Result<Graph> {
-    let names = Names { input: tensor::Z, label: tensor::LABEL, output: tensor::IMAGE };
-    simplify(lower(network, parameters, &names)?)
-}
 
 /// What the file says about itself, but for the golden case; an error is a sentence about the
 /// checkpoint.

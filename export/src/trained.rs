@@ -98,16 +98,14 @@ fn checkpoint(bytes: &[u8], path: &Path, which: Which, weights: Weights) -> Resu
     let wrong = |message: String| Error::Checkpoint { path: path.to_path_buf(), message };
     let checkpoint = Checkpoint::from_bytes(bytes, path)?;
     let architecture = checkpoint.header.architecture;
-    let network = match which {
-        Which::Generator => architecture.generator(),
-        Which::Discriminator => architecture.discriminator(),
+    let (kind, group, network) = match which {
+        Which::Generator => {
+            ("generator", checkpoint.generator_group(weights.group()), architecture.generator())
+        }
+        Which::Discriminator => ("discriminator", "discriminator", architecture.discriminator()),
     };
     let network =
         network.map_err(|error| wrong(format!("its header describes no network ({error}); train again")))?;
-    let (kind, group) = match which {
-        Which::Generator => ("generator", checkpoint.generator_group(weights.group())),
-        Which::Discriminator => ("discriminator", "discriminator"),
-    };
     let has = |group: &str| {
         let first = network.parameters().into_iter().next();
         first.is_some_and(|(name, _)| checkpoint.tensor(&format!("{group}.{name}")).is_some())

@@ -4,7 +4,9 @@
 mod common;
 
 use common::{assert_agreement, every_layer, newest_runtime, random_weights, small};
-use export::generator::lower_generator;
+use contract::tensor;
+use export::lower::{Names, lower};
+use export::passes::simplify;
 use models::{Architecture, Network, Shape, Sizes};
 
 #[test]
@@ -53,7 +55,8 @@ fn network_without_layers() {
 #[test]
 fn the_generator_has_few_nodes_named_after_its_layers() {
     let network = small().generator().unwrap();
-    let graph = lower_generator(&network, &random_weights(&network, 8)).unwrap();
+    let names = Names { input: tensor::Z, label: tensor::LABEL, output: tensor::IMAGE };
+    let graph = simplify(lower(&network, &random_weights(&network, 8), &names).unwrap()).unwrap();
     let nodes: Vec<_> = graph.nodes().iter().map(|node| (node.operator.name(), node.name.as_str())).collect();
     let expected = [
         ("Gather", "h0.label.table.row"),

@@ -65,7 +65,7 @@ pub enum Error {
         /// What is missing or wrong.
         found: String,
     },
-    /// A judge of other pictures than the generator's.
+    /// A judge whose pictures are not the generator's.
     #[error(
         "judge {judge} reads {reads}, but model {model} draws {draws}; name a judge of such pictures \
          with --judge, trained with `evaluate train-judge`"

@@ -1,60 +1,15 @@
 //! A generator: a model in an engine, ready to draw.
 
-use std::{mem, num::NonZeroUsize, path::PathBuf, thread};
+use std::mem;
 
 use ndarray::{Array4, ArrayView2, Axis, concatenate};
 
 use contract::{Contract, latent::latent_batch, onnx, tensor};
 
 use crate::{
-    Device, Engine, Error, ModelSource, Placement, Skipped,
-    engine::{self, Chosen, Input, Reader, Values},
+    Device, Engine, Error, ModelSource, Options, Placement, Skipped,
+    engine::{self, BATCH, Chosen, Input, Reader, Values},
 };
-
-/// How many images go through the network at once: enough to fill the matrix products, and small
-/// enough to keep a request for thousands of images within tens of megabytes.
-pub(crate) const BATCH: usize = 64;
-
-/// How to run a model.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// What runs it.
-    pub engine: Engine,
-    /// Where to run it.
-    pub device: Device,
-    /// The ONNX Runtime library to load; without it, it is looked for (see
-    /// [`runtime`](crate::runtime)).
-    pub runtime: Option<PathBuf>,
-    /// CPU threads; without it, one for a single image and all for more.
-    pub threads: Option<NonZeroUsize>,
-    /// About how many images will be drawn: few start faster, many run faster, from
-    /// [`LOADING_WEIGHTS_PAYS`](crate::LOADING_WEIGHTS_PAYS) on.
-    pub expected_images: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            engine: Engine::Auto,
-            device: Device::Auto,
-            runtime: None,
-            threads: None,
-            expected_images: BATCH,
-        }
-    }
-}
-
-impl Options {
-    /// The threads that a run may use.
-    pub(crate) fn threads(&self) -> usize {
-        let all = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        match (self.threads, self.expected_images) {
-            (Some(threads), _) => threads.get(),
-            (None, 0 | 1) => 1,
-            (None, _) => all(),
-        }
-    }
-}
 
 /// One image to draw: its index in the seed's sequence, and its label (0 in an unlabelled model).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,8 +143,8 @@ impl Generator {
     }
 
     /// Runs the network once and appends its images to `pixels`, 8 bits each: what a program that
-    /// draws many images does over and over, with the same memory. An image is the same to the bit
-    /// however many are drawn with it; so that this holds for one alone too, it is drawn twice at once.
+    /// draws many images does over and over, with the same memory. An image is the same, bit for bit,
+    /// however many are drawn with it; for this, a single one is drawn as a batch of two.
     ///
     /// # Shapes
     ///
@@ -209,7 +164,7 @@ impl Generator {
         let batch = latents.len() / dim;
         self.check_run((batch, if latents.len() == batch * dim { dim } else { 0 }), labels)?;
         if batch == 1 {
-            // A matrix product of one row adds up in another order than one of several.
+            // The order of additions in a matrix product of one row is not that of several.
             let image = self.draw(&latents.repeat(2), &labels.repeat(2), pixels)?;
             pixels.truncate(pixels.len() - image.iter().product::<usize>());
             return Ok(image);

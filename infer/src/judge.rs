@@ -7,7 +7,7 @@ use contract::{
 };
 
 use crate::{
-    Engine, Error, Generator, ModelSource, Options,
+    Error, Generator, ModelSource, Options,
     engine::{self, Chosen, Input, Values},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 pub struct Reading {
     /// The class with the largest logit; the first of equal ones.
     pub label: i64,
-    /// Its softmax, rounded to four decimals: more of them are not the same on every machine.
+    /// Its softmax, rounded to four decimals: further ones differ from machine to machine.
     pub confidence: f64,
 }
 
@@ -59,8 +59,8 @@ impl Judge {
             });
         }
         let (engine, device) = (generator.engine(), generator.device());
-        // A library that serves is loaded, and rten takes none.
-        let runtime = if engine == Engine::Rten { None } else { options.runtime.clone() };
+        // A library that serves is loaded, and other engines take none.
+        let runtime = options.runtime.clone().filter(|_| engine.takes_library());
         let options = Options { engine, device, runtime, ..options.clone() };
         let judge = Self {
             name: source.name(),
@@ -81,7 +81,7 @@ impl Judge {
         &self.name
     }
 
-    /// Refuses pictures of another size than the judge's.
+    /// Refuses pictures that are not of the judge's size.
     pub(crate) fn check_shape(&self, shape: [usize; 3], generator: &Generator) -> Result<(), Error> {
         let pictures = |[channels, height, width]: [usize; 3]| {
             let colour = if channels == 1 { "grey" } else { "colour" };
@@ -98,8 +98,8 @@ impl Judge {
         }
     }
 
-    /// Reads pictures of 8-bit pixels, which is what is written of them, and appends what each is
-    /// read as to `readings`.
+    /// Reads pictures as the 8-bit pixels that are written of them, and appends what each is read as
+    /// to `readings`.
     ///
     /// # Shapes
     ///
@@ -120,7 +120,7 @@ impl Judge {
             )));
         }
         if count == 1 {
-            // As in `Generator::draw`: alone, it is read as it is among others.
+            // As in `Generator::draw`: a single picture is read as it is among others.
             self.read(&pixels.repeat(2), readings)?;
             readings.pop();
             return Ok(());

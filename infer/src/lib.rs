@@ -46,9 +46,10 @@ pub use contract::Picture;
 pub use device::Device;
 #[cfg(feature = "onnxruntime")]
 pub use engine::onnx_runtime::library::{self as runtime, Runtime};
+#[cfg(feature = "onnxruntime")]
 pub use engine::onnx_runtime::session::Session;
-pub use engine::{Engine, Input, LOADING_WEIGHTS_PAYS, Placement, Skipped, Values};
+pub use engine::{Engine, Input, LOADING_WEIGHTS_PAYS, Options, Placement, Skipped, Values};
 pub use error::{Error, OLDEST_RUNTIME, Refusal};
-pub use generator::{Generator, Options, Sample};
+pub use generator::{Generator, Sample};
 pub use judge::{Judge, Reading};
 pub use source::{ModelFile, ModelSource};

@@ -328,7 +328,7 @@ impl Space<'_> {
         }
     }
 
-    /// The classes, in words, behind what else is said.
+    /// The classes in words, to follow what is shown.
     fn words(&self, class: Option<&str>) -> String {
         match (class, self.contract.noun()) {
             (Some(name), noun) => format!(", {noun} {}", visible(name)),

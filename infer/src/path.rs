@@ -1,5 +1,5 @@
 //! Paths through the latent space: from one image's latents to another's, along one dimension, and
-//! round trips. Functions from latents to latents, the same, to the bit, on every machine.
+//! round trips. Functions from latents to latents, bit for bit the same on every machine.
 //!
 //! Points between two images must look like those that training drew. U(−1, 1) fills a cube evenly, and a
 //! straight line between two of its points stays in it. Under N(0, 1), nearly all points of d dimensions

@@ -1,4 +1,4 @@
-//! Drawing images anew until a judge reads each as its label.
+//! Redraws images until a judge reads each as its label.
 //!
 //! Image i of seed s is drawn from the first latents of its stream (see [`latent`]).
 //! If a judge reads it as another class, or as its own with less confidence than a threshold, it is
@@ -10,8 +10,8 @@
 //! differ in the last bits of a confidence decide alike, unless it lies within these bits of the
 //! threshold.
 //!
-//! An image that was never its label in [`DRAWS`] draws is an error: a threshold that the model
-//! doesn't reach, or a judge that doesn't know its pictures.
+//! An image that is not read as its label in [`DRAWS`] draws is an error: the model doesn't reach the
+//! threshold, or the judge doesn't know its pictures.
 //!
 //! ```
 //! use infer::{Engine, Generator, Judge, ModelSource, Options, Sample, verify::Verifier};
@@ -38,7 +38,7 @@ use ndarray::Array4;
 
 use contract::latent;
 
-use crate::{Error, Generator, Judge, Reading, Sample, generator::BATCH};
+use crate::{Error, Generator, Judge, Reading, Sample, engine::BATCH};
 
 /// How many times an image is drawn at most. Where half of all draws are refused, one image in 2¹⁰⁰ is
 /// refused this often.
@@ -52,7 +52,7 @@ pub struct Verifier {
     again: Again,
 }
 
-/// Images that are drawn anew.
+/// Images that are being redrawn.
 #[derive(Default)]
 struct Again {
     /// Their places in the batch.
@@ -70,7 +70,7 @@ pub struct Kept {
     pub confidences: Vec<f64>,
     /// How many images are not their first draw.
     pub redrawn: u64,
-    /// How many draws were given up.
+    /// How many draws were discarded.
     pub redraws: u64,
 }
 
@@ -81,7 +81,7 @@ impl Verifier {
         Self { judge, threshold, again: Again::default() }
     }
 
-    /// Draws the images of a batch anew, in place, until each is read as its label.
+    /// Redraws the images of a batch, in place, until each is read as its label.
     ///
     /// # Shapes
     ///
@@ -89,7 +89,7 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`Error::NotVerified`], [`Error::OtherJudge`] for pictures of another size than the judge's,
+    /// [`Error::NotVerified`], [`Error::OtherJudge`] for pictures that are not of the judge's size,
     /// [`Error::BadInput`] for another number of them, and as [`Generator::draw`].
     pub fn verify(
         &mut self,

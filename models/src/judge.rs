@@ -135,7 +135,7 @@ impl Judge {
     /// The features of pictures.
     ///
     /// # Shapes
-    /// `x` (N, C, H, W) in [0, 1] → (N, [`FEATURES`])
+    /// `x` (N, C, H, W) in [0, 1] → (N, [`FEATURES`](crate::architectures::judge::FEATURES))
     ///
     /// # Errors
     /// [`Error::Input`] if the pictures are of another size; Candle's.
@@ -146,7 +146,7 @@ impl Judge {
     /// The logits of each class, from features.
     ///
     /// # Shapes
-    /// (N, [`FEATURES`]) → (N, classes)
+    /// (N, [`FEATURES`](crate::architectures::judge::FEATURES)) → (N, classes)
     ///
     /// # Errors
     /// [`Error::Input`] if these are no features; Candle's.
@@ -184,14 +184,18 @@ mod tests {
         Judge { sha256, ..judge }
     }
 
+    /// With a text of the header replaced by another of its length.
+    fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+        bytes
+    }
+
     /// The same judge as it was written before there was a digest.
     fn unsealed(bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
-        for (from, to) in [(r#"\"format\":2"#, r#"\"format\":1"#), ("file_sha256", "File_sha256")] {
-            let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
-            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
-        }
-        bytes
+        let bytes = replaced(bytes, r#"\"format\":2"#, r#"\"format\":1"#);
+        replaced(&bytes, "file_sha256", "File_sha256")
     }
 
     #[test]
@@ -280,12 +284,7 @@ mod tests {
         let load = |bytes: &[u8]| Judge::from_bytes(bytes, &path, &Device::Cpu).unwrap_err().to_string();
         assert!(load(&whole[..whole.len() - 1]).contains("cut short"));
         assert!(load(b"no tensors at all").contains("no safetensors file"));
-        let text = |from: &str, to: &str| {
-            let mut bytes = unsealed(&whole);
-            let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
-            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
-            bytes
-        };
+        let text = |from: &str, to: &str| replaced(&unsealed(&whole), from, to);
         assert!(load(&text(r#"\"format\":1"#, r#"\"format\":9"#)).contains("a judge of format 9"));
         assert!(load(&text(r#"\"classes\":2"#, r#"\"classes\":3"#)).contains("names 2 classes, but has 3"));
         assert!(load(&text(r#"\"height\":8"#, r#"\"height\":9"#)).contains("features.linear.weight"));

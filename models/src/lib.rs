@@ -9,6 +9,7 @@
 //! | [`architectures`] | a file each: generator and discriminator, reading like the paper's table; the judge |
 //! | [`layers`] | a file each: what the layer is, its parameters, its output shape, its forward and backward pass |
 //! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |
+//! | `parameters`, `gradients` | weights by name; what a backward pass yields |
 //! | [`trace`] | a forward pass that remembers what the backward pass needs, and the backward pass |
 //! | [`checkpoint`] | weights, configuration and provenance in one safetensors file |
 //! | [`judge`] | the trained classifier that checks what a generator drew, and its file |
@@ -20,15 +21,19 @@
 pub mod architectures;
 pub mod checkpoint;
 mod error;
+mod gradients;
 pub mod judge;
 pub mod layers;
 pub mod network;
 pub mod ops;
+mod parameters;
 mod sealed;
 pub mod trace;
 
 pub use architectures::{Architecture, Sizes};
 pub use error::{Error, Result};
-pub use layers::{Activation, Layer, Shape, Window};
-pub use network::{Builder, Mode, NamedLayer, Network, Parameters};
-pub use trace::{Gradients, Trace, Wanted};
+pub use gradients::{Gradients, Wanted};
+pub use layers::{Activation, Layer, Mode, Shape, Window};
+pub use network::{Builder, NamedLayer, Network};
+pub use parameters::Parameters;
+pub use trace::Trace;

@@ -9,19 +9,10 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::StandardNormal;
 
 use crate::layers::{
-    Activation, BatchNorm, Conv2d, ConvTranspose2d, Initial, Label, Layer, Linear, ParameterSpec, Reshape,
-    Shape, Window,
+    Activation, BatchNorm, Conv2d, ConvTranspose2d, Initial, Label, Layer, Linear, Mode, ParameterSpec,
+    Reshape, Shape, Window,
 };
-use crate::{Error, Result};
-
-/// Whether batch norm uses the batch's own statistics or the running averages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The batch's own mean and variance.
-    Train,
-    /// The running averages: an image doesn't depend on the others of its batch.
-    Sample,
-}
+use crate::{Error, Parameters, Result};
 
 /// A layer and its name, which is also its path in a checkpoint and in the ONNX file.
 #[derive(Clone, Debug, PartialEq)]
@@ -257,8 +248,7 @@ impl Network {
     /// # Errors
     /// [`Error::Parameter`] for the first one that is missing or of another shape.
     pub fn with_weights(&self, mut tensors: HashMap<String, Tensor>, device: &Device) -> Result<Parameters> {
-        let mut parameters =
-            Parameters { names: Vec::new(), trainable: Vec::new(), vars: Vec::new(), index: HashMap::new() };
+        let mut parameters = Parameters::default();
         for (name, spec) in self.parameters() {
             let wrong = |message| Error::Parameter { name: name.clone(), message };
             let tensor = tensors.remove(&name).ok_or_else(|| {
@@ -271,10 +261,8 @@ impl Network {
                     self.name, spec.dims
                 )));
             }
-            parameters.index.insert(name.clone(), parameters.vars.len());
-            parameters.names.push(name);
-            parameters.trainable.push(spec.trainable);
-            parameters.vars.push(Var::from_tensor(&tensor.to_device(device)?.contiguous()?)?);
+            let var = Var::from_tensor(&tensor.to_device(device)?.contiguous()?)?;
+            parameters.push(name, var, spec.trainable);
         }
         Ok(parameters)
     }
@@ -322,51 +310,5 @@ impl Network {
             }
             (Some(_), Some(_)) => Ok(()),
         }
-    }
-}
-
-/// A network's weights, by name and in the list's order.
-#[derive(Clone, Debug)]
-pub struct Parameters {
-    names: Vec<String>,
-    trainable: Vec<bool>,
-    vars: Vec<Var>,
-    index: HashMap<String, usize>,
-}
-
-impl Parameters {
-    /// A parameter as `<layer>.<parameter>`.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if there is none of that name.
-    pub fn get(&self, name: &str) -> Result<&Var> {
-        self.index.get(name).map(|&i| &self.vars[i]).ok_or_else(|| Error::Parameter {
-            name: name.to_string(),
-            message: "the network has no parameter of that name".to_string(),
-        })
-    }
-
-    /// Name and value of each, in the list's order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
-        self.names.iter().map(String::as_str).zip(&self.vars)
-    }
-
-    /// Those that an optimiser moves, in the list's order.
-    pub fn trainable(&self) -> impl Iterator<Item = (&str, &Var)> {
-        self.iter().zip(&self.trainable).filter(|&(_, &t)| t).map(|(p, _)| p)
-    }
-
-    /// A copy with storage of its own.
-    ///
-    /// # Errors
-    /// Candle's, if the device has no room.
-    pub fn copy(&self) -> Result<Parameters> {
-        let vars = self.vars.iter().map(|v| Ok(Var::from_tensor(&v.copy()?)?));
-        Ok(Parameters { vars: vars.collect::<Result<_>>()?, ..self.clone() })
-    }
-
-    /// Where the weights are.
-    pub fn device(&self) -> &Device {
-        self.vars.first().map_or(&Device::Cpu, |v| v.device())
     }
 }

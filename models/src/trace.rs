@@ -9,40 +9,11 @@
 
 use candle_core::{Tensor, Var};
 
-use crate::Result;
 use crate::layers::batch_norm::MOMENTUM;
-use crate::layers::{Activation, Layer, Site};
-use crate::network::{Mode, NamedLayer, Network, Parameters};
+use crate::layers::{Activation, Layer, Mode, Site};
+use crate::network::{NamedLayer, Network};
 use crate::ops::{Kernels, Labels, Statistics, kernels_for};
-
-/// Which gradients a backward pass should yield; each one costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// That of the input: the generator learns through it.
-    pub input: bool,
-    /// Those of the weights.
-    pub parameters: bool,
-}
-
-/// What a backward pass yields.
-#[derive(Debug)]
-pub struct Gradients {
-    /// Like the input, if it was wanted.
-    pub input: Option<Tensor>,
-    /// One for each trainable parameter in the list's order, if they were wanted.
-    pub parameters: Vec<Tensor>,
-}
-
-impl Gradients {
-    /// The parameters' gradients of the sum of two losses.
-    ///
-    /// # Errors
-    /// Candle's.
-    pub fn plus(self, other: &Gradients) -> Result<Gradients> {
-        let pairs = self.parameters.iter().zip(&other.parameters);
-        Ok(Gradients { input: None, parameters: pairs.map(|(a, b)| Ok((a + b)?)).collect::<Result<_>>()? })
-    }
-}
+use crate::{Gradients, Parameters, Result, Wanted};
 
 /// A forward pass in training mode, remembered.
 pub struct Trace {
@@ -208,13 +179,16 @@ impl Network {
         kernels_for(x).filter(|_| self.suits_kernels())
     }
 
-    /// Kernels take a label only where a layer with weights follows it.
+    /// Whether all layers have kernels. They take a label only where a layer with weights follows it.
     fn suits_kernels(&self) -> bool {
         let weighs = |l: &NamedLayer| {
             matches!(l.layer, Layer::Linear(_) | Layer::Conv2d(_) | Layer::ConvTranspose2d(_))
         };
-        let mut labels = self.layers().iter().enumerate().filter(|(_, l)| matches!(l.layer, Layer::Label(_)));
-        labels.all(|(i, _)| self.layers().get(i + 1).is_some_and(weighs))
+        self.layers().iter().enumerate().all(|(i, l)| match l.layer {
+            Layer::Label(_) => self.layers().get(i + 1).is_some_and(weighs),
+            Layer::Linear(_) | Layer::Conv2d(_) | Layer::ConvTranspose2d(_) | Layer::BatchNorm(_) => true,
+            Layer::Activation(_) | Layer::Reshape(_) | Layer::Flatten => true,
+        })
     }
 
     /// The activation right after layer `i`, if there is one.

@@ -270,7 +270,11 @@ fn fuzz_npz(count: u64) {
         true => {
             let [images, labels] = arrays.choose(random).unwrap().clone();
             // Most of what is wrong with both is what is wrong with the first.
-            let other = if random.random_bool(0.2) { mutate(random, &[labels.clone()], 100) } else { labels };
+            let other = if random.random_bool(0.2) {
+                mutate(random, std::slice::from_ref(&labels), 100)
+            } else {
+                labels
+            };
             npz(&[mutate(random, &[images], 100), other], method)
         }
         false => {

@@ -241,16 +241,16 @@ fn parts(networks: Architecture, device: &Device) -> std::result::Result<(), Box
     let fake = generator.trace(g, &z, Some(&y))?;
     let judged = discriminator.trace(d, &fake.output, Some(&y))?;
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);
-    let parameters = Wanted { input: false, parameters: true };
-    let input = Wanted { input: true, parameters: false };
     /// What it is, how often an iteration does it, and the work itself.
     type Part<'a> = (&'a str, usize, &'a dyn Fn() -> Result<()>);
     let parts: [Part<'_>; 5] = [
         ("generator, forward", 2, &|| generator.trace(g, &z, Some(&y)).map(|_| ())),
-        ("generator, back", 2, &|| fake.backward(generator, g, &dx, parameters).map(|_| ())),
+        ("generator, back", 2, &|| fake.backward(generator, g, &dx, Wanted::PARAMETERS).map(|_| ())),
         ("discriminator, forward", 4, &|| discriminator.trace(d, &fake.output, Some(&y)).map(|_| ())),
-        ("discriminator, back", 2, &|| judged.backward(discriminator, d, &dl, parameters).map(|_| ())),
-        ("back to the picture", 2, &|| judged.backward(discriminator, d, &dl, input).map(|_| ())),
+        ("discriminator, back", 2, &|| {
+            judged.backward(discriminator, d, &dl, Wanted::PARAMETERS).map(|_| ())
+        }),
+        ("back to the picture", 2, &|| judged.backward(discriminator, d, &dl, Wanted::INPUT).map(|_| ())),
     ];
     for (name, times, part) in parts {
         println!("{:>31}  {:>10.2}  × {times}", name, measure(device, part)?.time);

@@ -1,12 +1,13 @@
 //! Standard output and standard error: lines of text, JSON, the command line's own messages.
 
 use std::borrow::Cow;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
 use contract::printable;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// The command line, or how the program ends after one that can't be read or asks for help.
@@ -48,6 +49,17 @@ pub fn print_line(text: &str) -> Result<()> {
 /// by now.
 pub fn print_error_line(text: &str) {
     let _ = writeln!(io::stderr(), "{}", contract::one_line(text));
+}
+
+/// Progress on standard error, where that is a terminal.
+///
+/// # Errors
+/// If this is no template.
+pub fn bar(template: &str, is_quiet: bool) -> Result<ProgressBar> {
+    if is_quiet || !io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
 }
 
 #[cfg(test)]

@@ -1,22 +1,12 @@
-//! An error as one sentence: what failed, why, and what to do.
+//! What to do about an error while training.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use anyhow::Error;
+use contract::sentence;
 
 use crate::run;
-
-/// An error and its causes, without those that its text already names.
-pub fn sentence(error: &Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
-}
 
 /// An error of a run that was training in `folder`, with what to do where a file is in the way.
 pub fn with_advice(error: Error, folder: &Path) -> Error {
@@ -44,7 +34,7 @@ pub fn with_advice(error: Error, folder: &Path) -> Error {
     };
     Error::msg(format!(
         "{}; what was saved before is intact: {advice}, then go on with: {go_on}",
-        sentence(&error)
+        sentence(error.as_ref())
     ))
 }
 
@@ -55,7 +45,9 @@ mod tests {
 
     use anyhow::{Context, Error};
 
-    use super::{sentence, with_advice};
+    use contract::sentence;
+
+    use super::with_advice;
 
     #[test]
     fn a_cause_is_told_once() {
@@ -64,10 +56,10 @@ mod tests {
             path: "file".into(),
             source: io::Error::from_raw_os_error(28),
         };
-        let text = sentence(&Error::from(error));
+        let text = sentence(Error::from(error).as_ref());
         assert_eq!(text.matches("os error 28").count(), 1, "{text}");
         let error = Err::<(), _>(io::Error::other("inner")).context("outer").unwrap_err();
-        assert_eq!(sentence(&error), "outer: inner");
+        assert_eq!(sentence(error.as_ref()), "outer: inner");
     }
 
     #[test]
@@ -75,7 +67,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let advised = |kind: ErrorKind, folder: &Path| {
             let error = Err::<(), _>(io::Error::from(kind)).context("can't write file").unwrap_err();
-            sentence(&with_advice(error, folder))
+            sentence(with_advice(error, folder).as_ref())
         };
         for (kind, expected) in [
             (ErrorKind::StorageFull, "make room"),
@@ -94,6 +86,6 @@ mod tests {
         assert!(text.starts_with("a part of ") && text.contains("removed while training"), "{text}");
         let text = advised(ErrorKind::NotFound, &folder.path().join("gone"));
         assert!(text.contains("gone was removed or renamed while training"), "{text}");
-        assert_eq!(sentence(&with_advice(Error::msg("losses"), folder.path())), "losses");
+        assert_eq!(sentence(with_advice(Error::msg("losses"), folder.path()).as_ref()), "losses");
     }
 }

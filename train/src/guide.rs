@@ -19,7 +19,6 @@ use crate::judge::cross_entropy::cross_entropy;
 use crate::judge::{self, Options};
 use crate::sources::LabelledImages;
 
-const INPUT: Wanted = Wanted { input: true, parameters: false };
 /// Passes over the data in its training.
 const EPOCHS: u64 = 4;
 
@@ -101,6 +100,6 @@ impl Guide {
         // Of the label's logit it is (p − 1) / N, and no other of its row is below 0.
         let doubt = (gradient.min_keepdim(D::Minus1)? * y.dim(0)? as f64)?.sqr()?; // N, 1
         let gradient = gradient.broadcast_mul(&doubt)?;
-        Ok(trace.backward(network, parameters, &gradient, INPUT)?.input)
+        Ok(trace.backward(network, parameters, &gradient, Wanted::INPUT)?.input)
     }
 }

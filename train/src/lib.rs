@@ -26,7 +26,7 @@
 //! | [`run`] | a run's folder: configuration, checkpoints, lines of figures |
 //! | [`training_loop`] | batch, iteration, log, sample, measure, save |
 //! | [`plan`] | what a run would be, without starting it |
-//! | [`failure`] | what is said of an error, and what to do |
+//! | [`failure`] | what to do about an error while training |
 //! | [`memory`] | the allocator: freed memory is kept for the next iteration |
 //!
 //! The programs are `src/bin/train` and `src/bin/evaluate`.

@@ -11,9 +11,6 @@ use crate::loss;
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
 
-const PARAMETERS: Wanted = Wanted { input: false, parameters: true };
-const INPUT: Wanted = Wanted { input: true, parameters: false };
-
 /// Both networks, their weights and optimisers, and the generator's average.
 pub struct Trainer {
     recipe: Recipe,
@@ -207,12 +204,13 @@ impl Trainer {
         let on_fake = discriminator.trace(d, &fake.output, Some(y))?;
         let toward_real = loss::gradient(&on_real.output, recipe.real_target())?;
         let toward_fake = loss::gradient(&on_fake.output, 0.)?;
-        let from_real = on_real.backward(discriminator, d, &toward_real, PARAMETERS)?;
-        let mut from_fake = on_fake.backward(discriminator, d, &toward_fake, PARAMETERS)?;
+        let from_real = on_real.backward(discriminator, d, &toward_real, Wanted::PARAMETERS)?;
+        let mut from_fake = on_fake.backward(discriminator, d, &toward_fake, Wanted::PARAMETERS)?;
         if let Some(wrong) = wrong.as_ref().filter(|_| recipe.mismatch > 0.) {
             let on_wrong = discriminator.trace(d, x, Some(wrong))?; //   N, 1
             let toward_fake = (loss::gradient(&on_wrong.output, 0.)? * recipe.mismatch)?;
-            from_fake = from_fake.plus(&on_wrong.backward(discriminator, d, &toward_fake, PARAMETERS)?)?;
+            from_fake =
+                from_fake.plus(&on_wrong.backward(discriminator, d, &toward_fake, Wanted::PARAMETERS)?)?;
         }
         on_real.update_running_averages(discriminator, d)?;
         on_fake.update_running_averages(discriminator, d)?;
@@ -230,11 +228,11 @@ impl Trainer {
             let judged = discriminator.trace(d, &fake.output, Some(y))?;
             judged.update_running_averages(discriminator, d)?;
             let toward_real = loss::gradient(&judged.output, 1.)?;
-            let mut through = judged.backward(discriminator, d, &toward_real, INPUT)?.input;
+            let mut through = judged.backward(discriminator, d, &toward_real, Wanted::INPUT)?.input;
             if let Some(wrong) = wrong.as_ref().filter(|_| recipe.contrast > 0.) {
                 let judged = discriminator.trace(d, &fake.output, Some(wrong))?;
                 let toward_fake = (loss::gradient(&judged.output, 0.)? * recipe.contrast)?;
-                let more = judged.backward(discriminator, d, &toward_fake, INPUT)?.input;
+                let more = judged.backward(discriminator, d, &toward_fake, Wanted::INPUT)?.input;
                 through = through.zip(more).map(|(a, b)| a + b).transpose()?;
             }
             if let Some(guide) = guide {
@@ -242,7 +240,7 @@ impl Trainer {
                 through = through.zip(more).map(|(a, b)| a + b * recipe.guide).transpose()?;
             }
             if let Some(dy) = through {
-                let gradients = fake.backward(generator, g, &dy, PARAMETERS)?;
+                let gradients = fake.backward(generator, g, &dy, Wanted::PARAMETERS)?;
                 adam_g.step(g, &gradients, None, pace)?;
             }
             logits = judged.output.detach();

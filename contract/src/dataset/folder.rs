@@ -13,6 +13,7 @@ use super::{
     Batch, Definition, Error, Facts, Manifest, Opened, Record, Sink, Tail, growing::Growing,
     images::interleaved, plan::Labels,
 };
+use crate::Picture;
 use crate::files::{distinct_names, hex, sync_all};
 
 /// A folder for each class, and labels.csv.
@@ -141,18 +142,6 @@ fn damaged(path: &Path) -> Error {
     Error::Refused(format!("{} was changed since it was written: it is no whole PNG file", path.display()))
 }
 
-/// The PNG file of an image.
-fn png(pixels: &[u8], [channels, height, width]: [usize; 3]) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_color(if channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb });
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&interleaved(pixels, channels))?;
-    writer.finish()?;
-    Ok(bytes)
-}
-
 /// Whether these are the bytes of a whole PNG file; each of its parts has a checksum.
 fn is_png(bytes: &[u8]) -> bool {
     let read = || -> Option<()> {
@@ -185,7 +174,10 @@ impl Sink for Writer {
         for (index, label, confidence, pixels) in batch.images() {
             let (class, file) = (self.place(index, label.unwrap_or_default()))
                 .ok_or_else(|| io::Error::other("no such class"))?;
-            let png = png(pixels, batch.shape)?;
+            let [channels, height, width] = batch.shape;
+            let picture = Picture::new([height, width, channels], interleaved(pixels, channels).into_owned())
+                .ok_or_else(|| io::Error::other("no picture has this shape"))?;
+            let png = picture.to_png(&[])?;
             fs::write(self.root.join(&file), &png)?;
             let confidence = confidence.map_or_else(String::new, |confidence| format!(",{confidence:.4}"));
             let row = format!("{},{},{index}{confidence}\n", field(&file), field(class));

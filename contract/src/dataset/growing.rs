@@ -7,28 +7,13 @@ use std::{
     path::Path,
 };
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Error, Manifest, Tail, place, sink::FILE};
+use super::{Error, Manifest, Record, Tail, manifest::Part, place, tail::FILE};
 use crate::files::{self, STDOUT, folder_of, hex, sync_folder};
 
 /// Bytes that are gathered before the system is asked to write them, or to read.
 const BUFFER: usize = 1 << 20;
-
-/// What is safe of a file, and how to tell that it is still there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// Its bytes `from..to`; before them is the header, which may still change.
-    pub from: u64,
-    /// Where they end.
-    pub to: u64,
-    /// SHA-256 of these bytes.
-    pub sha256: String,
-    /// SHA-256 of the header, once the data set is complete.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header_sha256: Option<String>,
-}
 
 /// A file that grows, of known length.
 pub struct Growing {
@@ -46,19 +31,6 @@ enum Target {
     Stream(Box<dyn Write + Send>),
 }
 
-/// A file that is to grow, as its manifest knows it.
-pub struct Part<'a> {
-    pub path: &'a Path,
-    /// What it begins with; other bytes of the same length may come in its place.
-    pub header: &'a [u8],
-    /// Where the safe bytes end; none: the file is to begin, in place of what is there.
-    pub end: Option<u64>,
-    /// Nothing is known in the manifest of an older version.
-    pub record: Option<&'a Record>,
-    /// Whether there is nothing to come.
-    pub complete: bool,
-}
-
 impl Growing {
     /// The only file of a data set without a header; or standard output, a pipe or a device.
     ///
@@ -72,7 +44,7 @@ impl Growing {
         Self::open(&manifest.part(output, FILE, &[], manifest.tail.offset), |_| {})
     }
 
-    /// Begins a file, or opens it to go on after what is safe of it. That is read once, and shown to `read`.
+    /// Begins a file, or opens it to continue after its safe bytes, which are read once and shown to `read`.
     ///
     /// # Errors
     ///
@@ -86,7 +58,7 @@ impl Growing {
 
     fn create(path: &Path, header: &[u8]) -> io::Result<Self> {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
-        // Its name has to survive too, and it may be another folder's than that of a link to it.
+        // Its name has to survive too; through a link, its folder may be another.
         sync_folder(folder_of(&path.canonicalize()?))?;
         let mut file = BufWriter::with_capacity(BUFFER, Target::File(file));
         file.write_all(header)?;
@@ -166,7 +138,7 @@ impl Growing {
         Ok(())
     }
 
-    /// Has all of it on the disk.
+    /// Brings all of it to the disk.
     pub fn sync(&mut self) -> io::Result<()> {
         self.file.flush()?;
         match self.file.get_ref() {
@@ -175,7 +147,7 @@ impl Growing {
         }
     }
 
-    /// As [`sync`](Self::sync); gives where a data set of this one file goes on.
+    /// As [`sync`](Self::sync); returns where a data set of this one file is resumed.
     pub fn tail(&mut self) -> io::Result<Tail> {
         self.sync()?;
         Ok(Tail::of(self.length, [(FILE, self.record())]))

@@ -21,9 +21,8 @@ use std::{
 };
 
 use super::{
-    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail,
-    growing::{Growing, Part},
-    images::interleaved,
+    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail, growing::Growing, images::interleaved,
+    manifest::Part,
 };
 
 pub use read::{images_from_bytes, is_colour, labels_from_bytes, read_images, read_labels};
@@ -44,13 +43,13 @@ fn labels_name(pair: &str) -> String {
     format!("{pair}-labels-idx1-ubyte")
 }
 
-/// The header of so many items of these dimensions.
+/// The header of `count` items of these dimensions.
 pub fn header(count: u32, dims: &[u32]) -> Vec<u8> {
     let words = [magic(dims.len() + 1), count].into_iter().chain(dims.iter().copied());
     words.flat_map(u32::to_be_bytes).collect()
 }
 
-/// The first word of a file of unsigned bytes, 0x08, with so many dimensions.
+/// The first word of a file of unsigned bytes, 0x08, in this number of dimensions.
 fn magic(dimensions: usize) -> u32 {
     0x0800 | dimensions as u32
 }
@@ -148,7 +147,7 @@ impl Pair {
 
     fn checkpoint(&mut self) -> io::Result<()> {
         for (file, dims) in [(&mut self.images, self.dims.as_slice()), (&mut self.labels, &[])] {
-            // First what the header speaks of.
+            // The items first, then the header that counts them.
             file.sync()?;
             file.replace_header(&header(self.count as u32, dims))?;
             file.sync()?;

@@ -1,4 +1,4 @@
-//! What a data set is and how far it is, beside the data set.
+//! What a data set is and how much of it is written, in a file beside it.
 
 use std::{
     fs,
@@ -9,8 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, Format, Tail,
-    growing::Part,
+    Error, Format, Record, Tail,
     plan::{Labels, Shard},
 };
 use crate::{files, printable, visible};
@@ -29,7 +28,7 @@ pub struct Manifest {
     pub model_sha256: String,
     /// Name and version of what draws.
     pub engine: String,
-    /// On what; null in a manifest of before this was kept.
+    /// On which device; null in manifests from before this was recorded.
     #[serde(default)]
     pub device: Option<String>,
     /// Seed of the images.
@@ -55,7 +54,7 @@ pub struct Manifest {
     pub verified: Option<Verification>,
     /// Channels, height and width; known once an image is drawn.
     pub shape: Option<[usize; 3]>,
-    /// Where to go on.
+    /// Where to resume.
     pub tail: Tail,
 }
 
@@ -72,6 +71,19 @@ pub struct Verification {
     pub redrawn: u64,
     /// Draws that were discarded.
     pub redraws: u64,
+}
+
+/// A file that is to grow, as its manifest knows it.
+pub(super) struct Part<'a> {
+    pub path: &'a Path,
+    /// What it begins with; other bytes of the same length may come in its place.
+    pub header: &'a [u8],
+    /// Where the safe bytes end; none: the file is to begin, in place of what is there.
+    pub end: Option<u64>,
+    /// None in the manifest of an older version.
+    pub record: Option<&'a Record>,
+    /// Whether nothing more is to come.
+    pub complete: bool,
 }
 
 impl Verification {
@@ -162,7 +174,7 @@ impl Manifest {
         self.complete == self.images
     }
 
-    /// Replaces the file at once.
+    /// Replaces the file, whole or not at all.
     ///
     /// # Errors
     ///
@@ -183,7 +195,7 @@ impl Manifest {
         self.verified.as_ref().map_or("", |verified| &verified.judge_sha256)
     }
 
-    /// Refuses to go on with another data set than the one that was begun.
+    /// Refuses to resume any data set but the one that was begun.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! Data sets: their formats, how far one is that is being written, and where it lies.
+//! Data sets: their formats, how much of one is written, and where it lies.
 //!
 //! Each format is one module that says what the format can hold, and has its writer and, where `train` reads
 //! it, its reader. [`FORMATS`] lists them; everything else asks the format itself. All of them hold grey and
-//! coloured images, and go on where they were stopped unless they went down a pipe.
+//! coloured images, and can be resumed where they were stopped unless they went down a pipe.
 //!
 //! | module | what it has |
 //! |---|---|
@@ -11,11 +11,12 @@
 //! | [`folder`] | a folder of PNG files for each class, and a table over them |
 //! | [`raw`] | pixels and nothing else |
 //! | [`jsonl`] | a JSON object a line |
-//! | [`manifest`] | what a data set is and how far it is |
+//! | [`manifest`] | what a data set is and how much of it is written |
 //! | [`place`] | where it lies, and keeping other processes away |
 //! | [`plan`] | its parts and labels |
 //! | [`gzip`] | compressed files |
 
+mod error;
 pub mod folder;
 mod growing;
 pub mod gzip;
@@ -28,6 +29,7 @@ pub mod place;
 pub mod plan;
 pub mod raw;
 mod sink;
+mod tail;
 
 use std::{
     fmt,
@@ -38,10 +40,11 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use growing::Record;
+pub use error::Error;
 pub use images::{Batch, Images};
 pub use manifest::Manifest;
-pub use sink::{Error, Opened, Sink, Tail};
+pub use sink::{Opened, Sink};
+pub use tail::{Record, Tail};
 
 /// All formats. Where no name suggests another, the first that is a folder is taken, and for a pipe the
 /// first that can go down one.
@@ -73,7 +76,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// A folder without limits; what a format's own facts are filled up with.
+    /// A folder without limits: the defaults of a format's own facts.
     const FOLDER: Self = Self {
         name: "",
         summary: "",
@@ -151,8 +154,8 @@ impl Format {
     }
 }
 
-/// Several things of which one is to be chosen, in words.
-fn choice(of: impl Iterator<Item = String>) -> String {
+/// Alternatives in words: `a, b or c`.
+pub fn choice(of: impl Iterator<Item = String>) -> String {
     let mut all: Vec<_> = of.collect();
     match all.pop() {
         Some(last) if !all.is_empty() => format!("{} or {last}", all.join(", ")),
@@ -251,5 +254,12 @@ mod tests {
         }
         let error = "IDX".parse::<Format>().unwrap_err();
         assert!(error.contains("expected idx, npz, folder, raw or jsonl"), "{error}");
+    }
+
+    #[test]
+    fn a_choice_reads_as_one() {
+        for (of, words) in [(&["a", "b", "c"][..], "a, b or c"), (&["a", "b"], "a or b"), (&["a"], "a")] {
+            assert_eq!(choice(of.iter().map(|one| one.to_string())), words);
+        }
     }
 }

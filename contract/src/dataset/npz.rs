@@ -11,10 +11,8 @@ use std::{io, path::Path};
 use crc32fast::Hasher;
 
 use super::{
-    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail,
-    growing::{Growing, Part},
-    plan::Labels,
-    sink::FILE,
+    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail, growing::Growing, manifest::Part,
+    plan::Labels, tail::FILE,
 };
 
 #[cfg(feature = "read")]
@@ -214,7 +212,7 @@ fn end(directory: u64, size: u64, entries: u64, position: u64) -> Vec<u8> {
     bytes
 }
 
-/// NumPy's format 1.0 (numpy.lib.format) of uint8 in C's order, to the byte as NumPy writes it.
+/// NumPy's format 1.0 (numpy.lib.format) of uint8 in C's order, byte for byte as NumPy writes it.
 fn array_header(shape: &[u64]) -> Vec<u8> {
     let dims: Vec<String> = shape.iter().map(u64::to_string).collect();
     // A tuple of one, as Python writes it.

@@ -60,7 +60,7 @@ pub fn append_whole(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Removes what writers left in `folder` that were killed. To be called where no other writes there.
+/// Removes what killed writers left in `folder`. To be called where no other process writes there.
 pub fn remove_temporaries(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_temporary = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);

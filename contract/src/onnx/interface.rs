@@ -92,10 +92,7 @@ fn declared(header: &Header) -> String {
 mod tests {
     use super::*;
     use crate::class::tests::contract as contract_of;
-
-    fn outlet(name: &str, element: u64, dims: &[Dim]) -> Outlet {
-        Outlet { name: name.into(), tensor: Some((element, dims.into())) }
-    }
+    use crate::onnx::outlet::tests::outlet;
 
     #[test]
     fn a_batch_of_one_length_is_refused() {

@@ -184,10 +184,10 @@ fn dim(mut message: Message<'_, impl Read + Seek>) -> Result<Dim, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn outlet(name: &str, element: u64, dims: &[Dim]) -> Outlet {
+    pub fn outlet(name: &str, element: u64, dims: &[Dim]) -> Outlet {
         Outlet { name: name.into(), tensor: Some((element, dims.into())) }
     }
 

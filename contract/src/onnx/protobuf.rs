@@ -84,7 +84,7 @@ impl<'a, R: Read + Seek> Message<'a, R> {
         }
     }
 
-    /// The next `length` bytes as a message of its own, to be read to its end; this one goes on
+    /// The next `length` bytes as a message of its own, to be read to its end; this one continues
     /// after it.
     pub fn nested(&mut self, length: u64) -> Result<Message<'_, R>, String> {
         self.check(self.position, length)?;

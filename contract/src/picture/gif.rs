@@ -1,4 +1,4 @@
-//! GIF files: pictures that follow on each other, without end.
+//! GIF files: pictures shown one after the other, in an endless loop.
 
 use std::io::{self, Write};
 

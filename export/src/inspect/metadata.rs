@@ -23,7 +23,7 @@ impl From<StringStringEntryProto> for Entry {
     }
 }
 
-/// The table of [`infer::contract`], in words.
+/// The table of [`contract::metadata`], in words.
 fn meaning(key: &str, value: &str) -> Option<String> {
     let text = match key {
         "format" => "version of these keys",

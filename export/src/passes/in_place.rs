@@ -47,9 +47,8 @@ mod tests {
     use models::{Network, Shape};
 
     use super::super::simplify;
-    use super::super::tests::{assert_close, operators, random_weights};
+    use super::super::tests::{assert_close, operators, plain, random_weights};
     use super::products;
-    use crate::lower::{Names, lower};
 
     #[test]
     fn large_linear_layers_are_the_same_as_products() {
@@ -63,8 +62,7 @@ mod tests {
             .build()
             .unwrap();
         let weights = random_weights(&network, 3);
-        let names = Names { input: "x", label: "label", output: "y" };
-        let graph = simplify(lower(&network, &weights, &names).unwrap()).unwrap();
+        let graph = simplify(plain(&network, &weights)).unwrap();
         assert_eq!(operators(&graph), ["Gemm", "Relu", "Gather", "Gemm", "Relu", "Gemm"]);
         let stacked = products(&graph, 80).unwrap();
         let product = ["MatMul", "Squeeze", "Add"];

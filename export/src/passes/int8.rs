@@ -101,9 +101,8 @@ mod tests {
     use models::{Network, Shape};
 
     use super::super::simplify;
-    use super::super::tests::{assert_close, inputs, operators};
+    use super::super::tests::{assert_close, inputs, operators, plain};
     use super::linear;
-    use crate::lower::{Names, lower};
 
     #[test]
     fn large_linear_layers_are_near_with_8_bits() {
@@ -115,8 +114,7 @@ mod tests {
             .build()
             .unwrap();
         let weights = network.initialise(3, &Device::Cpu).unwrap();
-        let names = Names { input: "x", label: "label", output: "y" };
-        let graph = simplify(lower(&network, &weights, &names).unwrap()).unwrap();
+        let graph = simplify(plain(&network, &weights)).unwrap();
         assert_eq!(operators(&graph), ["Gemm", "Relu", "Gather", "Gemm"]);
         let quantised = linear(&graph, inputs(&graph, 3)).unwrap();
         let expected = ["Gemm", "Relu", "Gather", "QuantizeLinear", "MatMulInteger", "Cast", "Mul", "Add"];

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor as Numbers};
+use models::{Network, Parameters};
 
 use crate::lower::{Names, lower};
 use crate::onnx::{Element, Graph, evaluate};
@@ -15,7 +16,12 @@ pub use networks::random_weights;
 pub fn every_layer(seed: u64) -> Graph {
     let network = networks::every_layer();
     let weights = networks::random_weights(&network, seed);
-    lower(&network, &weights, &Names { input: "x", label: "label", output: "y" }).unwrap()
+    plain(&network, &weights)
+}
+
+/// The plain graph of a network.
+pub fn plain(network: &Network, weights: &Parameters) -> Graph {
+    lower(network, weights, &Names { input: "x", label: "label", output: "y" }).unwrap()
 }
 
 /// Numbers from −1 to 1.

@@ -2,32 +2,8 @@
 
 #[cfg(feature = "onnxruntime")]
 use super::onnx_runtime;
-use super::{Engine, Network, Placement};
-use crate::{Device, Error, ModelSource, Options};
-
-/// A network on the engine and device that were chosen for it.
-pub(crate) struct Chosen {
-    pub network: Box<dyn Network>,
-    pub engine: Engine,
-    /// The engine's name and version, such as `ONNX Runtime 1.32.0`.
-    pub engine_name: String,
-    #[cfg(feature = "onnxruntime")]
-    pub runtime: Option<&'static crate::Runtime>,
-    pub device: Device,
-    pub placements: Vec<Placement>,
-    pub skipped: Vec<Skipped>,
-}
-
-/// A step of the ladder that `auto` passed over.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Skipped {
-    /// Engine or device, in words.
-    pub step: &'static str,
-    /// Why it was passed over.
-    pub reason: String,
-    /// Whether it looks as if it should have served: something is there that doesn't work.
-    pub broken: bool,
-}
+use super::{Chosen, Engine, Options, Skipped};
+use crate::{Device, Error, ModelSource};
 
 /// Loads a model on what was asked for, or on the first step of the ladder that serves: TensorRT,
 /// CUDA, the CPU in ONNX Runtime, rten.

@@ -3,6 +3,7 @@
 mod ladder;
 #[cfg(feature = "onnxruntime")]
 pub(crate) mod onnx_runtime;
+mod options;
 #[cfg(feature = "rten")]
 mod rten;
 mod weights;
@@ -14,11 +15,12 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-use crate::{Error, ModelSource};
+use crate::{Device, Error, ModelSource};
 use weights::{Split, Weight};
 
-pub use ladder::Skipped;
-pub(crate) use ladder::{Chosen, choose};
+pub(crate) use ladder::choose;
+pub(crate) use options::BATCH;
+pub use options::Options;
 
 /// From this many images on, what an engine does with the weights when it loads them (copying, and
 /// rearranging them for its matrix products) is worth the time. Below, they are used as they lie in
@@ -37,6 +39,16 @@ pub enum Engine {
     /// rten (<https://github.com/robertknight/rten>), in pure Rust and part of the program, or an
     /// error if it was built without the feature `rten`. It runs on the CPU only.
     Rten,
+}
+
+impl Engine {
+    /// Whether it may be the machine's library, which `--runtime` names.
+    pub fn takes_library(self) -> bool {
+        match self {
+            Self::Auto | Self::OnnxRuntime => true,
+            Self::Rten => false,
+        }
+    }
 }
 
 impl Serialize for Engine {
@@ -92,6 +104,30 @@ pub(crate) trait Network: Send {
     ///
     /// The engine's words, or those of `read`.
     fn run(&mut self, inputs: &[Input<'_>], output: &str, read: &mut Reader<'_>) -> Result<(), String>;
+}
+
+/// A network on the engine and device that were chosen for it.
+pub(crate) struct Chosen {
+    pub network: Box<dyn Network>,
+    pub engine: Engine,
+    /// The engine's name and version, such as `ONNX Runtime 1.32.0`.
+    pub engine_name: String,
+    #[cfg(feature = "onnxruntime")]
+    pub runtime: Option<&'static crate::Runtime>,
+    pub device: Device,
+    pub placements: Vec<Placement>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// A step of the ladder that `auto` passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Engine or device, in words.
+    pub step: &'static str,
+    /// Why it was passed over.
+    pub reason: String,
+    /// Whether it looks as if it should have served: something is there that doesn't work.
+    pub broken: bool,
 }
 
 /// What looks at an output: its shape and its values.

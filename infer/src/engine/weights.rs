@@ -80,8 +80,8 @@ impl Weight {
     }
 }
 
-/// Splits a model. `None` if it has no large weights, or any that is stored in another way than
-/// `export` does; ONNX Runtime then gets the model as it is.
+/// Splits a model. `None` if it has no large weights, or one that isn't stored as `export` stores
+/// them; ONNX Runtime then gets the model as it is.
 pub fn split(model: &[u8]) -> Option<Split> {
     let mut cursor = Cursor::new(model);
     let mut message = Message::new(&mut cursor).ok()?;

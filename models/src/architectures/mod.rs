@@ -39,6 +39,8 @@ pub enum Architecture {
 
 /// What the file of an architecture states.
 struct Pair {
+    /// Its variant.
+    of: fn(Sizes) -> Architecture,
     /// What checkpoints and ONNX files call it.
     name: &'static str,
     /// Whether labels go in.
@@ -49,9 +51,14 @@ struct Pair {
     discriminator: fn(&Sizes) -> Result<Network>,
 }
 
+/// All of them.
+const PAIRS: &[&Pair] = &[&labelled::PAIR, &unlabelled::PAIR];
+
 impl Architecture {
     /// All names.
-    pub const NAMES: [&str; 2] = [labelled::PAIR.name, unlabelled::PAIR.name];
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PAIRS.iter().map(|pair| pair.name)
+    }
 
     fn parts(&self) -> (&'static Pair, &Sizes) {
         match self {
@@ -72,10 +79,7 @@ impl Architecture {
 
     /// The same pair with other sizes.
     pub fn with_sizes(self, sizes: Sizes) -> Architecture {
-        match self {
-            Architecture::LabelledDcgan(_) => Architecture::LabelledDcgan(sizes),
-            Architecture::UnlabelledDcgan(_) => Architecture::UnlabelledDcgan(sizes),
-        }
+        (self.parts().0.of)(sizes)
     }
 
     /// How many classes its labels have; `None` if no labels go in.
@@ -162,17 +166,18 @@ mod tests {
     use contract::LatentDistribution;
     use serde_json::json;
 
-    use super::{Architecture, Sizes};
+    use super::{Architecture, PAIRS, Sizes};
 
-    fn both() -> [Architecture; 2] {
-        [Sizes::default(), Sizes::unlabelled()].map(Architecture::from)
+    fn all() -> Vec<Architecture> {
+        let sizes = |labelled| if labelled { Sizes::default() } else { Sizes::unlabelled() };
+        PAIRS.iter().map(|pair| (pair.of)(sizes(pair.is_labelled))).collect()
     }
 
     #[test]
     fn sizes_that_no_network_has_are_refused_by_name() {
-        for pair in both() {
+        for pair in all() {
             for height in [0, 1 << 40] {
-                let wrong = Architecture::from(Sizes { height, ..*pair.sizes() });
+                let wrong = pair.with_sizes(Sizes { height, ..*pair.sizes() });
                 for network in [wrong.generator(), wrong.discriminator()] {
                     let error = network.unwrap_err().to_string();
                     assert!(error.contains("height is") && error.contains(pair.name()), "{error}");
@@ -195,8 +200,8 @@ mod tests {
 
     #[test]
     fn files_have_the_name_and_the_sizes() {
-        assert_eq!(both().map(|pair| pair.name()), Architecture::NAMES);
-        for pair in both() {
+        assert!(all().iter().map(|pair| pair.name()).eq(Architecture::names()));
+        for pair in all() {
             let written = serde_json::to_value(pair).unwrap();
             assert_eq!(written, json!({ "architecture": pair.name(), "config": pair.sizes() }));
             assert_eq!(serde_json::from_value::<Architecture>(written).unwrap(), pair);
@@ -218,7 +223,7 @@ mod tests {
             "discriminator_units": 0}"#;
         let sizes = Sizes { generator_units: 0, discriminator_units: 0, ..Sizes::unlabelled() };
         assert_eq!(read(unlabelled).unwrap(), Architecture::UnlabelledDcgan(sizes));
-        for pair in both() {
+        for pair in all() {
             assert_eq!(read(&serde_json::to_string(&pair).unwrap()).unwrap(), pair);
         }
         assert!(read(r#"{"latent_dim": 100}"#).unwrap_err().to_string().contains("missing field `classes`"));

@@ -6,13 +6,21 @@ use serde::{Deserialize, Serialize};
 use super::parameter::{Initial, ParameterSpec};
 use super::{Activation, Shape, Site};
 use crate::Result;
-use crate::network::Mode;
 use crate::ops::{Gradients, Norm, Statistics};
 
 /// ε, added to the variance (DCGAN, Radford et al. 2015, as DCGAN-tensorflow has it).
 pub const EPSILON: f64 = 1e-5;
 /// How far the running averages go toward each training batch's statistics: they keep 0.9 of the old value.
 pub const MOMENTUM: f64 = 1. - 0.9;
+
+/// Whether batch norm uses the batch's own statistics or the running averages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The batch's own mean and variance.
+    Train,
+    /// The running averages: an image doesn't depend on the others of its batch.
+    Sample,
+}
 
 /// Batch norm over N (and H, W): `weight` (γ), `bias` (β), `running_mean`, `running_variance`, (features)
 /// each.

@@ -5,7 +5,7 @@
 //! differentiates it. It is the definition of the layer; the kernels of [`crate::ops`], which
 //! `forward_with` and `backward` call, are measured against it.
 //!
-//! To add a layer: a file here, and a line in each match below; the exporter and the plan of a run don't
+//! To add a layer: a file here, and a line in each match below; the walks of `trace` and the exporter don't
 //! compile before they know it too.
 
 mod activation;
@@ -26,11 +26,10 @@ use std::fmt;
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Mode, Parameters};
-use crate::{Error, Result};
+use crate::{Error, Parameters, Result};
 
 pub use activation::Activation;
-pub use batch_norm::BatchNorm;
+pub use batch_norm::{BatchNorm, Mode};
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
 pub use label::Label;

@@ -3,10 +3,9 @@
 use candle_core::{Tensor, Var};
 
 use super::{Shape, Window, wrong};
-use crate::network::Parameters;
 use crate::ops::geometry::{Convolution, Direction, Geometry};
 use crate::ops::{Gradients, Kernels, Labels, Weights};
-use crate::{Result, Wanted};
+use crate::{Parameters, Result, Wanted};
 
 /// A layer's place in its network, and what is at hand there.
 pub(crate) struct Site<'a> {

@@ -41,7 +41,7 @@ pub struct Request {
     pub runtime: Option<PathBuf>,
 }
 
-/// Pictures of the judge's size, labelled by the judge's classes.
+/// Pictures to be measured; once they are loaded, of the judge's size and labelled by the judge's classes.
 pub struct Set {
     /// The pictures.
     pub data: LabelledImages,
@@ -63,17 +63,6 @@ pub struct TrainedOn {
     pub sha256: Option<String>,
 }
 
-/// Pictures, labels, the labels' classes, and what they are.
-struct Found {
-    images: Images,
-    labels: Vec<u8>,
-    classes: Vec<String>,
-    what: String,
-    checkpoint: Option<Drawn>,
-    trained_on: Option<TrainedOn>,
-    notes: Vec<String>,
-}
-
 /// Reads or draws the pictures.
 ///
 /// # Errors
@@ -83,7 +72,7 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
     let ends_with = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
     let run = path.join(GENERATOR);
     let device = judge.parameters().device();
-    let found = if ends_with("onnx") {
+    let set = if ends_with("onnx") {
         draw_onnx(request)?
     } else if ends_with("safetensors") {
         draw_checkpoint(path, request, device)?
@@ -96,23 +85,16 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
         let Loaded { data, notes } = sources::load(&source, request.split, &mut |_| ())?;
         // What was left out is worth a note; that a class has no pictures shows in the figures.
         let notes = notes.into_iter().filter(|note| !note.starts_with("no picture")).collect();
-        Found {
-            images: data.images().clone(),
-            labels: data.labels().to_vec(),
-            classes: data.class_names().to_vec(),
-            what: format!("{} ({} images)", path.display(), data.len()),
-            checkpoint: None,
-            trained_on: None,
-            notes,
-        }
+        let what = format!("{} ({} images)", path.display(), data.len());
+        Set { data, what, checkpoint: None, trained_on: None, notes }
     };
-    fit(found, judge, path)
+    fit(set, judge, path)
 }
 
 /// The same pictures under the judge's classes, which they must be of.
-fn fit(found: Found, judge: &Judge, path: &Path) -> Result<Set> {
-    let Found { images, labels, classes, what, checkpoint, trained_on, notes } = found;
-    check_size(&images, judge, &path.display().to_string())?;
+fn fit(set: Set, judge: &Judge, path: &Path) -> Result<Set> {
+    let (images, classes) = (set.data.images(), set.data.class_names());
+    check_size(images, judge, &path.display().to_string())?;
     let known = &judge.header.provenance.classes;
     let place = classes.iter().map(|name| known.iter().position(|other| other == name));
     let place: Vec<Option<usize>> = place.collect();
@@ -124,9 +106,10 @@ fn fit(found: Found, judge: &Judge, path: &Path) -> Result<Set> {
             known.join(", ")
         );
     }
-    let labels = labels.iter().filter_map(|&label| place[usize::from(label)].map(|class| class as u8));
-    let data = LabelledImages::with_class_names(images, labels.collect(), known.clone(), "generated")?;
-    Ok(Set { data, what, checkpoint, trained_on, notes })
+    let labels = set.data.labels().iter();
+    let labels = labels.filter_map(|&label| place[usize::from(label)].map(|class| class as u8)).collect();
+    let data = LabelledImages::with_class_names(images.clone(), labels, known.clone(), "generated")?;
+    Ok(Set { data, ..set })
 }
 
 /// Refuses pictures of another size than the judge's.
@@ -171,7 +154,7 @@ fn without_labels(path: &Path) -> anyhow::Error {
     )
 }
 
-fn draw_onnx(request: &Request) -> Result<Found> {
+fn draw_onnx(request: &Request) -> Result<Set> {
     let path = &request.path;
     let source = ModelSource::File(path);
     let contract = source.contract()?;
@@ -188,12 +171,10 @@ fn draw_onnx(request: &Request) -> Result<Found> {
     let asked: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
     let drawn = generator.images(&asked, request.seed, 0)?;
     let (_, channels, height, width) = drawn.dim();
-    let pixels = drawn.into_iter().collect();
-    Ok(Found {
-        images: Images::with_channels(channels, height, width, pixels)?,
+    let images = Images::with_channels(channels, height, width, drawn.into_iter().collect())?;
+    Ok(Set {
+        data: LabelledImages::with_class_names(images, labels, contract.classes, "generated")?,
         what: describe(path, &contract.dataset, request),
-        labels,
-        classes: contract.classes,
         checkpoint: None,
         trained_on: Some(TrainedOn { dataset: contract.dataset, sha256: None }),
         notes: generator.notes(),
@@ -201,7 +182,7 @@ fn draw_onnx(request: &Request) -> Result<Found> {
 }
 
 /// As the ONNX model of this checkpoint draws: latents from the same streams.
-fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Found> {
+fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Set> {
     let bytes = files::read(path).with_context(|| format!("can't read {}", path.display()))?;
     if models::judge::is_judge(&bytes) {
         bail!("{} is a judge, which draws nothing; name a generator's checkpoint", path.display());
@@ -218,12 +199,11 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Fo
         bail!("{}: its header names {} classes of {}", path.display(), provenance.classes.len(), number);
     }
     let labels = labels(request.count, number)?;
-    Ok(Found {
-        images: draw((&network, &parameters), &architecture, &labels, request.seed)
-            .with_context(|| path.display().to_string())?,
-        labels,
+    let images = draw((&network, &parameters), &architecture, &labels, request.seed)
+        .with_context(|| path.display().to_string())?;
+    Ok(Set {
+        data: LabelledImages::with_class_names(images, labels, provenance.classes, "generated")?,
         what: describe(path, &provenance.dataset, request),
-        classes: provenance.classes,
         checkpoint: Some(Drawn { sha256: checkpoint.sha256, weights: request.weights }),
         trained_on: Some(TrainedOn { dataset: provenance.dataset, sha256: Some(provenance.dataset_sha256) }),
         notes: Vec::new(),
@@ -263,15 +243,18 @@ fn describe(path: &Path, dataset: &str, request: &Request) -> String {
 }
 
 /// Labels are the judge's: an archive names no classes.
-fn read_npz(path: &Path, judge: &Judge) -> Result<Found> {
+fn read_npz(path: &Path, judge: &Judge) -> Result<Set> {
     let Sizes { classes, channels, height, width } = judge.header.config;
     let read = npz::read(path, [channels, height, width], classes).map_err(anyhow::Error::msg);
     let (images, labels) = read.with_context(|| path.display().to_string())?;
-    Ok(Found {
+    Ok(Set {
         what: format!("{} ({} images)", path.display(), images.count()),
-        images,
-        labels,
-        classes: judge.header.provenance.classes.clone(),
+        data: LabelledImages::with_class_names(
+            images,
+            labels,
+            judge.header.provenance.classes.clone(),
+            "generated",
+        )?,
         checkpoint: None,
         trained_on: None,
         notes: Vec::new(),

@@ -16,7 +16,6 @@ use crate::average;
 use crate::batches::{self, Batches};
 use crate::sources::LabelledImages;
 
-const PARAMETERS: Wanted = Wanted { input: false, parameters: true };
 /// The learning rate at the start; it falls to a hundredth of it.
 const LEARNING_RATE: f64 = 2e-3;
 const LAST: f64 = 0.01;
@@ -86,7 +85,7 @@ pub fn train(
 
         let trace = network.trace(&parameters, &x, None)?; // N, classes
         let (loss, gradient) = cross_entropy(&trace.output, &y)?;
-        let gradients = trace.backward(&network, &parameters, &gradient, PARAMETERS)?;
+        let gradients = trace.backward(&network, &parameters, &gradient, Wanted::PARAMETERS)?;
         trace.update_running_averages(&network, &parameters)?;
         adam.step(&parameters, &gradients, None, pace)?;
         average::update(&averaged, &parameters, KEEP, t + 1)?;

@@ -16,8 +16,8 @@ use super::classes::{self, read_text};
 use super::error::DataError;
 use super::idx_folder;
 use super::labelled::LabelledImages;
+use super::layout::{Layout, Loaded, OnProgress};
 use super::size::Size;
-use super::source::{Layout, Loaded, OnProgress};
 
 const PREFIX: &str = "emnist-";
 
@@ -30,6 +30,10 @@ impl Layout for Emnist {
             true => !sets_in(path).is_empty(),
             false => named_set(path).is_some(),
         }
+    }
+
+    fn is_idx(&self) -> bool {
+        true
     }
 
     fn load(
@@ -102,7 +106,7 @@ fn load(folder: &Path, set: &str, split: Split) -> Result<LabelledImages, DataEr
             let name = name(half, kind);
             idx_folder::find(folder, &name).ok_or_else(|| DataError::at(folder, idx_folder::missing(&name)))
         };
-        Ok(idx_folder::read_half(&[path("images-idx3")?, path("labels-idx1")?])?)
+        idx_folder::read_half(&[path("images-idx3")?, path("labels-idx1")?])
     };
     let halves = ["train", "test"];
     let data = split.read(halves, read)?;

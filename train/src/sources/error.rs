@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use contract::dataset;
 use thiserror::Error;
 
-use super::pictures::KINDS;
+/// The kinds of pictures that are read.
+pub(super) const KINDS: &str = "PNG, JPEG, WebP or BMP";
 
 /// What can be wrong with the data that `--data` names.
 #[derive(Debug, Error)]

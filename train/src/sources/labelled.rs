@@ -24,21 +24,19 @@ pub struct LabelledImages {
 }
 
 impl LabelledImages {
-    /// Puts pictures and labels together; `name` is the dataset's. The classes are called by their
-    /// numbers.
-    ///
-    /// # Errors
-    /// If there aren't as many labels as pictures, or a label isn't below `classes`.
-    pub fn new(
+    /// As [`with_class_names`](Self::with_class_names), of classes that are called by their numbers.
+    #[cfg(test)]
+    pub(crate) fn new(
         images: Images,
         labels: Vec<u8>,
         classes: usize,
-        name: impl Into<String>,
+        name: &str,
     ) -> Result<Self, DataError> {
         Self::with_class_names(images, labels, numbers(classes), name)
     }
 
-    /// Puts pictures and labels together, with a name for each class, in the labels' order.
+    /// Puts pictures and labels together, with a name for each class, in the labels' order; `name` is the
+    /// dataset's.
     ///
     /// # Errors
     /// If there aren't as many labels as pictures, or a label has no name.

@@ -7,14 +7,12 @@ pub(super) mod tests;
 
 use std::path::Path;
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
-
 use self::files::{Files, MNIST, MnistFile};
 use super::error::DataError;
 use super::labelled::LabelledImages;
+use super::layout::{Download, Layout, Loaded, OnProgress, Progress};
 use super::size::Size;
-use super::source::{self, Layout, Loaded, OnProgress};
+use super::split::Split;
 use super::{classes, idx_folder, name};
 
 /// Digits.
@@ -26,54 +24,6 @@ pub const DEFAULT_FOLDER: &str = "data/mnist";
 /// Public mirrors: a file's address is the mirror's, the file's name and `.gz`.
 const MIRRORS: [&str; 2] =
     ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
-
-/// Which part of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    /// The training part: of MNIST, 60,000 images. Of data that have no test part, all
-    #[default]
-    Train,
-    /// The test part: of MNIST, 10,000 images
-    Test,
-    /// Both. No figure measured on the test images then says anything
-    All,
-}
-
-impl Split {
-    /// What files call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Split::Train => "train",
-            Split::Test => "test",
-            Split::All => "all",
-        }
-    }
-
-    /// Reads the part, of which the training and the test half are each read by `read`.
-    pub(super) fn read<H>(
-        self,
-        [train, test]: [H; 2],
-        mut read: impl FnMut(H) -> Result<LabelledImages, DataError>,
-    ) -> Result<LabelledImages, DataError> {
-        match self {
-            Split::Train => read(train),
-            Split::Test => read(test),
-            Split::All => read(train)?.followed_by(&read(test)?),
-        }
-    }
-}
-
-/// How far a download is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress<'a> {
-    /// The file's name.
-    pub file: &'a str,
-    /// Bytes received so far, counted uncompressed.
-    pub received: u64,
-    /// Bytes the whole file takes.
-    pub total: u64,
-}
 
 /// Loads a part of MNIST from [`DEFAULT_FOLDER`]. What is missing there is downloaded first: from `mirror`, or
 /// from the public ones in turn.
@@ -88,7 +38,7 @@ pub(super) fn fetched(
     progress: OnProgress<'_>,
 ) -> Result<Loaded, DataError> {
     let mirrors = mirror.map_or(MIRRORS.to_vec(), |mirror| vec![mirror]);
-    let progress = &mut |download: Progress<'_>| progress(source::Progress::Download(download));
+    let progress = &mut |download: Download<'_>| progress(Progress::Download(download));
     let data = load_fetched(Path::new(DEFAULT_FOLDER), &MNIST, split, &mirrors, progress)?;
     Ok(Loaded { data, notes: Vec::new() })
 }
@@ -101,6 +51,10 @@ pub(super) struct Mnist;
 impl Layout for Mnist {
     fn is_at(&self, folder: &Path) -> bool {
         MNIST.of(Split::All).iter().any(|file| idx_folder::find(folder, file.name).is_some())
+    }
+
+    fn is_idx(&self) -> bool {
+        true
     }
 
     fn load(
@@ -134,7 +88,7 @@ fn load_fetched(
     files: &Files,
     split: Split,
     mirrors: &[&str],
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(Download<'_>),
 ) -> Result<LabelledImages, DataError> {
     let mut missing = files.of(split);
     missing.retain(|file| idx_folder::find(folder, file.name).is_none());

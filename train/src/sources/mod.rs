@@ -3,6 +3,8 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`source`] | which layout a folder has: a file here and a line there for each |
+//! | `layout` | what a layout is, and what loading one yields |
+//! | [`Split`] | the training part and the test part |
 //! | [`LabelledImages`] | pictures and their labels |
 //! | `idx_folder` | pairs of IDX files: how MNIST, Fashion-MNIST, KMNIST and EMNIST lie in a folder |
 //! | [`mnist`] | MNIST's own files, and fetching them |
@@ -19,17 +21,20 @@ mod emnist;
 mod error;
 mod idx_folder;
 mod labelled;
+mod layout;
 pub mod mnist;
 mod name;
 mod natural;
 mod pictures;
 pub mod size;
 pub mod source;
+mod split;
 pub mod unlabelled;
 
 pub use contract::dataset::Images;
 pub use error::DataError;
 pub use labelled::LabelledImages;
-pub use mnist::Split;
+pub use layout::{Download, Loaded, Progress};
 pub use size::Size;
-pub use source::{Loaded, Progress, Source, is_there, load};
+pub use source::{Source, is_there, load};
+pub use split::Split;

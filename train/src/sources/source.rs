@@ -6,37 +6,13 @@ use std::path::{Path, PathBuf};
 use contract::run;
 
 use super::error::DataError;
-use super::labelled::LabelledImages;
-use super::mnist::{self, Split};
+use super::layout::{Layout, Loaded, OnProgress};
 use super::size::Size;
-use super::{emnist, pictures};
-
-/// A layout of data with labels.
-pub(super) trait Layout: Sync {
-    /// Whether a path holds such data, as far as names tell.
-    fn is_at(&self, path: &Path) -> bool;
-
-    /// Whether such data are IDX files.
-    fn is_idx(&self) -> bool {
-        true
-    }
-
-    /// Loads a part of the data. Pictures of files of their own are resized, if a size is given; others
-    /// may be.
-    ///
-    /// # Errors
-    /// [`DataError`] says what is wrong and what to do.
-    fn load(
-        &self,
-        path: &Path,
-        split: Split,
-        size: Option<Size>,
-        progress: OnProgress<'_>,
-    ) -> Result<Loaded, DataError>;
-}
+use super::split::Split;
+use super::{emnist, mnist, pictures};
 
 /// All layouts, in the order in which they are looked for.
-const LAYOUTS: [&dyn Layout; 3] = [&mnist::Mnist, &emnist::Emnist, &pictures::Pictures];
+const LAYOUTS: &[&dyn Layout] = &[&mnist::Mnist, &emnist::Emnist, &pictures::Pictures];
 
 /// What a folder may hold.
 const EXPECTED: &str = "expected IDX files named like MNIST's or EMNIST's, a folder for each class with PNG, \
@@ -55,32 +31,6 @@ pub struct Source {
     pub mirror: Option<String>,
     /// What all pictures are stretched to. None: their own size, which must be one.
     pub size: Option<Size>,
-}
-
-/// How far loading is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress<'a> {
-    /// A file of MNIST arrives.
-    Download(mnist::Progress<'a>),
-    /// Pictures are decoded.
-    Decode {
-        /// How many are done.
-        done: usize,
-        /// In all.
-        total: usize,
-    },
-}
-
-/// Is called as loading goes on.
-pub type OnProgress<'a> = &'a mut dyn FnMut(Progress<'_>);
-
-/// Data, and what a user should know about them.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The pictures and their labels.
-    pub data: LabelledImages,
-    /// A sentence about each thing that may not be meant: files left out, classes without pictures.
-    pub notes: Vec<String>,
 }
 
 /// Loads a part of the data.
@@ -158,8 +108,8 @@ mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    use super::{Loaded, Progress, Source, load};
-    use crate::sources::{DataError, Size, Split};
+    use super::{Source, load};
+    use crate::sources::{DataError, Loaded, Progress, Size, Split};
 
     /// Three pictures of 2×3 pixels with labels 2, 0 and 1, under names that start like this.
     fn write_idx(folder: &Path, prefix: &str) {

@@ -11,7 +11,7 @@ use ::export::{Error, checkpoint};
 use clap::Args;
 use contract::files::{Destination, STDOUT};
 
-use super::print;
+use super::print_beside;
 
 /// What to export.
 #[derive(Debug, Args)]
@@ -55,10 +55,7 @@ impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         let Export { checkpoint, out, verify_only, network, weights, form, quality, triton, .. } = self;
         let Export { runtime, json, quiet, .. } = self;
-        let checkpoint = match checkpoint {
-            Some(asked) => checkpoint::find(&asked, network)?,
-            None => checkpoint::newest(Path::new(checkpoint::RUNS))?,
-        };
+        let checkpoint = checkpoint::find(checkpoint.as_deref(), network)?;
         let only_verify = verify_only.is_some();
         let out = out.or(verify_only).unwrap_or_default();
         // What goes into a pipe or a terminal can't be read again, nor be told from a report there.
@@ -78,13 +75,6 @@ impl Export {
             let written = write(&reader::read(&report.file)?, &report.file, &settings, &folder)?;
             report.repository = Some(written.folder);
         }
-        match (quiet, streams) {
-            (true, _) => Ok(()),
-            (false, true) => {
-                eprintln!("{report}");
-                Ok(())
-            }
-            (false, false) => print(&report, json),
-        }
+        if quiet { Ok(()) } else { print_beside(streams, &report, json) }
     }
 }

@@ -1,13 +1,13 @@
 //! `export figure`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ::export::figure::{Source, figure};
 use ::export::trained::Which;
 use ::export::{Error, checkpoint};
 use clap::Args;
 
-use super::print;
+use super::print_beside;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,19 +48,11 @@ impl Figure {
             let message = "--json and the figure can't both go there; name a file".to_string();
             return Err(Error::Output { path: out, message }.into());
         }
-        let source = match (model, checkpoint) {
-            (Some(model), _) => Source::Model(model),
-            (None, Some(asked)) => Source::Checkpoint(checkpoint::find(&asked, Which::Generator)?),
-            (None, None) => Source::Checkpoint(checkpoint::newest(Path::new(checkpoint::RUNS))?),
+        let source = match model {
+            Some(model) => Source::Model(model),
+            None => Source::Checkpoint(checkpoint::find(checkpoint.as_deref(), Which::Generator)?),
         };
         let report = figure(&source, &out)?;
-        match (quiet, streams) {
-            (true, _) => Ok(()),
-            (false, true) => {
-                eprintln!("{report}");
-                Ok(())
-            }
-            (false, false) => print(&report, json),
-        }
+        if quiet { Ok(()) } else { print_beside(streams, &report, json) }
     }
 }

@@ -1,6 +1,6 @@
 //! `export look`: the views of `infer look`, of a checkpoint.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ::export::trained::{Weights, Which};
 use ::export::{Error, checkpoint, export};
@@ -35,10 +35,7 @@ pub struct Look {
 
 impl Look {
     pub fn run(self) -> anyhow::Result<()> {
-        let checkpoint = match self.checkpoint {
-            Some(asked) => checkpoint::find(&asked, Which::Generator)?,
-            None => checkpoint::newest(Path::new(checkpoint::RUNS))?,
-        };
+        let checkpoint = checkpoint::find(self.checkpoint.as_deref(), Which::Generator)?;
         let (name, bytes) = (checkpoint.display().to_string(), export::unproven(&checkpoint, self.weights)?);
         let drawn =
             self.view.draw(&ModelSource::Bytes { name: &name, bytes: &bytes }).map_err(Error::from)?;

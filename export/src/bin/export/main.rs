@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use contract::printable;
+use contract::{printable, sentence};
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
@@ -99,21 +99,19 @@ fn print(report: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> 
     }
 }
 
-fn fail(error: &anyhow::Error, status: ExitCode) -> ExitCode {
-    // It may quote a file that anyone may have written.
-    eprintln!("error: {}", printable(&sentence(error)));
-    status
+/// As [`print`]; on standard error if the file itself goes to standard output.
+fn print_beside(streams: bool, report: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
+    if !streams {
+        return print(report, json);
+    }
+    eprintln!("{report}");
+    Ok(())
 }
 
-/// An error and its causes, without the causes that its text tells already.
-fn sentence(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(|cause| cause.to_string()) {
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
+fn fail(error: &anyhow::Error, status: ExitCode) -> ExitCode {
+    // It may quote a file that anyone may have written.
+    eprintln!("error: {}", printable(&sentence(error.as_ref())));
+    status
 }
 
 /// 2 for a request that can't be served, as for wrong arguments; 1 for a failure.

@@ -12,12 +12,12 @@ use anyhow::Result;
 use clap::Args;
 use contract::{latent::latent_batch, number::from_one};
 use infer::{
-    Engine, Generator, ModelSource, Options, Runtime, Sample,
+    Generator, ModelSource, Options, Runtime, Sample,
     cli::{MOST_AT_ONCE, Source},
 };
 use serde::Serialize;
 
-use crate::cli::Common;
+use crate::common::Common;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -117,7 +117,7 @@ pub fn bench(request: &Request) -> Result<()> {
 
 fn cold_start(source: &ModelSource<'_>, options: &Options) -> Result<(Cold, Generator)> {
     let started = Instant::now();
-    if options.engine != Engine::Rten {
+    if options.engine.takes_library() {
         // If it fails, loading the model says why, or goes on without it.
         let _ = Runtime::load(options.runtime.as_deref());
     }

@@ -1,17 +1,20 @@
 //! The command line: from options, checked, to plain calls of the library.
 
 use anyhow::{Result, bail};
-use clap::{
-    Args, Parser, Subcommand,
-    builder::{PathBufValueParser, TypedValueParser},
-};
+use clap::{Args, Parser, Subcommand};
 use infer::{
-    Device, Error, Generator, ModelFile, ModelSource, Options,
-    cli::{Running, Source, View},
+    Device, Error, Generator, ModelFile,
+    cli::{Source, View},
 };
-use serde::Serialize;
 
-use crate::{bench, dataset, doctor::Diagnosis, draw, report::SelfTest, shipped::shipped};
+use crate::{
+    bench,
+    common::{Common, model_file, source},
+    dataset,
+    doctor::Diagnosis,
+    draw,
+    report::SelfTest,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -106,15 +109,6 @@ struct Look {
     model: Option<ModelFile>,
 }
 
-#[derive(Debug, Args)]
-pub struct Common {
-    /// The generator, a file that `cargo export` wrote [default: the one that comes with infer]
-    #[arg(short, long, value_name = "FILE", value_parser = model_file())]
-    model: Option<ModelFile>,
-    #[command(flatten)]
-    pub running: Running,
-}
-
 /// Parses the command line and does what it says.
 pub fn run() -> Result<()> {
     let cli = Cli::parse();
@@ -182,34 +176,6 @@ fn diagnose(common: &Common, show: impl FnOnce(&Common, &Diagnosis) -> Result<()
             })
         }
         None => Ok(()),
-    }
-}
-
-/// A file's generator, or the one that comes with infer.
-fn source(model: Option<&ModelFile>) -> ModelSource<'_> {
-    match model {
-        Some(file) => file.source(),
-        None => shipped(),
-    }
-}
-
-/// Reads a pipe at once, as it can't be read again for later questions.
-pub fn model_file() -> impl TypedValueParser<Value = ModelFile> {
-    PathBufValueParser::new().try_map(ModelFile::open)
-}
-
-impl Common {
-    pub fn source(&self) -> ModelSource<'_> {
-        source(self.model.as_ref())
-    }
-
-    pub fn options(&self, expected_images: usize) -> Options {
-        self.running.options(expected_images)
-    }
-
-    /// Prints the report in the form that was asked for.
-    pub fn print(&self, report: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        Ok(self.running.print(report, text)?)
     }
 }
 

@@ -24,7 +24,7 @@ use contract::{
     dataset::{
         self,
         Error::Refused,
-        FORMATS, Format, Manifest, Sink,
+        FORMATS, Format, Manifest, Sink, choice,
         place::{self, Claim},
         plan::{Labels, Shard},
     },
@@ -39,7 +39,7 @@ use infer::{
 };
 use serde::Serialize;
 
-use crate::{cli::Common, verification::Verify};
+use crate::{common::Common, verification::Verify};
 use pipeline::{Runner, Stopped, Work};
 use progress::Progress;
 use writer::Writer;
@@ -82,7 +82,7 @@ pub struct Request {
     /// The folder or file to write, or - for standard output
     #[arg(short, long, value_name = "PATH")]
     out: PathBuf,
-    /// The form [default: what the name ends in, .npz, .jsonl or .raw; else idx]
+    /// The form [default: what the name ends in, such as .npz; else idx]
     #[arg(short, long, value_parser = format())]
     format: Option<Format>,
     /// Only this class; without it, all in turn
@@ -168,7 +168,7 @@ pub fn write(request: &Request) -> Result<()> {
     let mut manifest = request.manifest(format, &contract)?;
     let manifest_path = Manifest::path(format, &output);
     let stop = contract::stop_flag()?;
-    // Until the end.
+    // Held until the end.
     let _claim = match is_stream {
         true => {
             refuse_on_stream(request, format)?;
@@ -191,7 +191,7 @@ pub fn write(request: &Request) -> Result<()> {
         false => error.into(),
     })?;
     begun::draw_with(&mut manifest, &runners[0].generator, &manifest_path)?;
-    // Only now, as what is cut off here is no one else's to go on with.
+    // Only now that this process is sure to continue it: opening cuts off what isn't safe.
     let sink = if is_stream { None } else { go_on(&manifest, &output)? };
     let started = Instant::now();
     let work = Work {
@@ -348,7 +348,10 @@ impl Request {
 fn refuse_on_stream(request: &Request, format: Format) -> Result<()> {
     let out = request.out.display();
     let why = match format {
-        _ if !format.is_stream => format!("--out {out} takes --format raw or jsonl; name a folder or file"),
+        _ if !format.is_stream => {
+            let streams = FORMATS.iter().filter(|format| format.is_stream).map(Format::to_string);
+            format!("--out {out} takes --format {}; name a folder or file", choice(streams))
+        }
         _ if request.resume => {
             format!("--out {out}: what went down a pipe can't be resumed; leave --resume out")
         }
@@ -371,7 +374,7 @@ fn claim(format: Format, output: &Path, manifest: &Path) -> Result<Claim> {
     })
 }
 
-/// Takes up what was begun, checked and open at its end, or makes sure that nothing is written over.
+/// Resumes from the manifest of what was begun, or makes sure that nothing is overwritten.
 fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path) -> Result<()> {
     let begun = Manifest::read(path)
         .map_err(|error| Refused(format!("{error}; restore it, or begin anew with another --out")))?;
@@ -396,7 +399,7 @@ fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path)
     Ok(())
 }
 
-/// Opens what was begun behind its complete images, once these are seen to be there.
+/// Opens what was begun after its complete images, once these have been checked.
 fn go_on(manifest: &Manifest, output: &Path) -> Result<Option<Box<dyn Sink + Send>>> {
     let Some(shape) = manifest.shape.filter(|_| manifest.complete > 0) else { return Ok(None) };
     let sink = match manifest.format.definition().open(manifest, output, shape) {
@@ -408,6 +411,6 @@ fn go_on(manifest: &Manifest, output: &Path) -> Result<Option<Box<dyn Sink + Sen
         }
         Ok(sink) => sink,
     };
-    // One that is complete is done with, unless an older version left no digests: then it gets them.
+    // A complete one needs nothing more, unless an older version left no digests: then it gets them.
     Ok(Some(sink).filter(|_| !manifest.is_complete() || manifest.tail.files.is_empty()))
 }

@@ -16,7 +16,7 @@ use infer::{
 };
 
 use crate::{
-    cli::Common,
+    common::Common,
     report::{self, Drawing, Verified},
     verification::Verify,
 };
@@ -205,7 +205,7 @@ impl Layout {
         })
     }
 
-    /// A number, each row anew; every character has an index of its own.
+    /// A number, drawn again for each row; every character has an index of its own.
     fn number(number: &str, rows: usize, source: &ModelSource<'_>, contract: &Contract) -> Result<Self> {
         let classes: Vec<String> = number.chars().map(String::from).collect();
         let columns = classes.len();

@@ -5,6 +5,7 @@
 
 mod bench;
 mod cli;
+mod common;
 mod dataset;
 mod doctor;
 mod draw;

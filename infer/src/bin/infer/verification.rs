@@ -6,7 +6,7 @@ use clap::Args;
 use contract::dataset::manifest::Verification;
 use infer::{Error, Generator, Judge, ModelFile, ModelSource, Options, verify::Verifier};
 
-use crate::{cli::model_file, shipped::shipped_judge};
+use crate::{common::model_file, shipped::shipped_judge};
 
 #[derive(Debug, Args)]
 pub struct Verify {

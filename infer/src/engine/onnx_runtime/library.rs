@@ -305,14 +305,9 @@ fn probe_all(folder: &Path, broken: &mut Vec<String>) -> Option<Probe> {
     })
 }
 
-/// The library that the environment names.
-fn named_by_environment() -> Option<OsString> {
+/// The library that the environment names, which then serves or is an error.
+pub(super) fn named_by_environment() -> Option<OsString> {
     env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty())
-}
-
-/// Whether the environment names a library, which then serves or is an error.
-pub(crate) fn is_named_by_environment() -> bool {
-    named_by_environment().is_some()
 }
 
 fn probe_named(asked: &'static str, path: &Path) -> Result<Probe, Error> {

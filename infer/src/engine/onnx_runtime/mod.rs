@@ -20,7 +20,7 @@ const STARTING_PAYS: usize = 2_000;
 
 /// Whether the library was named, and so serves or is an error.
 pub(super) fn is_named(options: &Options) -> bool {
-    options.runtime.is_some() || library::is_named_by_environment()
+    options.runtime.is_some() || library::named_by_environment().is_some()
 }
 
 /// Loads ONNX Runtime, and a model on the device that was asked for, or on the first that serves: TensorRT,

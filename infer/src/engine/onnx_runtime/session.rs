@@ -78,8 +78,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// ONNX Runtime's words, those of `read`, or a phrase about an output that isn't there or is of
-    /// another type than float32, float64, int64, int32 and uint8.
+    /// ONNX Runtime's words, those of `read`, or a phrase about an output that isn't there or
+    /// isn't of float32, float64, int64, int32 or uint8.
     pub fn run(
         &mut self,
         inputs: &[Input<'_>],

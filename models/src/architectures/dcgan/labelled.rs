@@ -3,10 +3,11 @@
 use contract::PixelRange;
 
 use super::{KERNEL, SLOPE, STRIDE, Sizes};
-use crate::architectures::Pair;
+use crate::architectures::{Architecture, Pair};
 use crate::{Network, Result, Shape};
 
 pub const PAIR: Pair = Pair {
+    of: Architecture::LabelledDcgan,
     name: "labelled-dcgan",
     is_labelled: true,
     pixel_range: PixelRange::ZeroToOne,

@@ -4,10 +4,11 @@
 use contract::PixelRange;
 
 use super::{KERNEL, SLOPE, STRIDE, Sizes};
-use crate::architectures::Pair;
+use crate::architectures::{Architecture, Pair};
 use crate::{Network, Result, Shape};
 
 pub const PAIR: Pair = Pair {
+    of: Architecture::UnlabelledDcgan,
     name: "unlabelled-dcgan",
     is_labelled: false,
     pixel_range: PixelRange::MinusOneToOne,

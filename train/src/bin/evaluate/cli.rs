@@ -1,7 +1,6 @@
 //! The command line of `evaluate`.
 
 use std::fmt::{self, Display};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contract::files::{Destination, folder_of, is_same};
 use contract::{printable, run, shown};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use models::judge::{Judge, Score};
 use serde::Serialize;
 
-use train::console::{json, print_error_line, print_line};
+use train::console::{self, json, print_error_line, print_line};
 use train::evaluate::measure::{self, Real};
 use train::evaluate::report::Report;
 use train::evaluate::set::{self, Request, Set, TrainedOn};
@@ -231,12 +230,14 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
     }
     let Set { data, what, checkpoint, trained_on, .. } = set;
     Ok(Box::new(move || {
-        let bar = bar("{spinner} {msg}", quiet)?;
+        let bar = console::bar("{spinner} {msg}", quiet)?;
         let mut figures = measure::measure(&data, &real, &judge, &mut |next| bar.set_message(next))?;
         bar.finish_and_clear();
         if gan_train {
-            let bar =
-                self::bar("a judge of these images [{bar:30}] {percent} %, {eta} left, loss {msg}", quiet)?;
+            let bar = console::bar(
+                "a judge of these images [{bar:30}] {percent} %, {eta} left, loss {msg}",
+                quiet,
+            )?;
             bar.set_length(measure::GAN_TRAIN.iterations(data.len()));
             figures.gan_train = Some(measure::gan_train(&data, &real, &device, &mut advance(&bar))?);
             bar.finish_and_clear();
@@ -271,7 +272,7 @@ fn prepare_judge(arguments: TrainJudge) -> Result<Job> {
     let Real { training, test } = real(data.as_deref())?;
     room::check_judge(options, &training, &device, "choose a smaller --batch-size")?;
     Ok(Box::new(move || {
-        let bar = bar("[{bar:30}] {percent} %, {eta} left, loss {msg}", quiet)?;
+        let bar = console::bar("[{bar:30}] {percent} %, {eta} left, loss {msg}", quiet)?;
         bar.set_length(options.iterations(training.len()));
         let started = Instant::now();
         let mut judge = judge::train(&training, "train", options, &device, &mut advance(&bar))?;
@@ -364,14 +365,6 @@ fn is_of(path: &Path, input: &Path) -> bool {
     };
     is_same(path, input)
         || matches!((path.canonicalize(), folder), (Ok(path), Ok(folder)) if path.starts_with(&folder) && !run::is_run(&folder))
-}
-
-/// Progress on standard error, where that is a terminal.
-fn bar(template: &str, is_quiet: bool) -> Result<ProgressBar> {
-    if is_quiet || !std::io::stderr().is_terminal() {
-        return Ok(ProgressBar::hidden());
-    }
-    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
 }
 
 /// Moves a bar to so many iterations and a loss.

@@ -4,7 +4,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use train::{console, failure, memory};
+use train::{console, memory};
 
 use cli::Cli;
 
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match done.and_then(|job| job().map_err(|error| (1, error))) {
         Ok(()) => ExitCode::SUCCESS,
         Err((status, error)) => {
-            console::print_error_line(&format!("error: {}", failure::sentence(&error)));
+            console::print_error_line(&format!("error: {}", contract::sentence(error.as_ref())));
             ExitCode::from(status)
         }
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 use train::training_loop::{self, Outcome};
-use train::{console, failure, memory};
+use train::{console, memory};
 
 use cli::Cli;
 use voice::Voice;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Err(status) => return status,
     };
     run(cli).unwrap_or_else(|(status, error)| {
-        console::print_error_line(&format!("error: {}", failure::sentence(&error)));
+        console::print_error_line(&format!("error: {}", contract::sentence(error.as_ref())));
         ExitCode::from(status)
     })
 }

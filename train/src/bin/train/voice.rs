@@ -2,15 +2,13 @@
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
-use std::io::IsTerminal;
 
 use anyhow::{Result, bail};
-use contract::shown;
-use indicatif::{ProgressBar, ProgressStyle};
+use contract::{sentence, shown};
+use indicatif::ProgressBar;
 use serde::Serialize;
-use train::console::{json, print_error_line, print_line};
+use train::console::{bar, json, print_error_line, print_line};
 use train::evaluate::ongoing::Quality;
-use train::failure;
 use train::metrics::Metrics;
 use train::run::{self, Run};
 use train::training_loop::{Epoch, Observer, Outcome};
@@ -44,10 +42,7 @@ impl Voice {
 
     /// A bar where a person may look at one.
     pub fn progress(&self, template: &str) -> Result<ProgressBar> {
-        if self.quiet || self.json || !std::io::stderr().is_terminal() {
-            return Ok(ProgressBar::hidden());
-        }
-        Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template(template)?))
+        bar(template, self.quiet || self.json)
     }
 
     /// What is worth knowing, but nothing is wrong.
@@ -70,7 +65,7 @@ impl Voice {
             return;
         }
         if let Err(error) = self.bar.suspend(|| print_line(text)) {
-            self.warning(&format!("{}; training goes on", failure::sentence(&error)));
+            self.warning(&format!("{}; training goes on", sentence(error.as_ref())));
             let _ = self.unsaid.set(error);
         }
     }
@@ -105,7 +100,7 @@ impl Voice {
         ));
         match self.unsaid.get() {
             // A sentence, as the advice for files that can't be written doesn't fit.
-            Some(error) => bail!("{}, but all of {} is saved", failure::sentence(error), folder.display()),
+            Some(error) => bail!("{}, but all of {} is saved", sentence(error.as_ref()), folder.display()),
             None => Ok(()),
         }
     }

@@ -10,9 +10,9 @@ use contract::files::{self, sha256};
 use ureq::Agent;
 use ureq::http::Uri;
 
-use super::Progress;
 use super::files::MnistFile;
 use crate::sources::DataError;
+use crate::sources::layout::Download;
 
 /// How long to wait for a connection, an answer or the next bytes. Short, so that a machine without a
 /// network soon says so.
@@ -28,7 +28,7 @@ pub(super) fn fetch(
     folder: &Path,
     mut missing: Vec<MnistFile>,
     mirrors: &[&str],
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(Download<'_>),
 ) -> Result<(), DataError> {
     let mut failures = Vec::new();
     for mirror in mirrors {
@@ -60,7 +60,7 @@ pub(super) fn fetch(
 fn download(
     mirror: &str,
     file: MnistFile,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(Download<'_>),
 ) -> Result<Vec<u8>, String> {
     let address = format!("{}/{}.gz", mirror.trim_end_matches('/'), file.name);
     let failed = |why: &dyn std::fmt::Display| format!("{address}: {why}");
@@ -87,7 +87,7 @@ fn download(
             return Err(failed(&format!("holds more than the {} bytes of {}", file.length, file.name)));
         }
         let received = data.len() as u64;
-        progress(Progress { file: file.name, received, total: file.length });
+        progress(Download { file: file.name, received, total: file.length });
     }
     let found = sha256(&data);
     if found != file.sha256 {

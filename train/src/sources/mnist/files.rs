@@ -1,6 +1,6 @@
 //! MNIST's four files: their names, lengths and digests.
 
-use super::Split;
+use crate::sources::Split;
 
 /// One of the files.
 #[derive(Debug, Clone, Copy)]

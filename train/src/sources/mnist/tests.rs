@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::files::{Files, MNIST, MnistFile};
-use super::{Progress, Split, load_fetched, load_given};
-use crate::sources::{DataError, Source, load};
+use super::{load_fetched, load_given};
+use crate::sources::{DataError, Download, Source, Split, load};
 
 /// A dataset of MNIST's names, with a few pictures of 2×3, that counts as genuine in these tests.
 struct Tiny {
@@ -108,7 +108,7 @@ fn respond(stream: &mut TcpStream, status: &str, length: usize, body: &[u8]) {
     let _ = stream.write_all(body);
 }
 
-fn ignore(_: Progress<'_>) {}
+fn ignore(_: Download<'_>) {}
 
 /// Tries to fetch the training images from a mirror that offers them altered. Returns what the error
 /// says of the mirror, without addresses, once it is sure that nothing was left behind.
@@ -213,7 +213,7 @@ fn what_is_missing_is_downloaded() {
     let folder = parent.path().join("data/mnist");
     let address = mirror(tiny.offered());
     let mut seen = Vec::new();
-    let mut progress = |p: Progress<'_>| seen.push((p.file.to_owned(), p.received, p.total));
+    let mut progress = |p: Download<'_>| seen.push((p.file.to_owned(), p.received, p.total));
 
     let set = load_fetched(&folder, &tiny.files, Split::Test, &[&address], &mut progress).unwrap();
     assert_eq!((set.labels(), set.name()), ([7, 2].as_slice(), "mnist"));

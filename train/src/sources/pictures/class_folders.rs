@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use contract::shown;
 
 use super::aside::Aside;
-use super::{Entry, KINDS, Listing, extension, few, has_folders, note, visible};
+use super::{Entry, Listing, extension, few, has_folders, note, visible};
 use crate::sources::classes::{self, CLASSES_FILE};
-use crate::sources::error::DataError;
+use crate::sources::error::{DataError, KINDS};
 use crate::sources::source;
 
 /// What is read.

@@ -28,13 +28,10 @@ use self::aside::Aside;
 use super::classes::{self, CLASSES_FILE};
 use super::error::DataError;
 use super::labelled::LabelledImages;
+use super::layout::{Layout, Loaded, OnProgress, Progress};
 use super::natural::natural_order;
 use super::size::Size;
-use super::source::{Layout, Loaded, OnProgress, Progress};
 use super::{Split, name};
-
-/// What is read.
-pub(super) const KINDS: &str = "PNG, JPEG, WebP or BMP";
 
 /// A picture's file and its class.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +54,6 @@ pub(super) struct Pictures;
 impl Layout for Pictures {
     fn is_at(&self, folder: &Path) -> bool {
         are_in(folder)
-    }
-
-    fn is_idx(&self) -> bool {
-        false
     }
 
     fn load(

@@ -13,14 +13,14 @@ use contract::run;
 
 use self::cache::{Cache, Content};
 pub use super::background::Background;
-use super::error::DataError;
+use super::error::{DataError, KINDS};
 use super::labelled::LabelledImages;
+use super::layout::{Loaded, OnProgress, Progress};
 use super::name;
 use super::pictures::decode::{self, Fit};
+use super::pictures::few;
 use super::pictures::walk::{File, Walk};
-use super::pictures::{KINDS, few};
 use super::size::Size;
-use super::source::{Loaded, OnProgress, Progress};
 
 /// One picture in this many may be unreadable; if more are, something is wrong with the folder.
 const MOST_UNREADABLE: usize = 10;

@@ -1,11 +1,11 @@
-//! With which engine and on which device a data set goes on that was begun.
+//! Which engine and device resume a data set that was begun.
 
 use std::path::Path;
 
 use contract::dataset::{Error, Error::Refused, Manifest};
 use infer::{Device, Engine, Generator, Options};
 
-/// The engine and the device that go on as the complete images were begun, where `asked` leaves them
+/// The engine and the device to resume with: those of the complete images, where `asked` leaves them
 /// open.
 pub fn options(manifest: &Manifest, asked: Options) -> Options {
     if manifest.complete == 0 || manifest.is_complete() {
@@ -25,8 +25,8 @@ pub fn options(manifest: &Manifest, asked: Options) -> Options {
     Options { engine, device, ..asked }
 }
 
-/// Notes what draws, or refuses to go on with something else than what drew the complete images: each
-/// rounds in its own way.
+/// Records what draws, or refuses to resume with anything but what drew the complete images: each rounds
+/// in its own way.
 pub fn draw_with(manifest: &mut Manifest, generator: &Generator, path: &Path) -> Result<(), Error> {
     let (engine, device) = (generator.engine_name(), generator.device());
     if manifest.complete == 0 {

@@ -19,7 +19,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// So many images are to come.
+    /// For `total` images that are still to be written.
     pub fn new(total: u64, quiet: bool) -> Self {
         let now = Instant::now();
         Self { total, done: 0, started: now, shown: now, quiet, in_terminal: io::stderr().is_terminal() }

@@ -30,12 +30,12 @@ pub struct Writer<'a> {
 #[derive(Default)]
 struct Pending {
     images: u64,
-    /// Of the judge's, the counts alone.
+    /// Only the judge's counts.
     kept: Kept,
 }
 
 impl<'a> Writer<'a> {
-    /// A writer that goes on with what is open already, if something is.
+    /// A writer into `sink`, if the data set is open already.
     pub fn new(
         manifest: Manifest,
         output: &'a Path,
@@ -47,7 +47,7 @@ impl<'a> Writer<'a> {
         Self { manifest, output, manifest_path, sink, pending, saved, progress }
     }
 
-    /// Writes a batch, and now and then makes all safe.
+    /// Writes a batch, and every few seconds makes safe what was written.
     pub fn append(&mut self, batch: &Batch) -> io::Result<()> {
         let sink = match &mut self.sink {
             Some(sink) => sink,
@@ -65,7 +65,7 @@ impl<'a> Writer<'a> {
         self.pending.kept.redrawn += batch.kept.redrawn;
         self.pending.kept.redraws += batch.kept.redraws;
         self.progress.advance(drawn.count());
-        // That all is done is said where it is, see `end`.
+        // The last images are recorded once the data set is whole, see `end`.
         let is_last = self.manifest.complete + self.pending.images == self.manifest.images;
         match self.saved.elapsed() >= CHECKPOINT && !is_last {
             true => self.save(),
@@ -75,7 +75,7 @@ impl<'a> Writer<'a> {
 
     fn open(&mut self, shape: [usize; 3]) -> io::Result<Box<dyn Sink + Send>> {
         self.manifest.shape = Some(shape);
-        // Before there is anything that only a manifest allows to go on with.
+        // First of all, as nothing can be resumed without a manifest.
         if let Some(path) = self.manifest_path {
             self.manifest.write(path)?;
         }
@@ -118,7 +118,7 @@ impl<'a> Writer<'a> {
         self.progress.end();
         self.checkpoint()?;
         if let Some(sink) = &mut self.sink {
-            // Before the manifest says that all is done: who is stopped in between does it once more.
+            // Before the manifest says that all is done: one that is stopped in between is finished again.
             let tail = sink.finish()?;
             if self.manifest.is_complete() {
                 self.manifest.tail = tail;
