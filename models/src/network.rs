@@ -12,6 +12,7 @@ use crate::layers::{
     Activation, BatchNorm, Conv2d, ConvTranspose2d, Initial, Label, Layer, Linear, Mode, ParameterSpec,
     Reshape, Shape, Window,
 };
+use crate::ops::Factors;
 use crate::{Error, Parameters, Result};
 
 /// A layer and its name, which is also its path in a checkpoint and in the ONNX file.
@@ -31,6 +32,7 @@ pub struct Network {
     layers: Vec<NamedLayer>,
     shapes: Vec<Shape>,
     classes: Option<usize>,
+    factors: Factors,
 }
 
 /// Writes a network's list from top to bottom; each layer takes the shape that the last one made.
@@ -164,8 +166,14 @@ impl Builder {
 impl Network {
     /// Starts a list whose first layer takes `input`.
     pub fn builder(name: &str, input: Shape) -> Builder {
-        let network =
-            Network { name: name.to_string(), input, layers: Vec::new(), shapes: Vec::new(), classes: None };
+        let network = Network {
+            name: name.to_string(),
+            input,
+            layers: Vec::new(),
+            shapes: Vec::new(),
+            classes: None,
+            factors: Factors::default(),
+        };
         Builder { network, error: None }
     }
 
@@ -192,6 +200,16 @@ impl Network {
     /// The shape of one output, without N.
     pub fn output(&self) -> Shape {
         self.shapes.last().copied().unwrap_or(self.input)
+    }
+
+    /// The same network, whose matrix products are of such factors in training; sampling is in float32.
+    pub fn with_factors(self, factors: Factors) -> Network {
+        Network { factors, ..self }
+    }
+
+    /// What the factors of its matrix products are rounded to.
+    pub fn factors(&self) -> Factors {
+        self.factors
     }
 
     /// How many classes the labels have; `None` for a network without labels.

@@ -12,7 +12,7 @@ use candle_core::{Tensor, Var};
 use crate::layers::batch_norm::MOMENTUM;
 use crate::layers::{Activation, Layer, Mode, Site};
 use crate::network::{NamedLayer, Network};
-use crate::ops::{Kernels, Labels, Statistics, kernels_for};
+use crate::ops::{Factors, Kernels, Labels, Statistics, kernels_for};
 use crate::{Gradients, Parameters, Result, Wanted};
 
 /// A forward pass in training mode, remembered.
@@ -52,7 +52,7 @@ impl Network {
     /// # Errors
     /// [`Error::Input`](crate::Error::Input) if `x` or `label` don't fit; Candle's.
     pub fn trace(&self, p: &Parameters, x: &Tensor, label: Option<&Tensor>) -> Result<Trace> {
-        self.trace_with(self.kernels_for(x), p, x, label)
+        self.trace_with(self.kernels_for(x, self.factors()), p, x, label)
     }
 
     /// As [`Network::trace`], with these kernels, or in Candle's own operations.
@@ -86,7 +86,7 @@ impl Network {
     /// # Errors
     /// [`Error::Input`](crate::Error::Input) if `x` or `label` don't fit; Candle's.
     pub fn sample(&self, p: &Parameters, x: &Tensor, label: Option<&Tensor>) -> Result<Tensor> {
-        self.sample_with(self.kernels_for(x), p, x, label)
+        self.sample_with(self.kernels_for(x, Factors::Float32), p, x, label)
     }
 
     /// As [`Network::sample`], with these kernels, or in Candle's own operations.
@@ -175,8 +175,8 @@ impl Network {
     }
 
     /// The kernels for this input, if there are any.
-    fn kernels_for(&self, x: &Tensor) -> Option<&'static dyn Kernels> {
-        kernels_for(x).filter(|_| self.suits_kernels())
+    fn kernels_for(&self, x: &Tensor, factors: Factors) -> Option<&'static dyn Kernels> {
+        kernels_for(x, factors).filter(|_| self.suits_kernels())
     }
 
     /// Whether all layers have kernels. They take a label only where a layer with weights follows it.

@@ -91,6 +91,13 @@ const TF32: Torch =
     Torch { name: "PyTorch, eager, TF32", arguments: &["--tf32"], precision: Precision::Tf32 };
 const COMPILED_TF32: Torch =
     Torch { name: "PyTorch, compile, TF32", arguments: &["--compile", "--tf32"], precision: Precision::Tf32 };
+const BF16: Torch =
+    Torch { name: "PyTorch, eager, bf16", arguments: &["--bfloat16"], precision: Precision::Bf16 };
+const COMPILED_BF16: Torch = Torch {
+    name: "PyTorch, compile, bf16",
+    arguments: &["--compile", "--bfloat16"],
+    precision: Precision::Bf16,
+};
 
 impl Torch {
     /// Median milliseconds of PyTorch's iteration, and the process's peak memory in MB.
@@ -171,18 +178,19 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         sizes.channels,
         match device.is_cuda() {
             true => Precision::Float32.describe(&device),
-            false => format!("CPU, {THREADS} threads, float32"),
+            false => format!("CPU, {THREADS} threads"),
         }
     );
     println!("batch                             ms  images/s      faster by   peak MB");
     for &batch in if networks.classes().is_some() { &[64, 256][..] } else { &[64] } {
         let precisions: &[Precision] = match device.is_cuda() {
             true => &[Precision::Float32, Precision::Tf32],
-            false => &[Precision::Float32],
+            false => &[Precision::Float32, Precision::Bf16],
         };
         for &precision in precisions {
             precision.apply(&device)?;
             let mut setting = Setting::new(networks, batch, &device)?;
+            setting.trainer.round(precision.factors());
             #[cfg(target_os = "linux")]
             let before = counter.as_mut().and_then(|counter| counter.read().ok());
             let ours = measure(&device, || setting.iteration())?;
@@ -192,6 +200,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             let name = match precision {
                 Precision::Float32 => "edgegan",
                 Precision::Tf32 => "edgegan, TF32",
+                Precision::Bf16 => "edgegan, bf16",
             };
             println!(
                 "{batch:>5}  {name:>22}  {:>7.2}  {:>8.0}  {:>21.0}",
@@ -213,7 +222,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
                 }
                 _ => println!("       instructions: this processor doesn't let itself be asked"),
             }
-            for torch in [EAGER, COMPILED, TF32, COMPILED_TF32] {
+            for torch in [EAGER, COMPILED, TF32, COMPILED_TF32, BF16, COMPILED_BF16] {
                 if torch.precision != precision {
                     continue;
                 }

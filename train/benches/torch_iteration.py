@@ -2,6 +2,7 @@
 of 64x64 in colour: the median in milliseconds, and the process's peak memory in MB.
 
     python torch_iteration.py BATCH THREADS WARMUP ITERATIONS [--unlabelled] [--compile] [--cuda] [--tf32]
+                              [--bfloat16]
 
 The networks are tests/golden's at full width; the update is the usual one of PyTorch: the fake for D
 without gradients, then each update of G with a forward pass of its own.
@@ -40,15 +41,17 @@ def unlabelled_pair(batch, device):
     return unlabelled.Generator(*sizes).to(device), unlabelled.Discriminator(*sizes).to(device), x, []
 
 
-def iteration(generator, discriminator, optimise_g, optimise_d, x, y, z):
-    with torch.no_grad():
-        fake = generator(z, *y)
-    loss_d = common.loss(discriminator(x, *y), 1.0) + common.loss(discriminator(fake, *y), 0.0)
+def iteration(generator, discriminator, optimise_g, optimise_d, x, y, z, autocast):
+    with autocast:
+        with torch.no_grad():
+            fake = generator(z, *y)
+        loss_d = common.loss(discriminator(x, *y), 1.0) + common.loss(discriminator(fake, *y), 0.0)
     optimise_d.zero_grad()
     loss_d.backward()
     optimise_d.step()
     for _ in range(2):
-        loss_g = common.loss(discriminator(generator(z, *y), *y), 1.0)
+        with autocast:
+            loss_g = common.loss(discriminator(generator(z, *y), *y), 1.0)
         optimise_g.zero_grad()
         loss_g.backward()
         optimise_g.step()
@@ -71,13 +74,15 @@ def main():
         # With channels last, convolution_backward of 2.11 returns other strides than its compiler expects.
         torch._inductor.config.layout_optimization = False
     step = torch.compile(iteration) if "--compile" in sys.argv else iteration
+    # Products in bfloat16, losses in float32.
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled="--bfloat16" in sys.argv)
     synchronise = torch.cuda.synchronize if cuda else lambda: None
     times = []
     for _ in range(warmup + iterations):
         synchronise()
         start = time.perf_counter()
         z = 2 * torch.rand(batch, common.LATENT, device=device) - 1
-        step(generator, discriminator, optimise_g, optimise_d, x, y, z)
+        step(generator, discriminator, optimise_g, optimise_d, x, y, z, autocast)
         synchronise()
         times.append(1e3 * (time.perf_counter() - start))
     # Linux counts in KiB.

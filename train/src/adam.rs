@@ -2,7 +2,7 @@
 
 use candle_core::{Tensor, Var};
 use models::checkpoint::{Checkpoint, Contents};
-use models::ops::{AdamStep, Moved, kernels_for};
+use models::ops::{AdamStep, Factors, Moved, kernels_for};
 use models::{Gradients, Parameters};
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ impl Adam {
         for (i, ((_, parameter), (m, v))) in parameters.trainable().zip(&self.moments).enumerate() {
             let gradient = &gradients.parameters[i];
             let second = second.map(|second| &second.parameters[i]);
-            match kernels_for(parameter) {
+            match kernels_for(parameter, Factors::Float32) {
                 Some(kernels) => {
                     let moved = Moved { parameter, first: m, second: v };
                     kernels.adam(moved, gradient, second, step)?;

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
+use models::ops::Factors;
+use models::ops::cpu::bf16::Unit;
 use serde::{Deserialize, Serialize};
 
 /// What `--device` asks for.
@@ -66,34 +68,55 @@ fn single_stream(device: Device) -> Device {
     device
 }
 
-/// How exactly a GPU multiplies matrices.
+/// How exactly the factors of matrix products are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// All 24 bits of a float32's mantissa.
     #[default]
+    #[serde(rename = "f32", alias = "float32")]
     Float32,
     /// TensorFloat-32: 11 bits of it, on tensor cores.
     Tf32,
+    /// bfloat16: 8 bits of it. Weights, sums, batch norm, losses and Adam stay float32.
+    Bf16,
 }
 
 impl Precision {
     /// Makes this the precision of all matrix products on CUDA devices.
     ///
     /// # Errors
-    /// If TF32 is asked of another device.
+    /// If the device doesn't have it.
     pub fn apply(self, device: &Device) -> Result<()> {
-        if self == Precision::Tf32 && !device.is_cuda() {
-            bail!("--tf32 is for CUDA devices, and this run would be on the {}; leave it out", name(device))
+        match self {
+            Precision::Tf32 if !device.is_cuda() => bail!(
+                "--tf32 is for CUDA devices, and this run would be on the {}; leave it out",
+                name(device)
+            ),
+            Precision::Bf16 if !device.is_cpu() => bail!(
+                "--precision bf16 is for the CPU so far, and this run would be on {}; leave it out, or say \
+                 --device cpu",
+                name(device)
+            ),
+            _ => {}
         }
         candle_core::cuda::set_gemm_reduced_precision_f32(self == Precision::Tf32);
         Ok(())
     }
 
-    /// "cpu", "cuda:0" or "cuda:0 in TF32".
+    /// What the networks' own products take; TF32 is the device's matter.
+    pub fn factors(self) -> Factors {
+        match self {
+            Precision::Float32 | Precision::Tf32 => Factors::Float32,
+            Precision::Bf16 => Factors::Bfloat16,
+        }
+    }
+
+    /// "cpu", "cuda:0", "cuda:0 in TF32" or "cpu in bfloat16 (AVX512-BF16)".
     pub fn describe(self, device: &Device) -> String {
         match self {
             Precision::Tf32 if device.is_cuda() => format!("{} in TF32", name(device)),
+            Precision::Bf16 => format!("{} in bfloat16 ({})", name(device), Unit::best()),
             _ => name(device),
         }
     }

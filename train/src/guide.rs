@@ -13,6 +13,7 @@ use std::path::Path;
 
 use candle_core::{D, Device, Tensor};
 use models::judge::Judge;
+use models::ops::Factors;
 use models::{Network, Parameters, Result, Wanted};
 
 use crate::judge::cross_entropy::cross_entropy;
@@ -78,6 +79,11 @@ impl Guide {
         let network = judge::training::config(data).network()?;
         let parameters = network.initialise(seed, device)?;
         Ok(Guide::with_weights(network, parameters))
+    }
+
+    /// Rounds the factors of its matrix products.
+    pub fn round(&mut self, factors: Factors) {
+        self.network = self.network.clone().with_factors(factors);
     }
 
     /// Its list.

@@ -133,6 +133,7 @@ impl Plan {
         if recipe.guide > 0. {
             trainer.guide = Some(Guide::untrained(data, *seed, device)?);
         }
+        trainer.round(config.settings.precision.factors());
         let (generator, discriminator) = (table(&trainer.generator), table(&trainer.discriminator));
         let time = time(&mut trainer, config, data, device)?;
         Ok(Plan {

@@ -150,7 +150,11 @@ impl Settings {
         }
         let name = required!(run.recipe);
         let changes = options.changes(&name.options()?)?.join(", ");
-        let tf32 = run.tf32.as_ref().is_some_and(|tf32| tf32.0);
+        let precision = match (required!(run.precision), run.tf32.as_ref().is_some_and(|tf32| tf32.0)) {
+            (Precision::Bf16, true) => bail!("tf32 is true, but precision is \"bf16\"; expected one of them"),
+            (_, true) => Precision::Tf32,
+            (precision, false) => precision,
+        };
         Ok(Settings {
             networks,
             recipe_name: if changes.is_empty() {
@@ -167,7 +171,7 @@ impl Settings {
             unlabelled: unlabelled::of(data),
             flip: learning.flip.as_ref().is_some_and(|flip| flip.0),
             split: data.split.unwrap_or_default(),
-            precision: if tf32 { Precision::Tf32 } else { Precision::Float32 },
+            precision,
             checkpoint_every: run.checkpoint_every.map(|every| every.0),
             keep: required!(run.keep).0 as usize,
             evaluate_every: run.evaluate_every.map(|every| every.0),

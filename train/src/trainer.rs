@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use models::checkpoint::{Checkpoint, Contents};
+use models::ops::Factors;
 use models::{Architecture, Network, Parameters, Result, Wanted};
 
 use crate::adam::Adam;
@@ -170,6 +171,16 @@ impl Trainer {
             }
         }
         Ok(None)
+    }
+
+    /// Rounds the factors of all matrix products of iterations.
+    pub fn round(&mut self, factors: Factors) {
+        for network in [&mut self.generator, &mut self.discriminator] {
+            *network = network.clone().with_factors(factors);
+        }
+        if let Some(guide) = &mut self.guide {
+            guide.round(factors);
+        }
     }
 
     /// Iterations done.

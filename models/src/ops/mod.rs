@@ -170,11 +170,24 @@ pub trait Kernels: Sync {
     ) -> Result<()>;
 }
 
+/// What the factors of matrix products are rounded to; their sums, and all else, are float32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Factors {
+    /// Nothing: 24 bits of mantissa.
+    #[default]
+    Float32,
+    /// 8 bits of mantissa, float32's range; on the CPU alone.
+    Bfloat16,
+}
+
 /// The kernels that take this tensor, if any do.
-pub fn kernels_for(tensor: &Tensor) -> Option<&'static dyn Kernels> {
+pub fn kernels_for(tensor: &Tensor, factors: Factors) -> Option<&'static dyn Kernels> {
     match tensor.device() {
         _ if tensor.dtype() != DType::F32 => None,
-        Device::Cpu => Some(&cpu::Cpu),
+        Device::Cpu => Some(match factors {
+            Factors::Float32 => &cpu::Cpu(cpu::matrix::Float32),
+            Factors::Bfloat16 => &cpu::Cpu(cpu::matrix::Bfloat16),
+        }),
         #[cfg(feature = "cuda")]
         Device::Cuda(_) => Some(&cuda::Cuda),
         _ => None,

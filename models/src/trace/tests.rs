@@ -20,7 +20,7 @@ const ALL: Wanted = Wanted { input: true, parameters: true };
 
 /// The kernels under test, and where their tensors are.
 fn all_kernels() -> Vec<(&'static dyn Kernels, Device)> {
-    let mut all: Vec<(&'static dyn Kernels, Device)> = vec![(&cpu::Cpu, Device::Cpu)];
+    let mut all: Vec<(&'static dyn Kernels, Device)> = vec![(&cpu::Cpu(cpu::matrix::Float32), Device::Cpu)];
     #[cfg(target_os = "linux")]
     all.push((&crate::ops::cuda::Cuda, Device::Cpu));
     #[cfg(feature = "cuda")]
@@ -89,6 +89,37 @@ impl Case {
             let got = self.run(kernels, &(p, x.to_device(&device).unwrap()), &device);
             self.compare(&got, &reference);
         }
+    }
+
+    /// Products of bfloat16 are as near to the exact ones as its eight bits of mantissa allow: either factor
+    /// is off by 2⁻⁸ of itself at most, so a sum of products by 2⁻⁷ of the sum of their magnitudes. For networks of one
+    /// layer: what follows would carry the error on.
+    fn check_rounded(&self) {
+        let exact = self.run(None, &self.double, &Device::Cpu);
+        let (p, x) = &self.double;
+        let weights = p.iter().map(|(name, v)| (name.to_string(), v.abs().unwrap())).collect();
+        let magnitudes = Case {
+            network: self.network.clone(),
+            single: self.single.clone(),
+            double: (self.network.with_weights(weights, &Device::Cpu).unwrap(), x.abs().unwrap()),
+            label: self.label.clone(),
+            dy: self.dy.abs().unwrap(),
+        };
+        let magnitudes = magnitudes.run(None, &magnitudes.double, &Device::Cpu);
+        let rounded = self.run(Some(&cpu::Cpu(cpu::matrix::Bfloat16)), &self.single, &Device::Cpu);
+        let mut is_rounded = false;
+        let mut compare = |what: &str, got: &Tensor, want: &Tensor, magnitude: &Tensor| {
+            for ((got, want), magnitude) in values(got).iter().zip(values(want)).zip(values(magnitude)) {
+                let (error, most) = ((got - want).abs(), magnitude * (2f64.powi(-7) + 3e-5));
+                assert!(error <= most, "{what}: got {got}, want {want} within {most}");
+                is_rounded |= error > 1e-4 * magnitude;
+            }
+        };
+        compare("output", &rounded.output, &exact.output, &magnitudes.output);
+        compare("input's gradient", &rounded.input, &exact.input, &magnitudes.input);
+        let gradients = rounded.gradients.iter().zip(&exact.gradients).zip(&magnitudes.gradients);
+        gradients.for_each(|((got, want), magnitude)| compare("gradient", got, want, magnitude));
+        assert!(is_rounded, "nothing was rounded");
     }
 
     fn run(
@@ -200,7 +231,9 @@ fn convolutions_of_random_shapes() {
         // Not every kernel fits every picture.
         let Ok(network) = builder.layer("layer", layer).build() else { continue };
         let n = random.random_range(1..=13);
-        Case::new(network, n, seed).check();
+        let case = Case::new(network, n, seed);
+        case.check();
+        case.check_rounded();
         tried += 1;
         if tried == 120 {
             break;
@@ -215,8 +248,11 @@ fn linear_layers_norms_and_activations_of_random_shapes() {
         let [inputs, outputs] = [(); 2].map(|()| random.random_range(1..=40));
         // A batch norm over two or three items is ill-conditioned in any precision.
         let n = random.random_range(6..=11);
-        let labelled = Network::builder("case", Shape::Vector(inputs)).label("label", 3).linear("a", outputs);
-        Case::new(labelled.batch_norm("norm").relu("relu").linear("b", 2).build().unwrap(), n, seed).check();
+        let labelled =
+            || Network::builder("case", Shape::Vector(inputs)).label("label", 3).linear("a", outputs);
+        Case::new(labelled().build().unwrap(), n, seed).check_rounded();
+        Case::new(labelled().batch_norm("norm").relu("relu").linear("b", 2).build().unwrap(), n, seed)
+            .check();
 
         let [channels, height, width] = [(); 3].map(|()| random.random_range(1..=35));
         let planes = Network::builder("case", Shape::Planes { channels, height, width });

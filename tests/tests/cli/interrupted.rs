@@ -344,6 +344,26 @@ fn a_run_of_an_older_version_goes_on() {
 }
 
 #[test]
+fn a_run_in_bfloat16_goes_on_as_one_that_never_stopped() {
+    let shell = shell();
+    let new = |run, epochs| [&new_run(run, epochs)[..], &["--precision", "bf16", "--quiet"]].concat();
+    shell.succeed(&new("unbroken", "2"));
+    shell.succeed(&new("broken", "1"));
+    shell.succeed(&["--resume", "broken", "--epochs", "2", "--quiet"]);
+    assert_same_run(&shell, "broken", "unbroken");
+    let config = fs::read(shell.path("broken/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config["precision"], "bf16");
+    assert!(config["device"].as_str().unwrap().starts_with("cpu in bfloat16 ("), "{config}");
+
+    shell.succeed(&[&new_run("float32", "2")[..], &["--quiet"]].concat());
+    let weights = |run: &str| fs::read(shell.path(run).join("generator.safetensors")).unwrap();
+    assert!(weights("float32") != weights("unbroken"), "nothing was rounded");
+    let both = [&new("both", "1")[..], &["--tf32"]].concat();
+    shell.fail(&both, 2, &["tf32", "precision", "one of them"]);
+}
+
+#[test]
 fn settings_of_a_resumed_run_are_kept_for_the_next() {
     let shell = shell();
     shell.succeed(&[&new_run("run", "1")[..], &["--quiet"]].concat());

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EPOCHS;
 use super::value::{Place, Switch, Whole, word};
+use crate::device::Precision;
 use crate::recipe::RecipeName;
 
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
@@ -21,10 +22,13 @@ pub(crate) struct Run {
     /// Key of every random number: weights, order, latents [default: 0]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<Whole<0, { u64::MAX }>>,
-    /// Multiply with 11 bits of precision in place of 24, on a GPU's tensor cores: faster, and the run's
-    /// numbers differ
+    /// The same as --precision tf32
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) tf32: Option<Switch>,
+    /// What the factors of matrix products are rounded to: f32, nothing; tf32, 11 bits, on a GPU; bf16, 8
+    /// bits, on the CPU. Faster, and the run's numbers differ [default: f32]
+    #[arg(long, value_name = "FORMAT", value_parser = word::<Precision>(&["f32", "tf32", "bf16"]))]
+    pub(crate) precision: Option<Precision>,
     /// Save every so many iterations too, beside each epoch's end [default: never, or as the resumed run]
     #[arg(long, value_name = "ITERATIONS")]
     pub(crate) checkpoint_every: Option<Whole<1, { u64::MAX }>>,

@@ -269,7 +269,7 @@ mod tests {
         "recipe_name": "reference",
         "recipe": {"adam": {"learning_rate": 0.0002, "beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},
             "generator_updates": 2, "average_keep": 0.999},
-        "epochs": 25, "batch_size": 64, "seed": 18446744073709551615, "data": null, "split": "train",
+        "epochs": 25, "batch_size": 64, "seed": 18446744073709551615, "precision": "float32", "data": null, "split": "train",
         "dataset": "mnist", "dataset_sha256": "0123", "images": 60000, "device": "cpu"
     }"#;
 

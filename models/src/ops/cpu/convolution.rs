@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::matrix::{Into, Matrix, Threads, product, transpose};
+use super::matrix::{Into, Matrix, Number, Products, Threads, transpose};
 use super::{Gradients, HostLabels, sum_by, vectorised};
 use crate::layers::Window;
 use crate::ops::geometry::{Convolution, Direction, Geometry};
@@ -54,9 +54,9 @@ impl Geometry {
     }
 
     /// unfold: `picture` (C, H, W) → `rows` (P, K). `padded` is scratch.
-    pub fn unfold(&self, picture: &[f32], padded: &mut [f32], rows: &mut [f32]) {
+    pub fn unfold<T: Number>(&self, picture: &[f32], padded: &mut [T], rows: &mut [T]) {
         let Geometry { channels, picture: (height, width), .. } = *self;
-        padded.fill(0.);
+        padded.fill(T::of(0.));
         for y in 0..height {
             let to = &mut padded[self.padded_row(y)..];
             transpose(&picture[y * width..], height * width, (channels, width), to, channels);
@@ -142,11 +142,11 @@ impl<'a> Kernel<'a> {
     ///
     /// # Shapes
     /// (N, C, H, W) → (N, C′, H′, W′) as the direction says.
-    pub fn forward(&self, x: &[f32], labels: Option<HostLabels<'_>>) -> Vec<f32> {
+    pub fn forward<P: Products>(&self, x: &[f32], labels: Option<HostLabels<'_>>) -> Vec<f32> {
         let g = self.geometry;
         let (points, row) = (g.points(), g.row());
         let (x_len, y_len) = self.lengths();
-        let r = self.as_rows();
+        let r: Vec<P::Number> = self.as_rows();
         let base = self.base(labels);
         let (n, pictures) = (x.len() / x_len, g.block());
         let threads = beside(n.div_ceil(pictures));
@@ -161,23 +161,25 @@ impl<'a> Kernel<'a> {
                     (&mut rows[..pictures * points * row], &mut grid[..pictures * points * g.filters]);
                 match self.direction {
                     Direction::Gather => {
+                        let (padded, rows) = (Number::room(padded), Number::room(rows));
                         for (x, rows) in x.chunks(x_len).zip(rows.chunks_mut(points * row)) {
                             g.unfold(x, padded, rows);
                         }
                         let rows = Matrix::new(rows, pictures * points, row);
                         let weight = Matrix::new(&r, g.filters, row).t();
-                        product(grid, g.filters, rows, weight, Into::Replace, threads);
+                        P::product(grid, g.filters, rows, weight, Into::Replace, threads);
                         for (grid, y) in grid.chunks(y_len).zip(y.chunks_mut(y_len)) {
                             transpose(grid, g.filters, (points, g.filters), y, points);
                         }
                     }
                     Direction::Scatter => {
+                        let grid = Number::room(grid);
                         for (x, grid) in x.chunks(x_len).zip(grid.chunks_mut(x_len)) {
                             transpose(x, points, (g.filters, points), grid, g.filters);
                         }
                         let grid = Matrix::new(grid, pictures * points, g.filters);
                         let weight = Matrix::new(&r, g.filters, row);
-                        product(rows, row, grid, weight, Into::Replace, threads);
+                        P::product(rows, row, grid, weight, Into::Replace, threads);
                         for (rows, y) in rows.chunks(points * row).zip(y.chunks_mut(y_len)) {
                             g.fold(rows, padded, y);
                         }
@@ -196,7 +198,7 @@ impl<'a> Kernel<'a> {
     ///
     /// # Shapes
     /// `x` like the input, `dy` like the output.
-    pub fn backward(
+    pub fn backward<P: Products>(
         &self,
         x: &[f32],
         labels: Option<HostLabels<'_>>,
@@ -205,7 +207,7 @@ impl<'a> Kernel<'a> {
     ) -> Gradients {
         let g = self.geometry;
         let (x_len, y_len) = self.lengths();
-        let r = self.as_rows();
+        let r: Vec<P::Number> = self.as_rows();
         let (n, pictures) = (x.len() / x_len, g.block());
         let per_group = n.div_ceil(GROUPS).next_multiple_of(pictures);
         let threads = beside(n.div_ceil(per_group));
@@ -228,7 +230,7 @@ impl<'a> Kernel<'a> {
                         let start = block * pictures * x_len;
                         &mut dx[start..start + x.len()]
                     });
-                    self.backward_block(&r, (x, dy), &mut scratch, (dx, &mut dr), threads);
+                    self.backward_block::<P>(&r, (x, dy), &mut scratch, (dx, &mut dr), threads);
                 }
                 dr
             })
@@ -238,9 +240,9 @@ impl<'a> Kernel<'a> {
     }
 
     /// A few pictures' part of the backward pass: fills `dx`, adds to `dr` unless it is empty.
-    fn backward_block(
+    fn backward_block<P: Products>(
         &self,
-        r: &[f32],
+        r: &[P::Number],
         (x, dy): (&[f32], &[f32]),
         scratch: &mut Scratch,
         (dx, dr): (Option<&mut [f32]>, &mut [f32]),
@@ -256,33 +258,36 @@ impl<'a> Kernel<'a> {
             Direction::Gather => (x, dy, x_len, y_len),
             Direction::Scatter => (dy, x, y_len, x_len),
         };
-        let unfold_needed = !dr.is_empty() || self.direction == Direction::Scatter;
-        if unfold_needed {
-            for (picture, rows) in on_picture.chunks(picture_len).zip(rows.chunks_mut(points * row)) {
-                g.unfold(picture, padded, rows);
+        {
+            let (padded, rows) = (Number::room(padded), Number::room(rows));
+            if !dr.is_empty() || self.direction == Direction::Scatter {
+                for (picture, rows) in on_picture.chunks(picture_len).zip(rows.chunks_mut(points * row)) {
+                    g.unfold(picture, padded, rows);
+                }
             }
-        }
-        for (from, grid) in on_grid.chunks(grid_len).zip(grid.chunks_mut(grid_len)) {
-            transpose(from, points, (g.filters, points), grid, g.filters);
-        }
-        if !dr.is_empty() {
-            let grid = Matrix::new(grid, pictures * points, g.filters).t();
-            let rows = Matrix::new(rows, pictures * points, row);
-            product(dr, row, grid, rows, Into::Add, threads);
+            let grid = Number::room(grid);
+            for (from, grid) in on_grid.chunks(grid_len).zip(grid.chunks_mut(grid_len)) {
+                transpose(from, points, (g.filters, points), grid, g.filters);
+            }
+            if !dr.is_empty() {
+                let grid = Matrix::new(&*grid, pictures * points, g.filters).t();
+                let rows = Matrix::new(&*rows, pictures * points, row);
+                P::product(dr, row, grid, rows, Into::Add, threads);
+            }
         }
         let Some(dx) = dx else { return };
         let weight = Matrix::new(r, g.filters, row);
         match self.direction {
             Direction::Gather => {
-                let dy = Matrix::new(grid, pictures * points, g.filters);
-                product(rows, row, dy, weight, Into::Replace, threads);
+                let dy = Matrix::new(&*Number::room(grid), pictures * points, g.filters);
+                P::product(rows, row, dy, weight, Into::Replace, threads);
                 for (rows, dx) in rows.chunks(points * row).zip(dx.chunks_mut(x_len)) {
                     g.fold(rows, padded, dx);
                 }
             }
             Direction::Scatter => {
-                let dy = Matrix::new(rows, pictures * points, row);
-                product(grid, g.filters, dy, weight.t(), Into::Replace, threads);
+                let dy = Matrix::new(&*Number::room(rows), pictures * points, row);
+                P::product(grid, g.filters, dy, weight.t(), Into::Replace, threads);
                 for (grid, dx) in grid.chunks(x_len).zip(dx.chunks_mut(x_len)) {
                     transpose(grid, g.filters, (points, g.filters), dx, points);
                 }
@@ -319,10 +324,10 @@ impl<'a> Kernel<'a> {
     }
 
     /// R: the weight without the label's part, as (G, k, k, C).
-    fn as_rows(&self) -> Vec<f32> {
+    fn as_rows<T: Number>(&self) -> Vec<T> {
         let g = &self.geometry;
         let taps = g.taps();
-        let mut r = vec![0f32; g.filters * g.row()];
+        let mut r = vec![T::of(0.); g.filters * g.row()];
         r.par_chunks_mut(g.row()).enumerate().for_each(|(filter, row)| {
             let from = &self.weight[self.at(filter, 0)..];
             transpose(from, taps, (g.channels, taps), row, g.channels);

@@ -1,7 +1,7 @@
 //! Linear layers. The label's part of the input is one-hot, so its part of the product is a row of
 //! a table: no concatenation, no multiplication by zeros.
 
-use super::matrix::{Into, Matrix, Threads, product};
+use super::matrix::{Into, Matrix, Products, Threads};
 use super::{Gradients, HostLabels};
 
 /// A linear layer's weights: `weight` (outputs, inputs + classes), `bias` (outputs).
@@ -29,7 +29,7 @@ impl Linear<'_> {
     ///
     /// # Shapes
     /// `x` (N, inputs) → (N, outputs)
-    pub fn forward(&self, x: &[f32], labels: Option<HostLabels<'_>>) -> Vec<f32> {
+    pub fn forward<P: Products>(&self, x: &[f32], labels: Option<HostLabels<'_>>) -> Vec<f32> {
         let (inputs, outputs, row) = (self.inputs, self.outputs(), self.row());
         let n = x.len() / inputs;
         let mut y = Vec::with_capacity(n * outputs);
@@ -45,7 +45,7 @@ impl Linear<'_> {
             }
         }
         let weight = Matrix::strided(self.weight, outputs, inputs, row);
-        product(&mut y, outputs, Matrix::new(x, n, inputs), weight.t(), Into::Add, Threads::All);
+        P::of_floats(&mut y, outputs, Matrix::new(x, n, inputs), weight.t(), Into::Add, Threads::All);
         y
     }
 
@@ -53,7 +53,7 @@ impl Linear<'_> {
     ///
     /// # Shapes
     /// `x` (N, inputs), `dy` (N, outputs)
-    pub fn backward(
+    pub fn backward<P: Products>(
         &self,
         x: &[f32],
         labels: Option<HostLabels<'_>>,
@@ -66,13 +66,13 @@ impl Linear<'_> {
         let dx = wanted.input.then(|| {
             let mut dx = vec![0f32; n * inputs];
             let weight = Matrix::strided(self.weight, outputs, inputs, row);
-            product(&mut dx, inputs, dy_matrix, weight, Into::Replace, Threads::All);
+            P::of_floats(&mut dx, inputs, dy_matrix, weight, Into::Replace, Threads::All);
             dx
         });
         let parameters = wanted.parameters.then(|| {
             let mut dw = vec![0f32; self.weight.len()];
             let mut db = vec![0f32; outputs];
-            product(&mut dw, row, dy_matrix.t(), Matrix::new(x, n, inputs), Into::Replace, Threads::All);
+            P::of_floats(&mut dw, row, dy_matrix.t(), Matrix::new(x, n, inputs), Into::Replace, Threads::All);
             // Σ dy over the items of each class: the label's column is all ones there.
             let mut sums = vec![vec![0f32; outputs]; labels.map_or(1, |l| l.classes)];
             for (i, dy) in dy.chunks_exact(outputs).enumerate() {

@@ -1,13 +1,141 @@
-//! The matrix product, by the `gemm` crate, behind checked views.
+//! The matrix product behind checked views: of float32 by the `gemm` crate, of bfloat16 by
+//! [`bf16`](super::bf16).
+
+use std::ops::Range;
+
+use half::bf16;
 
 /// A matrix in a slice: element (r, c) is at `r * row_stride + c * column_stride`.
 #[derive(Clone, Copy)]
-pub struct Matrix<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
+pub struct Matrix<'a, T = f32> {
+    pub(super) data: &'a [T],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
+    /// 1, or that of the rows is.
+    pub(super) column_stride: usize,
+}
+
+/// What a factor's numbers may be.
+pub trait Number: Copy + Send + Sync + super::bf16::Packed {
+    /// The nearest of a float32, ties to even.
+    fn of(x: f32) -> Self;
+
+    /// Room for numbers of this kind in that of float32s: as many as there are of those.
+    fn room(floats: &mut [f32]) -> &mut [Self];
+}
+
+impl Number for f32 {
+    #[inline(always)]
+    fn of(x: f32) -> f32 {
+        x
+    }
+
+    fn room(floats: &mut [f32]) -> &mut [f32] {
+        floats
+    }
+}
+
+impl Number for bf16 {
+    /// As [`bf16::from_f32`], in operations that compilers make vectors of.
+    #[inline(always)]
+    fn of(x: f32) -> bf16 {
+        let bits = x.to_bits();
+        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+        bf16::from_bits(if x.is_nan() { 0x7fc0 } else { (rounded >> 16) as u16 })
+    }
+
+    fn room(floats: &mut [f32]) -> &mut [bf16] {
+        // SAFETY: these are half of the floats' bytes, all of which any pattern may have on either side, and
+        // the slice keeps the floats borrowed.
+        unsafe { std::slice::from_raw_parts_mut(floats.as_mut_ptr().cast(), floats.len()) }
+    }
+}
+
+/// How factors are multiplied; sums are float32's.
+pub trait Products: Copy + Default + Send + Sync + 'static {
+    /// What the factors are rounded to when they are gathered.
+    type Number: Number;
+
+    /// [`product`] of such numbers.
+    fn product(
+        out: &mut [f32],
+        out_stride: usize,
+        a: Matrix<'_, Self::Number>,
+        b: Matrix<'_, Self::Number>,
+        into: Into,
+        threads: Threads,
+    );
+
+    /// [`product`] of numbers that are rounded on the way.
+    fn of_floats(
+        out: &mut [f32],
+        out_stride: usize,
+        a: Matrix<'_>,
+        b: Matrix<'_>,
+        into: Into,
+        threads: Threads,
+    );
+}
+
+/// Nothing is rounded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Float32;
+
+impl Products for Float32 {
+    type Number = f32;
+
+    fn product(
+        out: &mut [f32],
+        out_stride: usize,
+        a: Matrix<'_>,
+        b: Matrix<'_>,
+        into: Into,
+        threads: Threads,
+    ) {
+        product(out, out_stride, a, b, into, threads);
+    }
+
+    fn of_floats(
+        out: &mut [f32],
+        out_stride: usize,
+        a: Matrix<'_>,
+        b: Matrix<'_>,
+        into: Into,
+        threads: Threads,
+    ) {
+        product(out, out_stride, a, b, into, threads);
+    }
+}
+
+/// Factors of eight bits of mantissa.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bfloat16;
+
+impl Products for Bfloat16 {
+    type Number = bf16;
+
+    fn product(
+        out: &mut [f32],
+        out_stride: usize,
+        a: Matrix<'_, bf16>,
+        b: Matrix<'_, bf16>,
+        into: Into,
+        threads: Threads,
+    ) {
+        super::bf16::product(out, out_stride, a, b, into, threads);
+    }
+
+    fn of_floats(
+        out: &mut [f32],
+        out_stride: usize,
+        a: Matrix<'_>,
+        b: Matrix<'_>,
+        into: Into,
+        threads: Threads,
+    ) {
+        super::bf16::product(out, out_stride, a, b, into, threads);
+    }
 }
 
 /// Who computes a product.
@@ -19,9 +147,9 @@ pub enum Threads {
     All,
 }
 
-impl<'a> Matrix<'a> {
+impl<'a, T: Copy> Matrix<'a, T> {
     /// `rows` rows of `columns` numbers, one row after the other.
-    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Matrix<'a> {
+    pub fn new(data: &'a [T], rows: usize, columns: usize) -> Matrix<'a, T> {
         Matrix::strided(data, rows, columns, columns)
     }
 
@@ -29,14 +157,14 @@ impl<'a> Matrix<'a> {
     ///
     /// # Panics
     /// If these are more numbers than there are.
-    pub fn strided(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Matrix<'a> {
+    pub fn strided(data: &'a [T], rows: usize, columns: usize, row_stride: usize) -> Matrix<'a, T> {
         let fits = extent(rows, columns, row_stride).is_some_and(|needed| needed <= data.len());
         assert!(fits, "a {rows}×{columns} matrix in {} numbers", data.len());
         Matrix { data, rows, columns, row_stride, column_stride: 1 }
     }
 
     /// The transpose, in place.
-    pub fn t(self) -> Matrix<'a> {
+    pub fn t(self) -> Matrix<'a, T> {
         Matrix {
             rows: self.columns,
             columns: self.rows,
@@ -45,10 +173,22 @@ impl<'a> Matrix<'a> {
             ..self
         }
     }
+
+    /// The part of these rows and columns, which are among its own.
+    pub(super) fn part(self, rows: Range<usize>, columns: Range<usize>) -> Matrix<'a, T> {
+        let start = rows.start * self.row_stride + columns.start * self.column_stride;
+        Matrix { data: &self.data[start..], rows: rows.len(), columns: columns.len(), ..self }
+    }
+
+    /// The number at (r, c), if there is one.
+    pub(super) fn get(&self, r: usize, c: usize) -> Option<T> {
+        let is_inside = r < self.rows && c < self.columns;
+        is_inside.then(|| self.data[r * self.row_stride + c * self.column_stride])
+    }
 }
 
 /// Numbers from a matrix's first to its last; `None` if `usize` can't hold them.
-fn extent(rows: usize, columns: usize, row_stride: usize) -> Option<usize> {
+pub(super) fn extent(rows: usize, columns: usize, row_stride: usize) -> Option<usize> {
     if rows == 0 || columns == 0 {
         return Some(0);
     }
@@ -119,13 +259,13 @@ pub fn product(
 }
 
 /// `to` (columns × rows, rows `to_stride` apart) = transpose of `from` (rows × columns, rows
-/// `from_stride` apart).
+/// `from_stride` apart), rounded to the numbers of `to`.
 #[inline]
-pub fn transpose(
+pub fn transpose<T: Number>(
     from: &[f32],
     from_stride: usize,
     (rows, columns): (usize, usize),
-    to: &mut [f32],
+    to: &mut [T],
     to_stride: usize,
 ) {
     // Tiles keep the lines of both sides in the nearest cache.
@@ -136,7 +276,7 @@ pub fn transpose(
             for c in c0..(c0 + TILE).min(columns) {
                 let line = &mut to[c * to_stride + r0..c * to_stride + r1];
                 for (to, r) in line.iter_mut().zip(r0..r1) {
-                    *to = from[r * from_stride + c];
+                    *to = T::of(from[r * from_stride + c]);
                 }
             }
         }
@@ -159,7 +299,7 @@ mod tests {
             (2, usize::MAX, 1),
             (usize::MAX, usize::MAX, usize::MAX),
         ] {
-            assert!(catch_unwind(|| Matrix::strided(&[], rows, columns, stride)).is_err());
+            assert!(catch_unwind(|| Matrix::strided(&[0f32; 0], rows, columns, stride)).is_err());
             assert!(catch_unwind(|| Matrix::strided(&[0.; 4], rows, columns, stride)).is_err());
         }
         let empty = Matrix::new(&[], 1 << 32, 0);

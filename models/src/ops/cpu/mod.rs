@@ -8,11 +8,13 @@
 //! | [`activation`] | activation functions and their derivatives |
 //! | [`update`] | what changes parameters in place: Adam, moving averages |
 //! | [`matrix`] | the matrix product that all of them rest on |
+//! | [`bf16`] | the same with factors of bfloat16 |
 //!
 //! Every result is the same for any number of threads: work is cut into pieces by the shapes
 //! alone, and partial sums are added in the order of the pieces.
 
 pub mod activation;
+pub mod bf16;
 pub mod convolution;
 mod host;
 pub mod linear;
@@ -26,10 +28,11 @@ use super::geometry::Convolution;
 use super::{AdamStep, Kernels, Labels, Moved, Norm, Statistics, Weights, batch_dims};
 use crate::{Activation, Wanted};
 use host::{Host, host, host_labels};
+use matrix::Products;
 
-/// The CPU's kernels.
-#[derive(Clone, Copy, Debug)]
-pub struct Cpu;
+/// The CPU's kernels, with the matrix products of `P`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu<P>(pub P);
 
 /// [`Labels`], read in place.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +85,11 @@ fn like(values: Vec<f32>, tensor: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(values, tensor.shape(), &Device::Cpu)
 }
 
-impl Kernels for Cpu {
+impl<P: Products> Kernels for Cpu<P> {
     fn linear(&self, w: Weights<'_>, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
         let (labels, weight, bias) = (ReadLabels::new(labels)?, host(w.weight)?, host(w.bias)?);
         let linear = linear::Linear { weight: &weight, bias: &bias, inputs: x.dim(1)? };
-        let y = linear.forward(&host(x)?, labels.get());
+        let y = linear.forward::<P>(&host(x)?, labels.get());
         Tensor::from_vec(y, (x.dim(0)?, bias.len()), &Device::Cpu)
     }
 
@@ -100,7 +103,7 @@ impl Kernels for Cpu {
     ) -> Result<super::Gradients> {
         let (labels, weight, bias) = (ReadLabels::new(labels)?, host(w.weight)?, host(w.bias)?);
         let linear = linear::Linear { weight: &weight, bias: &bias, inputs: x.dim(1)? };
-        linear.backward(&host(x)?, labels.get(), &host(dy)?, wanted).into_tensors(x, w)
+        linear.backward::<P>(&host(x)?, labels.get(), &host(dy)?, wanted).into_tensors(x, w)
     }
 
     fn convolution(
@@ -112,7 +115,7 @@ impl Kernels for Cpu {
     ) -> Result<Tensor> {
         let (labels, weight, bias) = (ReadLabels::new(labels)?, host(w.weight)?, host(w.bias)?);
         let kernel = convolution::Kernel::new(c, &weight, &bias);
-        let y = kernel.forward(&host(x)?, labels.get());
+        let y = kernel.forward::<P>(&host(x)?, labels.get());
         Tensor::from_vec(y, c.output(x.dim(0)?), &Device::Cpu)
     }
 
@@ -127,7 +130,7 @@ impl Kernels for Cpu {
     ) -> Result<super::Gradients> {
         let (labels, weight, bias) = (ReadLabels::new(labels)?, host(w.weight)?, host(w.bias)?);
         let kernel = convolution::Kernel::new(c, &weight, &bias);
-        kernel.backward(&host(x)?, labels.get(), &host(dy)?, wanted).into_tensors(x, w)
+        kernel.backward::<P>(&host(x)?, labels.get(), &host(dy)?, wanted).into_tensors(x, w)
     }
 
     fn statistics(&self, x: &Tensor) -> Result<Statistics> {

@@ -102,6 +102,7 @@ mod tests {
                 "size" => "64x48",
                 "background" => "white",
                 "tf32" | "unlabelled" | "crop" | "flip" => "false",
+                "precision" => "f32",
                 "split" => "train",
                 "decay" => "constant",
                 "latent" => "uniform",

@@ -72,6 +72,7 @@ pub fn prepare(cli: Cli, voice: &Voice) -> Result<Job> {
         config.write(&run.folder)?;
     }
     trainer.guide = guide_for(&run, &data, &device, voice)?;
+    trainer.round(precision.factors());
     // Until here a signal ends the program at once: there is nothing to save yet.
     let interrupted = contract::stop_flag().context("can't catch Ctrl-C")?;
     voice.say(&format!(
