@@ -1,7 +1,7 @@
 """What both golden scripts share: layers with TensorFlow's SAME padding, the reference recipe, and how
 weights are spread, named and written.
 
-Networks, losses and the recipe are the reference's (see the tables in models/src/dcgan), only narrower,
+Networks, losses and the recipe are the reference's (see the tables in models/src/architectures/dcgan), only narrower,
 so that the files stay small. Everything is computed in float64 from inputs and weights that float32
 holds exactly, and rounded to float32 at the end: the values are the true ones, and a float32 program is
 measured against them with its own rounding error alone.
