@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::matrix::{Into, Matrix, Number, Products, Threads, transpose};
+use super::matrix::{Into, Matrix, Number, Output, Products, Threads, transpose};
 use super::{Gradients, HostLabels, sum_by, vectorised};
 use crate::layers::Window;
 use crate::ops::geometry::{Convolution, Direction, Geometry};
@@ -167,7 +167,11 @@ impl<'a> Kernel<'a> {
                         }
                         let rows = Matrix::new(rows, pictures * points, row);
                         let weight = Matrix::new(&r, g.filters, row).t();
-                        P::product(grid, g.filters, rows, weight, Into::Replace, threads);
+                        P::product(
+                            Output { numbers: grid, stride: g.filters, into: Into::Replace, threads },
+                            rows,
+                            weight,
+                        );
                         for (grid, y) in grid.chunks(y_len).zip(y.chunks_mut(y_len)) {
                             transpose(grid, g.filters, (points, g.filters), y, points);
                         }
@@ -179,7 +183,11 @@ impl<'a> Kernel<'a> {
                         }
                         let grid = Matrix::new(grid, pictures * points, g.filters);
                         let weight = Matrix::new(&r, g.filters, row);
-                        P::product(rows, row, grid, weight, Into::Replace, threads);
+                        P::product(
+                            Output { numbers: rows, stride: row, into: Into::Replace, threads },
+                            grid,
+                            weight,
+                        );
                         for (rows, y) in rows.chunks(points * row).zip(y.chunks_mut(y_len)) {
                             g.fold(rows, padded, y);
                         }
@@ -272,7 +280,7 @@ impl<'a> Kernel<'a> {
             if !dr.is_empty() {
                 let grid = Matrix::new(&*grid, pictures * points, g.filters).t();
                 let rows = Matrix::new(&*rows, pictures * points, row);
-                P::product(dr, row, grid, rows, Into::Add, threads);
+                P::product(Output { numbers: dr, stride: row, into: Into::Add, threads }, grid, rows);
             }
         }
         let Some(dx) = dx else { return };
@@ -280,14 +288,18 @@ impl<'a> Kernel<'a> {
         match self.direction {
             Direction::Gather => {
                 let dy = Matrix::new(&*Number::room(grid), pictures * points, g.filters);
-                P::product(rows, row, dy, weight, Into::Replace, threads);
+                P::product(Output { numbers: rows, stride: row, into: Into::Replace, threads }, dy, weight);
                 for (rows, dx) in rows.chunks(points * row).zip(dx.chunks_mut(x_len)) {
                     g.fold(rows, padded, dx);
                 }
             }
             Direction::Scatter => {
                 let dy = Matrix::new(&*Number::room(rows), pictures * points, row);
-                P::product(grid, g.filters, dy, weight.t(), Into::Replace, threads);
+                P::product(
+                    Output { numbers: grid, stride: g.filters, into: Into::Replace, threads },
+                    dy,
+                    weight.t(),
+                );
                 for (grid, dx) in grid.chunks(x_len).zip(dx.chunks_mut(x_len)) {
                     transpose(grid, g.filters, (points, g.filters), dx, points);
                 }

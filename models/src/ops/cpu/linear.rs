@@ -1,7 +1,7 @@
 //! Linear layers. The label's part of the input is one-hot, so its part of the product is a row of
 //! a table: no concatenation, no multiplication by zeros.
 
-use super::matrix::{Into, Matrix, Products, Threads};
+use super::matrix::{Into, Matrix, Output, Products, Threads};
 use super::{Gradients, HostLabels};
 
 /// A linear layer's weights: `weight` (outputs, inputs + classes), `bias` (outputs).
@@ -45,7 +45,11 @@ impl Linear<'_> {
             }
         }
         let weight = Matrix::strided(self.weight, outputs, inputs, row);
-        P::of_floats(&mut y, outputs, Matrix::new(x, n, inputs), weight.t(), Into::Add, Threads::All);
+        P::of_floats(
+            Output { numbers: &mut y, stride: outputs, into: Into::Add, threads: Threads::All },
+            Matrix::new(x, n, inputs),
+            weight.t(),
+        );
         y
     }
 
@@ -66,13 +70,21 @@ impl Linear<'_> {
         let dx = wanted.input.then(|| {
             let mut dx = vec![0f32; n * inputs];
             let weight = Matrix::strided(self.weight, outputs, inputs, row);
-            P::of_floats(&mut dx, inputs, dy_matrix, weight, Into::Replace, Threads::All);
+            P::of_floats(
+                Output { numbers: &mut dx, stride: inputs, into: Into::Replace, threads: Threads::All },
+                dy_matrix,
+                weight,
+            );
             dx
         });
         let parameters = wanted.parameters.then(|| {
             let mut dw = vec![0f32; self.weight.len()];
             let mut db = vec![0f32; outputs];
-            P::of_floats(&mut dw, row, dy_matrix.t(), Matrix::new(x, n, inputs), Into::Replace, Threads::All);
+            P::of_floats(
+                Output { numbers: &mut dw, stride: row, into: Into::Replace, threads: Threads::All },
+                dy_matrix.t(),
+                Matrix::new(x, n, inputs),
+            );
             // Σ dy over the items of each class: the label's column is all ones there.
             let mut sums = vec![vec![0f32; outputs]; labels.map_or(1, |l| l.classes)];
             for (i, dy) in dy.chunks_exact(outputs).enumerate() {

@@ -58,24 +58,10 @@ pub trait Products: Copy + Default + Send + Sync + 'static {
     type Number: Number;
 
     /// [`product`] of such numbers.
-    fn product(
-        out: &mut [f32],
-        out_stride: usize,
-        a: Matrix<'_, Self::Number>,
-        b: Matrix<'_, Self::Number>,
-        into: Into,
-        threads: Threads,
-    );
+    fn product(out: Output<'_>, a: Matrix<'_, Self::Number>, b: Matrix<'_, Self::Number>);
 
     /// [`product`] of numbers that are rounded on the way.
-    fn of_floats(
-        out: &mut [f32],
-        out_stride: usize,
-        a: Matrix<'_>,
-        b: Matrix<'_>,
-        into: Into,
-        threads: Threads,
-    );
+    fn of_floats(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>);
 }
 
 /// Nothing is rounded.
@@ -85,26 +71,12 @@ pub struct Float32;
 impl Products for Float32 {
     type Number = f32;
 
-    fn product(
-        out: &mut [f32],
-        out_stride: usize,
-        a: Matrix<'_>,
-        b: Matrix<'_>,
-        into: Into,
-        threads: Threads,
-    ) {
-        product(out, out_stride, a, b, into, threads);
+    fn product(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>) {
+        product(out, a, b);
     }
 
-    fn of_floats(
-        out: &mut [f32],
-        out_stride: usize,
-        a: Matrix<'_>,
-        b: Matrix<'_>,
-        into: Into,
-        threads: Threads,
-    ) {
-        product(out, out_stride, a, b, into, threads);
+    fn of_floats(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>) {
+        product(out, a, b);
     }
 }
 
@@ -115,26 +87,12 @@ pub struct Bfloat16;
 impl Products for Bfloat16 {
     type Number = bf16;
 
-    fn product(
-        out: &mut [f32],
-        out_stride: usize,
-        a: Matrix<'_, bf16>,
-        b: Matrix<'_, bf16>,
-        into: Into,
-        threads: Threads,
-    ) {
-        super::bf16::product(out, out_stride, a, b, into, threads);
+    fn product(out: Output<'_>, a: Matrix<'_, bf16>, b: Matrix<'_, bf16>) {
+        super::bf16::product(out, a, b);
     }
 
-    fn of_floats(
-        out: &mut [f32],
-        out_stride: usize,
-        a: Matrix<'_>,
-        b: Matrix<'_>,
-        into: Into,
-        threads: Threads,
-    ) {
-        super::bf16::product(out, out_stride, a, b, into, threads);
+    fn of_floats(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>) {
+        super::bf16::product(out, a, b);
     }
 }
 
@@ -188,7 +146,7 @@ impl<'a, T: Copy> Matrix<'a, T> {
 }
 
 /// Numbers from a matrix's first to its last; `None` if `usize` can't hold them.
-pub(super) fn extent(rows: usize, columns: usize, row_stride: usize) -> Option<usize> {
+fn extent(rows: usize, columns: usize, row_stride: usize) -> Option<usize> {
     if rows == 0 || columns == 0 {
         return Some(0);
     }
@@ -204,33 +162,49 @@ pub enum Into {
     Add,
 }
 
-/// out (a.rows × b.columns, rows `out_stride` apart) = a·b, or += a·b.
+/// Where a product goes, and who computes it.
+pub struct Output<'a> {
+    /// Room for it.
+    pub numbers: &'a mut [f32],
+    /// Numbers between two of its rows.
+    pub stride: usize,
+    /// What becomes of those that are there.
+    pub into: Into,
+    /// Who computes it.
+    pub threads: Threads,
+}
+
+impl Output<'_> {
+    /// Rows, columns and inner dimension of a product that goes here.
+    ///
+    /// # Panics
+    /// If the inner dimensions differ, or there is too little room.
+    pub(super) fn fit<A, B>(&self, a: &Matrix<'_, A>, b: &Matrix<'_, B>) -> (usize, usize, usize) {
+        let (m, n, k) = (a.rows, b.columns, a.columns);
+        assert_eq!(k, b.rows, "inner dimensions of a product");
+        let fits = extent(m, n, self.stride).is_some_and(|needed| needed <= self.numbers.len());
+        assert!(m == 0 || n == 0 || self.stride >= n && fits, "a {m}×{n} product in {}", self.numbers.len());
+        (m, n, k)
+    }
+}
+
+/// out (a.rows × b.columns) = a·b, or += a·b.
 ///
 /// The result doesn't depend on `threads`: `gemm` never splits the inner dimension among them.
 ///
 /// # Panics
 /// If the inner dimensions differ, or the output is too small.
-pub fn product(
-    out: &mut [f32],
-    out_stride: usize,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    into: Into,
-    threads: Threads,
-) {
-    let (m, n, k) = (a.rows, b.columns, a.columns);
-    assert_eq!(a.columns, b.rows, "inner dimensions of a product");
+pub fn product(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>) {
+    let (m, n, k) = out.fit(&a, &b);
     if m == 0 || n == 0 {
         return;
     }
-    let fits = extent(m, n, out_stride).is_some_and(|needed| needed <= out.len());
-    assert!(out_stride >= n && fits, "a {m}×{n} product in {}", out.len());
-    let parallelism = match threads {
+    let parallelism = match out.threads {
         Threads::One => gemm::Parallelism::None,
         Threads::All => gemm::Parallelism::Rayon(rayon::current_num_threads()),
     };
     // SAFETY: every element of the three matrices lies inside its slice: `Matrix` checked the
-    // operands when it was made, the assertion above checks the output, and `out` is borrowed
+    // operands when it was made, `fit` checked the output, and it is borrowed
     // mutably, so it overlaps neither operand. A stride that is no `isize` is that of a matrix of one
     // row, or of no numbers: it is multiplied by 0 alone.
     unsafe {
@@ -238,10 +212,10 @@ pub fn product(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            out.numbers.as_mut_ptr(),
             1,
-            out_stride as isize,
-            into == Into::Add,
+            out.stride as isize,
+            out.into == Into::Add,
             a.data.as_ptr(),
             a.column_stride as isize,
             a.row_stride as isize,
@@ -305,7 +279,11 @@ mod tests {
         let empty = Matrix::new(&[], 1 << 32, 0);
         let written = catch_unwind(|| {
             let mut out = [0.; 4];
-            product(&mut out, 1 << 32, empty, empty.t(), Into::Replace, Threads::One);
+            product(
+                Output { numbers: &mut out, stride: 1 << 32, into: Into::Replace, threads: Threads::One },
+                empty,
+                empty.t(),
+            );
         });
         assert!(written.is_err(), "2⁶⁴ numbers were written into 4");
     }
@@ -314,11 +292,19 @@ mod tests {
     fn a_row_or_nothing_has_any_stride() {
         let row = Matrix::strided(&[1., 2.], 1, 2, usize::MAX);
         let mut out = [0.; 1];
-        product(&mut out, 1, row, row.t(), Into::Replace, Threads::One);
+        product(
+            Output { numbers: &mut out, stride: 1, into: Into::Replace, threads: Threads::One },
+            row,
+            row.t(),
+        );
         assert_eq!(out, [5.]);
         let none = Matrix::strided(&[], 3, 0, usize::MAX);
         let mut out = [7.; 9];
-        product(&mut out, 3, none, none.t(), Into::Replace, Threads::One);
+        product(
+            Output { numbers: &mut out, stride: 3, into: Into::Replace, threads: Threads::One },
+            none,
+            none.t(),
+        );
         assert_eq!(out, [0.; 9]);
     }
 }

@@ -26,7 +26,7 @@ use half::bf16;
 pub use pack::Packed;
 use rayon::prelude::*;
 
-use super::matrix::{Into, Matrix, Number, Threads, extent};
+use super::matrix::{Into, Matrix, Number, Output, Threads};
 
 /// Columns of a packed panel of the right operand.
 const PANEL: usize = 32;
@@ -68,17 +68,10 @@ impl Unit {
     /// The best of this processor, found out once.
     pub fn best() -> Unit {
         static BEST: OnceLock<Unit> = OnceLock::new();
-        *BEST.get_or_init(|| {
-            #[cfg(target_arch = "x86_64")]
-            if avx512::is_here() {
-                return if amx::is_here() { Unit::Amx } else { Unit::Avx512 };
-            }
-            Unit::Portable
-        })
+        *BEST.get_or_init(|| Unit::all().pop().unwrap_or(Unit::Portable))
     }
 
-    /// All that this processor has.
-    #[cfg(test)]
+    /// All that this processor has, the best last.
     fn all() -> Vec<Unit> {
         let mut all = vec![Unit::Portable];
         #[cfg(target_arch = "x86_64")]
@@ -133,48 +126,30 @@ impl Target {
 ///
 /// # Panics
 /// If the inner dimensions differ, or the output is too small.
-pub fn product<A: Number, B: Number>(
-    out: &mut [f32],
-    out_stride: usize,
-    a: Matrix<'_, A>,
-    b: Matrix<'_, B>,
-    into: Into,
-    threads: Threads,
-) {
-    product_on(Unit::best(), out, out_stride, a, b, into, threads);
+pub fn product<A: Number, B: Number>(out: Output<'_>, a: Matrix<'_, A>, b: Matrix<'_, B>) {
+    product_on(Unit::best(), out, a, b);
 }
 
-fn product_on<A: Number, B: Number>(
-    unit: Unit,
-    out: &mut [f32],
-    out_stride: usize,
-    a: Matrix<'_, A>,
-    b: Matrix<'_, B>,
-    into: Into,
-    threads: Threads,
-) {
-    let (m, n, k) = (a.rows, b.columns, a.columns);
-    assert_eq!(a.columns, b.rows, "inner dimensions of a product");
+fn product_on<A: Number, B: Number>(unit: Unit, out: Output<'_>, a: Matrix<'_, A>, b: Matrix<'_, B>) {
+    let (m, n, k) = out.fit(&a, &b);
     if m == 0 || n == 0 {
         return;
     }
-    let fits = extent(m, n, out_stride).is_some_and(|needed| needed <= out.len());
-    assert!(out_stride >= n && fits, "a {m}×{n} product in {}", out.len());
+    let Output { numbers: out, stride, into, threads } = out;
     if k == 0 && into == Into::Replace {
-        out.chunks_mut(out_stride).take(m).for_each(|row| row[..n].fill(0.));
+        out.chunks_mut(stride).take(m).for_each(|row| row[..n].fill(0.));
     }
     let (groups, parts) = (n.div_ceil(PANELS * PANEL), m.div_ceil(ROWS));
     // Where there are fewer groups of panels than threads, each is packed by several, for some rows each.
     let parts = if threads == Threads::All && groups < rayon::current_num_threads() { parts } else { 1 };
-    let target = Target { start: out.as_mut_ptr(), stride: out_stride, into };
+    let target = Target { start: out.as_mut_ptr(), stride, into };
     let mut left = Vec::new();
     for start in (0..k).step_by(DEPTH) {
         let inner = start..(start + DEPTH).min(k);
         let depth = inner.len().next_multiple_of(STEP);
         left.resize(m * depth, bf16::ZERO);
         let pack = |(i, left): (usize, &mut [bf16])| {
-            let rows = i * ROWS..(i * ROWS + ROWS).min(m);
-            pack::left(unit, a.part(rows, inner.clone()), left, depth);
+            pack::left(unit, a.part(range(i, m, ROWS), inner.clone()), left, depth);
         };
         match threads {
             Threads::One => left.chunks_mut(ROWS * depth).enumerate().for_each(pack),
@@ -240,7 +215,12 @@ mod tests {
                 for (i, threads) in [Threads::One, Threads::All].into_iter().cycle().enumerate().take(8) {
                     let into = if i & 4 == 0 { Into::Replace } else { Into::Add };
                     let mut out = vec![2f32; m * (n + 1)];
-                    product_on(unit, &mut out, n + 1, a[i & 1], b[i >> 1 & 1], into, threads);
+                    product_on(
+                        unit,
+                        Output { numbers: &mut out, stride: n + 1, into, threads },
+                        a[i & 1],
+                        b[i >> 1 & 1],
+                    );
                     for (r, row) in out.chunks(n + 1).enumerate() {
                         let before = if into == Into::Add { 2. } else { 0. };
                         for (c, found) in row[..n].iter().enumerate() {
@@ -273,11 +253,11 @@ mod tests {
                 match is_rounded {
                     true => {
                         let a = Matrix::new(&a, 35, 40);
-                        product_on(unit, &mut out, 35, a, a.t(), into, threads);
+                        product_on(unit, Output { numbers: &mut out, stride: 35, into, threads }, a, a.t());
                     }
                     false => {
                         let a = Matrix::new(&floats, 35, 40);
-                        product_on(unit, &mut out, 35, a, a.t(), into, threads);
+                        product_on(unit, Output { numbers: &mut out, stride: 35, into, threads }, a, a.t());
                     }
                 }
                 out
