@@ -86,8 +86,8 @@ impl BatchNorm {
         let norm = norm(site, after)?;
         Ok(match mode {
             Mode::Train => {
-                let statistics = site.kernels.statistics(x)?;
-                (site.kernels.norm(norm, x, &statistics.mean, &statistics.variance)?, Some(statistics))
+                let (y, statistics) = site.kernels.norm_batch(norm, x)?;
+                (y, Some(statistics))
             }
             Mode::Sample => {
                 let (mean, variance) = (site.get("running_mean")?, site.get("running_variance")?);

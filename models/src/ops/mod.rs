@@ -134,14 +134,14 @@ pub trait Kernels: Sync {
         wanted: Wanted,
     ) -> Result<Gradients>;
 
-    /// Mean and variance of each channel, in two passes: a variance from sums of squares cancels.
-    fn statistics(&self, x: &Tensor) -> Result<Statistics>;
+    /// y = f(weight · (x − mean) / √(variance + ε) + bias), like x, with the mean and variance of each channel
+    /// of `x`, taken in two passes: a variance from sums of squares cancels.
+    fn norm_batch(&self, norm: Norm<'_>, x: &Tensor) -> Result<(Tensor, Statistics)>;
 
-    /// y = f(weight · (x − mean) / √(variance + ε) + bias), like x.
+    /// The same with a given mean and variance.
     fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor>;
 
-    /// The backward pass of [`Kernels::norm`], with the batch's own statistics; `y` is its output. Yields
-    /// all gradients.
+    /// The backward pass of [`Kernels::norm_batch`], which gave `y` and `statistics`. Yields all gradients.
     fn norm_backward(
         &self,
         norm: Norm<'_>,

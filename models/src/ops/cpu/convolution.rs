@@ -7,7 +7,8 @@
 
 use rayon::prelude::*;
 
-use super::matrix::{Into, Matrix, Number, Output, Products, Threads, transpose};
+use super::matrix::{Matrix, Number, Output, Products, Threads};
+use super::transpose::transpose;
 use super::{Gradients, HostLabels, sum_by, vectorised};
 use crate::layers::Window;
 use crate::ops::geometry::{Convolution, Direction, Geometry};
@@ -167,11 +168,7 @@ impl<'a> Kernel<'a> {
                         }
                         let rows = Matrix::new(rows, pictures * points, row);
                         let weight = Matrix::new(&r, g.filters, row).t();
-                        P::product(
-                            Output { numbers: grid, stride: g.filters, into: Into::Replace, threads },
-                            rows,
-                            weight,
-                        );
+                        P::product(Output::replace(grid, g.filters, threads), rows, weight);
                         for (grid, y) in grid.chunks(y_len).zip(y.chunks_mut(y_len)) {
                             transpose(grid, g.filters, (points, g.filters), y, points);
                         }
@@ -183,11 +180,7 @@ impl<'a> Kernel<'a> {
                         }
                         let grid = Matrix::new(grid, pictures * points, g.filters);
                         let weight = Matrix::new(&r, g.filters, row);
-                        P::product(
-                            Output { numbers: rows, stride: row, into: Into::Replace, threads },
-                            grid,
-                            weight,
-                        );
+                        P::product(Output::replace(rows, row, threads), grid, weight);
                         for (rows, y) in rows.chunks(points * row).zip(y.chunks_mut(y_len)) {
                             g.fold(rows, padded, y);
                         }
@@ -280,7 +273,7 @@ impl<'a> Kernel<'a> {
             if !dr.is_empty() {
                 let grid = Matrix::new(&*grid, pictures * points, g.filters).t();
                 let rows = Matrix::new(&*rows, pictures * points, row);
-                P::product(Output { numbers: dr, stride: row, into: Into::Add, threads }, grid, rows);
+                P::product(Output::add(dr, row, threads), grid, rows);
             }
         }
         let Some(dx) = dx else { return };
@@ -288,18 +281,14 @@ impl<'a> Kernel<'a> {
         match self.direction {
             Direction::Gather => {
                 let dy = Matrix::new(&*Number::room(grid), pictures * points, g.filters);
-                P::product(Output { numbers: rows, stride: row, into: Into::Replace, threads }, dy, weight);
+                P::product(Output::replace(rows, row, threads), dy, weight);
                 for (rows, dx) in rows.chunks(points * row).zip(dx.chunks_mut(x_len)) {
                     g.fold(rows, padded, dx);
                 }
             }
             Direction::Scatter => {
                 let dy = Matrix::new(&*Number::room(rows), pictures * points, row);
-                P::product(
-                    Output { numbers: grid, stride: g.filters, into: Into::Replace, threads },
-                    dy,
-                    weight.t(),
-                );
+                P::product(Output::replace(grid, g.filters, threads), dy, weight.t());
                 for (grid, dx) in grid.chunks(x_len).zip(dx.chunks_mut(x_len)) {
                     transpose(grid, g.filters, (points, g.filters), dx, points);
                 }
@@ -417,7 +406,7 @@ impl<'a> Kernel<'a> {
         let area = y_len / channels;
         let mut db = vec![0f32; channels];
         for (i, sum) in sums.chunks(area).enumerate() {
-            let [sum] = sum_by(area, |p| [sum[p]]);
+            let [sum] = sum_by([sum], |[x]| [x]);
             db[i % channels] += sum;
         }
         if labels.is_some() {

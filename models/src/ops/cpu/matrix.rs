@@ -1,6 +1,7 @@
 //! The matrix product behind checked views: of float32 by the `gemm` crate, of bfloat16 by
 //! [`bf16`](super::bf16).
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use half::bf16;
@@ -17,7 +18,7 @@ pub struct Matrix<'a, T = f32> {
 }
 
 /// What a factor's numbers may be.
-pub trait Number: Copy + Send + Sync + super::bf16::Packed {
+pub trait Number: Copy + Send + Sync + super::bf16::Packed + super::transpose::Written {
     /// The nearest of a float32, ties to even.
     fn of(x: f32) -> Self;
 
@@ -164,17 +165,31 @@ pub enum Into {
 
 /// Where a product goes, and who computes it.
 pub struct Output<'a> {
-    /// Room for it.
-    pub numbers: &'a mut [f32],
-    /// Numbers between two of its rows.
-    pub stride: usize,
-    /// What becomes of those that are there.
-    pub into: Into,
-    /// Who computes it.
-    pub threads: Threads,
+    /// Room for it; what is there already are numbers if the product is added to them.
+    pub(super) numbers: &'a mut [MaybeUninit<f32>],
+    pub(super) stride: usize,
+    pub(super) into: Into,
+    pub(super) threads: Threads,
 }
 
-impl Output<'_> {
+impl<'a> Output<'a> {
+    /// Into room that nothing was written to yet, rows `stride` numbers apart.
+    pub fn write(numbers: &'a mut [MaybeUninit<f32>], stride: usize, threads: Threads) -> Output<'a> {
+        Output { numbers, stride, into: Into::Replace, threads }
+    }
+
+    /// In place of these numbers, rows `stride` apart.
+    pub fn replace(numbers: &'a mut [f32], stride: usize, threads: Threads) -> Output<'a> {
+        Output { into: Into::Replace, ..Output::add(numbers, stride, threads) }
+    }
+
+    /// Added to these numbers, rows `stride` apart.
+    pub fn add(numbers: &'a mut [f32], stride: usize, threads: Threads) -> Output<'a> {
+        // SAFETY: the same numbers; products write numbers alone.
+        let numbers = unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<f32>]) };
+        Output { numbers, stride, into: Into::Add, threads }
+    }
+
     /// Rows, columns and inner dimension of a product that goes here.
     ///
     /// # Panics
@@ -212,7 +227,7 @@ pub fn product(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>) {
             m,
             n,
             k,
-            out.numbers.as_mut_ptr(),
+            out.numbers.as_mut_ptr().cast(),
             1,
             out.stride as isize,
             out.into == Into::Add,
@@ -229,31 +244,6 @@ pub fn product(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>) {
             false,
             parallelism,
         );
-    }
-}
-
-/// `to` (columns × rows, rows `to_stride` apart) = transpose of `from` (rows × columns, rows
-/// `from_stride` apart), rounded to the numbers of `to`.
-#[inline]
-pub fn transpose<T: Number>(
-    from: &[f32],
-    from_stride: usize,
-    (rows, columns): (usize, usize),
-    to: &mut [T],
-    to_stride: usize,
-) {
-    // Tiles keep the lines of both sides in the nearest cache.
-    const TILE: usize = 16;
-    for r0 in (0..rows).step_by(TILE) {
-        let r1 = (r0 + TILE).min(rows);
-        for c0 in (0..columns).step_by(TILE) {
-            for c in c0..(c0 + TILE).min(columns) {
-                let line = &mut to[c * to_stride + r0..c * to_stride + r1];
-                for (to, r) in line.iter_mut().zip(r0..r1) {
-                    *to = T::of(from[r * from_stride + c]);
-                }
-            }
-        }
     }
 }
 
@@ -279,11 +269,7 @@ mod tests {
         let empty = Matrix::new(&[], 1 << 32, 0);
         let written = catch_unwind(|| {
             let mut out = [0.; 4];
-            product(
-                Output { numbers: &mut out, stride: 1 << 32, into: Into::Replace, threads: Threads::One },
-                empty,
-                empty.t(),
-            );
+            product(Output::replace(&mut out, 1 << 32, Threads::One), empty, empty.t());
         });
         assert!(written.is_err(), "2⁶⁴ numbers were written into 4");
     }
@@ -292,19 +278,11 @@ mod tests {
     fn a_row_or_nothing_has_any_stride() {
         let row = Matrix::strided(&[1., 2.], 1, 2, usize::MAX);
         let mut out = [0.; 1];
-        product(
-            Output { numbers: &mut out, stride: 1, into: Into::Replace, threads: Threads::One },
-            row,
-            row.t(),
-        );
+        product(Output::replace(&mut out, 1, Threads::One), row, row.t());
         assert_eq!(out, [5.]);
         let none = Matrix::strided(&[], 3, 0, usize::MAX);
         let mut out = [7.; 9];
-        product(
-            Output { numbers: &mut out, stride: 3, into: Into::Replace, threads: Threads::One },
-            none,
-            none.t(),
-        );
+        product(Output::replace(&mut out, 3, Threads::One), none, none.t());
         assert_eq!(out, [0.; 9]);
     }
 }

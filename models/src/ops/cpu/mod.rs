@@ -9,6 +9,7 @@
 //! | [`update`] | what changes parameters in place: Adam, moving averages |
 //! | [`matrix`] | the matrix product that all of them rest on |
 //! | [`bf16`] | the same with factors of bfloat16 |
+//! | [`transpose`] | channels to the end and back |
 //!
 //! Every result is the same for any number of threads: work is cut into pieces by the shapes
 //! alone, and partial sums are added in the order of the pieces.
@@ -20,7 +21,10 @@ mod host;
 pub mod linear;
 pub mod matrix;
 pub mod norm;
+pub mod transpose;
 pub mod update;
+
+use std::mem::MaybeUninit;
 
 use candle_core::{Device, Result, Tensor};
 
@@ -133,11 +137,13 @@ impl<P: Products> Kernels for Cpu<P> {
         kernel.backward::<P>(&host(x)?, labels.get(), &host(dy)?, wanted).into_tensors(x, w)
     }
 
-    fn statistics(&self, x: &Tensor) -> Result<Statistics> {
-        let (_, channels, pixels) = batch_dims(x)?;
-        let [mean, variance, unbiased] = norm::statistics(&host(x)?, channels, pixels);
-        let vector = |values| Tensor::from_vec(values, channels, &Device::Cpu);
-        Ok(Statistics { mean: vector(mean)?, variance: vector(variance)?, unbiased: vector(unbiased)? })
+    fn norm_batch(&self, norm: Norm<'_>, x: &Tensor) -> Result<(Tensor, Statistics)> {
+        let (weight, bias, pixels) = (host(norm.weight)?, host(norm.bias)?, batch_dims(x)?.2);
+        let kernel = norm::BatchNorm { weight: &weight, bias: &bias, pixels, after: norm.after };
+        let norm::Normalised { y, mean, variance, unbiased } = kernel.forward_batch(&host(x)?);
+        let vector = |values| like(values, norm.weight);
+        let (mean, variance, unbiased) = (vector(mean)?, vector(variance)?, vector(unbiased)?);
+        Ok((like(y, x)?, Statistics { mean, variance, unbiased }))
     }
 
     fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor> {
@@ -198,20 +204,60 @@ pub fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(kernel)
 }
 
-/// Sums of T terms over a short run, in sixteen lanes each: the order of additions is fixed by the
-/// length alone.
+/// Sums over a run of T terms of the numbers at the same place in `inputs`, in sixteen lanes each: the order
+/// of additions is fixed by the length alone.
 #[inline(always)]
-pub(crate) fn sum_by<const T: usize>(n: usize, term: impl Fn(usize) -> [f32; T]) -> [f32; T] {
+pub(crate) fn sum_by<const K: usize, const T: usize>(
+    inputs: [&[f32]; K],
+    terms: impl Fn([f32; K]) -> [f32; T],
+) -> [f32; T] {
     const LANES: usize = 16;
     let mut sums = [[0f32; LANES]; T];
-    let mut add = |start: usize, lanes: usize| {
-        for lane in 0..lanes {
-            let terms = term(start + lane);
-            sums.iter_mut().zip(terms).for_each(|(sums, term)| sums[lane] += term);
+    let inputs = inputs.map(|input| input.as_chunks::<LANES>());
+    let whole = inputs[0].0.len();
+    let chunks = inputs.map(|(chunks, _)| &chunks[..whole]);
+    for i in 0..whole {
+        let chunk = chunks.map(|chunks| &chunks[i]);
+        let terms: [[f32; T]; LANES] = std::array::from_fn(
+            #[inline(always)]
+            |lane| terms(chunk.map(|chunk| chunk[lane])),
+        );
+        for (t, sums) in sums.iter_mut().enumerate() {
+            for (sum, terms) in sums.iter_mut().zip(&terms) {
+                *sum += terms[t];
+            }
         }
-    };
-    let whole = n / LANES * LANES;
-    (0..whole).step_by(LANES).for_each(|start| add(start, LANES));
-    add(whole, n - whole);
+    }
+    for lane in 0..inputs[0].1.len() {
+        let terms = terms(inputs.map(|(_, rest)| rest[lane]));
+        (0..T).for_each(|t| sums[t][lane] += terms[t]);
+    }
     sums.map(|lanes| lanes.iter().sum())
+}
+
+/// `n` new numbers. They aren't set to 0 first, which takes as long as many a kernel.
+///
+/// # Safety
+/// `write` writes all of them.
+pub(crate) unsafe fn written(n: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(n);
+    write(&mut numbers.spare_capacity_mut()[..n]);
+    // SAFETY: there is room for them, and the caller's.
+    unsafe { numbers.set_len(n) };
+    numbers
+}
+
+/// Writes what `value` makes of the numbers at the same place in `inputs`.
+#[inline(always)]
+pub(crate) fn write_each<const K: usize>(
+    out: &mut [MaybeUninit<f32>],
+    inputs: [&[f32]; K],
+    value: impl Fn([f32; K]) -> f32,
+) {
+    // Of one length, which the compiler sees: no checks are left in the loop.
+    let n = out.len();
+    let inputs = inputs.map(|input| &input[..n]);
+    for i in 0..n {
+        out[i].write(value(inputs.map(|input| input[i])));
+    }
 }

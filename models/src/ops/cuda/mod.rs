@@ -196,12 +196,13 @@ impl Kernels for Cuda {
         Ok(gradients)
     }
 
-    fn statistics(&self, x: &Tensor) -> Result<Statistics> {
+    fn norm_batch(&self, norm: Norm<'_>, x: &Tensor) -> Result<(Tensor, Statistics)> {
         let (n, c, p) = batch_dims(x)?;
         let width = width(p);
         let blocks = Blocks::Channels { channels: c, width };
         let found = fill("statistics", (3, c), &[all(x)], &[n, c, p, width], &[], blocks)?;
-        Ok(Statistics { mean: found.get(0)?, variance: found.get(1)?, unbiased: found.get(2)? })
+        let statistics = Statistics { mean: found.get(0)?, variance: found.get(1)?, unbiased: found.get(2)? };
+        Ok((self.norm(norm, x, &statistics.mean, &statistics.variance)?, statistics))
     }
 
     fn norm(&self, norm: Norm<'_>, x: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<Tensor> {

@@ -6,12 +6,11 @@ use std::mem::transmute;
 use half::bf16;
 
 use super::super::matrix::{Into, Matrix};
+use super::super::transpose::{Block, LANES, first, transposed};
 use super::{PANEL, Piece, STEP, Target};
 
 /// Rows of the output that stay in registers, of a panel's two vectors each: 24 sums.
 const ROWS: usize = 12;
-/// Lanes of a vector.
-const LANES: usize = 16;
 
 /// Whether this processor, and the system on it, has the instructions.
 pub fn is_here() -> bool {
@@ -94,11 +93,6 @@ unsafe fn tile<const R: usize>(left: &[bf16], right: &[bf16], depth: usize, to: 
     }
 }
 
-/// A mask of the first `n` lanes, or of all.
-fn first(n: usize) -> __mmask16 {
-    if n >= LANES { !0 } else { (1 << n) - 1 }
-}
-
 /// What operands may be made of.
 pub trait Load: Copy {
     /// Sixteen numbers from `low` and sixteen from `high`, rounded; only those that the masks have are read,
@@ -115,7 +109,7 @@ impl Load for f32 {
     unsafe fn load(low: (*const f32, __mmask16), high: (*const f32, __mmask16)) -> __m512i {
         // SAFETY: the caller's.
         unsafe {
-            let [low, high] = [low, high].map(|(from, mask)| _mm512_maskz_loadu_ps(mask, from));
+            let (low, high) = (_mm512_maskz_loadu_ps(low.1, low.0), _mm512_maskz_loadu_ps(high.1, high.0));
             transmute(_mm512_cvtne2ps_pbh(high, low))
         }
     }
@@ -127,14 +121,12 @@ impl Load for bf16 {
     unsafe fn load(low: (*const bf16, __mmask16), high: (*const bf16, __mmask16)) -> __m512i {
         // SAFETY: the caller's.
         unsafe {
-            let [low, high] = [low, high].map(|(from, mask)| _mm256_maskz_loadu_epi16(mask, from.cast()));
+            let low = _mm256_maskz_loadu_epi16(low.1, low.0.cast());
+            let high = _mm256_maskz_loadu_epi16(high.1, high.0.cast());
             _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
         }
     }
 }
-
-/// Sixteen rows of `a` by sixteen pairs of neighbours in them.
-type Block = [__m512i; LANES];
 
 /// The block at (row, column), a row a vector; beyond the matrix there are zeros.
 ///
@@ -149,14 +141,13 @@ unsafe fn rows<T: Load>(a: Matrix<'_, T>, row: usize, column: usize) -> Block {
     }
     let columns = a.columns.saturating_sub(column);
     let masks = [first(columns), first(columns.saturating_sub(LANES))];
-    std::array::from_fn(|r| {
-        if row + r >= a.rows {
-            return _mm512_setzero_si512();
-        }
+    let mut block = [_mm512_setzero_si512(); LANES];
+    for (r, pairs) in block.iter_mut().enumerate().take(a.rows.saturating_sub(row)) {
         let from = a.data.as_ptr().wrapping_add((row + r) * a.row_stride + column);
         // SAFETY: of the row, only columns that there are.
-        unsafe { T::load((from, masks[0]), (from.wrapping_add(LANES), masks[1])) }
-    })
+        *pairs = unsafe { T::load((from, masks[0]), (from.wrapping_add(LANES), masks[1])) };
+    }
+    block
 }
 
 /// The same block, a column of pairs a vector.
@@ -182,45 +173,18 @@ unsafe fn interleaved<T: Load>(a: Matrix<'_, T>, row: usize, column: usize) -> B
     // SAFETY: ORDER is as long as a vector.
     let order = unsafe { _mm512_loadu_si512(ORDER.as_ptr().cast()) };
     let mask = first(a.rows.saturating_sub(row));
-    std::array::from_fn(|pair| {
-        let one = |column: usize| {
-            let from = a.data.as_ptr().wrapping_add(column * a.column_stride + row);
-            (from, if column < a.columns { mask } else { 0 })
-        };
+    let one = |column: usize| {
+        let from = a.data.as_ptr().wrapping_add(column * a.column_stride + row);
+        (from, if column < a.columns { mask } else { 0 })
+    };
+    let mut block = [_mm512_setzero_si512(); LANES];
+    for (pair, rows) in block.iter_mut().enumerate() {
         let column = column + 2 * pair;
         // SAFETY: of the columns that there are, only rows that there are.
         let both = unsafe { T::load(one(column), one(column + 1)) };
-        _mm512_permutexvar_epi16(order, both)
-    })
-}
-
-/// The transpose of 16 × 16 numbers of 32 bits.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn transposed(block: Block) -> Block {
-    // Pairs of rows exchange numbers of 32 bits, then of 64, of 128 and of 256.
-    let mut a = block;
-    for i in (0..LANES).step_by(2) {
-        let [x, y] = [block[i], block[i + 1]];
-        (a[i], a[i + 1]) = (_mm512_unpacklo_epi32(x, y), _mm512_unpackhi_epi32(x, y));
+        *rows = _mm512_permutexvar_epi16(order, both);
     }
-    let mut b = a;
-    for i in (0..LANES).step_by(4) {
-        let [x, y, z, w] = [a[i], a[i + 1], a[i + 2], a[i + 3]];
-        (b[i], b[i + 1]) = (_mm512_unpacklo_epi64(x, z), _mm512_unpackhi_epi64(x, z));
-        (b[i + 2], b[i + 3]) = (_mm512_unpacklo_epi64(y, w), _mm512_unpackhi_epi64(y, w));
-    }
-    // b[4q + c] has, in its lane l of 128 bits, column 4l + c of rows 4q to 4q + 3.
-    let mut out = block;
-    for c in 0..4 {
-        let [x, y, z, w] = [b[c], b[c + 4], b[c + 8], b[c + 12]];
-        let (xy, zw) = (_mm512_shuffle_i32x4::<0x44>(x, y), _mm512_shuffle_i32x4::<0x44>(z, w));
-        (out[c], out[c + 4]) = (_mm512_shuffle_i32x4::<0x88>(xy, zw), _mm512_shuffle_i32x4::<0xdd>(xy, zw));
-        let (xy, zw) = (_mm512_shuffle_i32x4::<0xee>(x, y), _mm512_shuffle_i32x4::<0xee>(z, w));
-        (out[c + 8], out[c + 12]) =
-            (_mm512_shuffle_i32x4::<0x88>(xy, zw), _mm512_shuffle_i32x4::<0xdd>(xy, zw));
-    }
-    out
+    block
 }
 
 /// See [`super::pack::left`].

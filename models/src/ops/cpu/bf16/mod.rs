@@ -19,6 +19,7 @@ mod pack;
 mod portable;
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -137,12 +138,12 @@ fn product_on<A: Number, B: Number>(unit: Unit, out: Output<'_>, a: Matrix<'_, A
     }
     let Output { numbers: out, stride, into, threads } = out;
     if k == 0 && into == Into::Replace {
-        out.chunks_mut(stride).take(m).for_each(|row| row[..n].fill(0.));
+        out.chunks_mut(stride).take(m).for_each(|row| row[..n].fill(MaybeUninit::new(0.)));
     }
     let (groups, parts) = (n.div_ceil(PANELS * PANEL), m.div_ceil(ROWS));
     // Where there are fewer groups of panels than threads, each is packed by several, for some rows each.
     let parts = if threads == Threads::All && groups < rayon::current_num_threads() { parts } else { 1 };
-    let target = Target { start: out.as_mut_ptr(), stride, into };
+    let target = Target { start: out.as_mut_ptr().cast(), stride, into };
     let mut left = Vec::new();
     for start in (0..k).step_by(DEPTH) {
         let inner = start..(start + DEPTH).min(k);
@@ -215,12 +216,11 @@ mod tests {
                 for (i, threads) in [Threads::One, Threads::All].into_iter().cycle().enumerate().take(8) {
                     let into = if i & 4 == 0 { Into::Replace } else { Into::Add };
                     let mut out = vec![2f32; m * (n + 1)];
-                    product_on(
-                        unit,
-                        Output { numbers: &mut out, stride: n + 1, into, threads },
-                        a[i & 1],
-                        b[i >> 1 & 1],
-                    );
+                    let to = match into {
+                        Into::Replace => Output::replace(&mut out, n + 1, threads),
+                        Into::Add => Output::add(&mut out, n + 1, threads),
+                    };
+                    product_on(unit, to, a[i & 1], b[i >> 1 & 1]);
                     for (r, row) in out.chunks(n + 1).enumerate() {
                         let before = if into == Into::Add { 2. } else { 0. };
                         for (c, found) in row[..n].iter().enumerate() {
@@ -237,7 +237,7 @@ mod tests {
 
     fn transposed(from: &[f32], (rows, columns): (usize, usize)) -> Vec<f32> {
         let mut to = vec![0.; from.len()];
-        super::super::matrix::transpose(from, columns, (rows, columns), &mut to, rows);
+        super::super::transpose::transpose(from, columns, (rows, columns), &mut to, rows);
         to
     }
 
@@ -249,15 +249,14 @@ mod tests {
         for unit in Unit::all() {
             let product = |threads, is_rounded: bool| {
                 let mut out = vec![0f32; 35 * 35];
-                let into = Into::Replace;
                 match is_rounded {
                     true => {
                         let a = Matrix::new(&a, 35, 40);
-                        product_on(unit, Output { numbers: &mut out, stride: 35, into, threads }, a, a.t());
+                        product_on(unit, Output::replace(&mut out, 35, threads), a, a.t());
                     }
                     false => {
                         let a = Matrix::new(&floats, 35, 40);
-                        product_on(unit, Output { numbers: &mut out, stride: 35, into, threads }, a, a.t());
+                        product_on(unit, Output::replace(&mut out, 35, threads), a, a.t());
                     }
                 }
                 out
