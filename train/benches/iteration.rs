@@ -3,21 +3,24 @@
 //! ```text
 //! make bench                                        CPU, two threads
 //! PYTHON=.venv/bin/python make bench                the Python that has torch
-//! cargo bench -p train --bench iteration -- --unlabelled    the pair for 64×64 pixels in colour
+//! make bench ARGS='-- --pair labelled --batch 64'           one of both pairs, and of both sizes
 //! cargo bench -p train --features cuda -- --device cuda
 //! ```
 //!
-//! Times are medians of 20 iterations after a warm-up. Both sides do the same work: one update of
-//! D, two of G, on pictures that are on the device already. Where no Python has torch, ours is
-//! printed alone; instructions are counted where the processor lets itself be asked.
+//! Times are medians of 20 iterations after a warm-up, of 5 for the unlabelled pair, which has 64×64 pixels
+//! in colour. Both sides do the same work: one update of D, two of G, on pictures that are on the device
+//! already. Where no Python has torch, ours is printed alone; instructions are counted where the processor
+//! lets itself be asked.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use models::{Architecture, Sizes};
 use models::{Result, Wanted};
+use train::adam::{Adam, Config};
+use train::average;
 use train::batches::latents;
 use train::device::{Choice, Precision};
 use train::memory;
@@ -27,8 +30,6 @@ use train::trainer::Trainer;
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
 
-const ITERATIONS: usize = 20;
-const WARMUP: usize = 5;
 const THREADS: usize = 2;
 
 /// Measures one iteration of training and its parts, beside PyTorch.
@@ -37,12 +38,44 @@ struct Cli {
     /// auto, cpu, cuda or cuda:INDEX
     #[arg(long, default_value = "cpu")]
     device: Choice,
-    /// The unlabelled pair, of 64×64 pixels in colour, rather than the labelled one of MNIST
+    /// One pair of networks rather than both
     #[arg(long)]
-    unlabelled: bool,
+    pair: Option<Pair>,
+    /// One batch size rather than 64 and 256
+    #[arg(long)]
+    batch: Option<usize>,
+    /// f32, tf32 or bf16, rather than all that the device has
+    #[arg(long, value_parser = precision)]
+    precision: Option<Precision>,
     /// Added by cargo.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// A pair of networks.
+#[derive(Clone, Copy, ValueEnum)]
+enum Pair {
+    /// That of MNIST.
+    Labelled,
+    /// Of 64×64 pixels in colour.
+    Unlabelled,
+}
+
+impl Pair {
+    fn networks(self) -> Architecture {
+        Architecture::from(match self {
+            Pair::Labelled => Sizes::default(),
+            Pair::Unlabelled => Sizes::unlabelled(),
+        })
+    }
+
+    /// Iterations before those that count, and those.
+    fn iterations(self) -> (usize, usize) {
+        match self {
+            Pair::Labelled => (5, 20),
+            Pair::Unlabelled => (1, 5),
+        }
+    }
 }
 
 /// What an iteration costs.
@@ -58,16 +91,20 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// Medians of `work`.
-fn measure(device: &Device, mut work: impl FnMut() -> Result<()>) -> Result<Cost> {
+/// Medians of `work`, run so many times before it counts, and so many times then.
+fn measure(
+    device: &Device,
+    (before, counted): (usize, usize),
+    mut work: impl FnMut() -> Result<()>,
+) -> Result<Cost> {
     let (mut times, mut queued) = (Vec::new(), Vec::new());
-    for i in 0..WARMUP + ITERATIONS {
+    for i in 0..before + counted {
         device.synchronize()?;
         let start = Instant::now();
         work()?;
         let returned = start.elapsed().as_secs_f64() * 1e3;
         device.synchronize()?;
-        if i >= WARMUP {
+        if i >= before {
             times.push(start.elapsed().as_secs_f64() * 1e3);
             queued.push(returned);
         }
@@ -84,31 +121,30 @@ struct Torch {
     precision: Precision,
 }
 
-const EAGER: Torch = Torch { name: "PyTorch, eager", arguments: &[], precision: Precision::Float32 };
-const COMPILED: Torch =
-    Torch { name: "PyTorch, torch.compile", arguments: &["--compile"], precision: Precision::Float32 };
-const TF32: Torch =
-    Torch { name: "PyTorch, eager, TF32", arguments: &["--tf32"], precision: Precision::Tf32 };
-const COMPILED_TF32: Torch =
-    Torch { name: "PyTorch, compile, TF32", arguments: &["--compile", "--tf32"], precision: Precision::Tf32 };
-const BF16: Torch =
-    Torch { name: "PyTorch, eager, bf16", arguments: &["--bfloat16"], precision: Precision::Bf16 };
-const COMPILED_BF16: Torch = Torch {
-    name: "PyTorch, compile, bf16",
-    arguments: &["--compile", "--bfloat16"],
-    precision: Precision::Bf16,
-};
+const TORCH: [Torch; 6] = [
+    Torch { name: "PyTorch, eager", arguments: &[], precision: Precision::Float32 },
+    Torch { name: "PyTorch, compile", arguments: &["--compile"], precision: Precision::Float32 },
+    Torch { name: "PyTorch, eager, TF32", arguments: &["--tf32"], precision: Precision::Tf32 },
+    Torch { name: "PyTorch, compile, TF32", arguments: &["--compile", "--tf32"], precision: Precision::Tf32 },
+    Torch { name: "PyTorch, eager, bf16", arguments: &["--bfloat16"], precision: Precision::Bf16 },
+    Torch {
+        name: "PyTorch, compile, bf16",
+        arguments: &["--compile", "--bfloat16"],
+        precision: Precision::Bf16,
+    },
+];
 
 impl Torch {
     /// Median milliseconds of PyTorch's iteration, and the process's peak memory in MB.
-    fn run(self, networks: &Architecture, batch: usize, device: &Device) -> Option<(f64, f64)> {
+    fn run(self, pair: Pair, batch: usize, device: &Device) -> Option<(f64, f64)> {
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_string());
         // Beside the sources, wherever the checkout is now.
         let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| "train".to_string());
-        let numbers = [batch, THREADS, WARMUP, ITERATIONS].map(|n| n.to_string());
+        let (before, counted) = pair.iterations();
+        let numbers = [batch, THREADS, before, counted].map(|n| n.to_string());
         let mut command = Command::new(python);
         command.arg(format!("{folder}/benches/torch_iteration.py")).args(numbers).args(self.arguments);
-        command.args(networks.classes().is_none().then_some("--unlabelled"));
+        command.args(matches!(pair, Pair::Unlabelled).then_some("--unlabelled"));
         let output = command.args(device.is_cuda().then_some("--cuda")).stderr(Stdio::null()).output();
         let output = output.ok().filter(|output| output.status.success())?;
         let text = String::from_utf8(output.stdout).ok()?;
@@ -163,106 +199,135 @@ impl Setting {
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let cli = Cli::parse();
     let device = cli.device.open()?;
-    let sizes = if cli.unlabelled { Sizes::unlabelled() } else { Sizes::default() };
-    let networks = Architecture::from(sizes);
     memory::keep_freed();
     #[cfg(target_os = "linux")]
     let mut counter = instructions();
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
-
-    println!(
-        "{} of {}×{}×{}, medians of {ITERATIONS}, {}\n",
-        networks.name(),
-        sizes.width,
-        sizes.height,
-        sizes.channels,
-        match device.is_cuda() {
+    let precisions: &[Precision] = match device.is_cuda() {
+        true => &[Precision::Float32, Precision::Tf32],
+        false => &[Precision::Float32, Precision::Bf16],
+    };
+    let precisions: Vec<Precision> =
+        precisions.iter().copied().filter(|p| cli.precision.is_none_or(|only| only == *p)).collect();
+    let pairs = cli.pair.map_or(vec![Pair::Labelled, Pair::Unlabelled], |pair| vec![pair]);
+    for pair in pairs {
+        let (networks, (before, counted)) = (pair.networks(), pair.iterations());
+        let Sizes { channels, height, width, .. } = networks.sizes();
+        let on = match device.is_cuda() {
             true => Precision::Float32.describe(&device),
-            false => format!("CPU, {THREADS} threads"),
-        }
-    );
-    println!("batch                             ms  images/s      faster by   peak MB");
-    for &batch in if networks.classes().is_some() { &[64, 256][..] } else { &[64] } {
-        let precisions: &[Precision] = match device.is_cuda() {
-            true => &[Precision::Float32, Precision::Tf32],
-            false => &[Precision::Float32, Precision::Bf16],
+            false => format!("{}, {THREADS} threads", Precision::Bf16.describe(&device)),
         };
-        for &precision in precisions {
-            precision.apply(&device)?;
-            let mut setting = Setting::new(networks, batch, &device)?;
-            setting.trainer.round(precision.factors());
-            #[cfg(target_os = "linux")]
-            let before = counter.as_mut().and_then(|counter| counter.read().ok());
-            let ours = measure(&device, || setting.iteration())?;
-            #[cfg(target_os = "linux")]
-            let after = counter.as_mut().and_then(|counter| counter.read().ok());
-            let (memory, speed) = (peak_memory().unwrap_or(f64::NAN), |ms: f64| batch as f64 / ms * 1e3);
-            let name = match precision {
-                Precision::Float32 => "edgegan",
-                Precision::Tf32 => "edgegan, TF32",
-                Precision::Bf16 => "edgegan, bf16",
-            };
-            println!(
-                "{batch:>5}  {name:>22}  {:>7.2}  {:>8.0}  {:>21.0}",
-                ours.time,
-                speed(ours.time),
-                memory
-            );
-            if device.is_cuda() {
-                println!(
-                    "       of which {:.2} ms until all is queued: the rest waits for nothing",
-                    ours.queued
-                );
-            }
-            #[cfg(target_os = "linux")]
-            match (before, after) {
-                (Some(before), Some(after)) => {
-                    let each = (after - before) as f64 / (WARMUP + ITERATIONS) as f64;
-                    println!("       {:.2} billion instructions an iteration", each / 1e9);
-                }
-                _ => println!("       instructions: this processor doesn't let itself be asked"),
-            }
-            for torch in [EAGER, COMPILED, TF32, COMPILED_TF32, BF16, COMPILED_BF16] {
-                if torch.precision != precision {
-                    continue;
-                }
-                if let Some((theirs, their_memory)) = torch.run(&networks, batch, &device) {
-                    let ratio = theirs / ours.time;
+        println!("{} of {width}×{height}×{channels}, medians of {counted}, {on}\n", networks.name());
+        println!("batch                             ms  images/s      faster by   peak MB");
+        for batch in cli.batch.map_or(vec![64, 256], |batch| vec![batch]) {
+            let speed = |ms: f64| batch as f64 / ms * 1e3;
+            let mut ours: Vec<(Precision, f64)> = Vec::new();
+            for &precision in &precisions {
+                precision.apply(&device)?;
+                let mut setting = Setting::new(networks, batch, &device)?;
+                setting.trainer.round(precision.factors());
+                #[cfg(target_os = "linux")]
+                let first = counter.as_mut().and_then(|counter| counter.read().ok());
+                let cost = measure(&device, (before, counted), || setting.iteration())?;
+                #[cfg(target_os = "linux")]
+                let last = counter.as_mut().and_then(|counter| counter.read().ok());
+                ours.push((precision, cost.time));
+                let (time, memory) = (cost.time, peak_memory().unwrap_or(f64::NAN));
+                let name = format!("edgegan, {}", name(precision));
+                println!("{batch:>5}  {name:>22}  {time:>7.2}  {:>8.0}  {memory:>21.0}", speed(time));
+                if device.is_cuda() {
+                    let queued = cost.queued;
                     println!(
-                        "{batch:>5}  {:>22}  {theirs:>7.2}  {:>8.0}  {ratio:>12.2}×  {their_memory:>7.0}",
-                        torch.name,
-                        speed(theirs)
+                        "       of which {queued:.2} ms until all is queued: the rest waits for nothing"
                     );
                 }
+                #[cfg(target_os = "linux")]
+                if let (Some(first), Some(last)) = (first, last) {
+                    let each = (last - first) as f64 / (before + counted) as f64;
+                    println!("       {:.2} billion instructions an iteration", each / 1e9);
+                }
+            }
+            let mut theirs: Vec<(&Torch, f64)> = Vec::new();
+            for torch in TORCH.iter().filter(|torch| precisions.contains(&torch.precision)) {
+                let Some((time, memory)) = torch.run(pair, batch, &device) else { continue };
+                theirs.push((torch, time));
+                let name = torch.name;
+                let ratios = ours.iter().filter(|(precision, _)| *precision == torch.precision);
+                let ratio: f64 = ratios.map(|(_, ours)| time / ours).sum();
+                println!(
+                    "{batch:>5}  {name:>22}  {time:>7.2}  {:>8.0}  {ratio:>12.2}×  {memory:>7.0}",
+                    speed(time)
+                );
+            }
+            if let Some((best, time)) = theirs.iter().min_by(|a, b| a.1.total_cmp(&b.1)) {
+                for (precision, ours) in &ours {
+                    let (name, ratio) = (name(*precision), time / ours);
+                    println!("       {ratio:.2} × {}, PyTorch's best, by edgegan in {name}", best.name);
+                }
             }
         }
+        for &precision in &precisions {
+            precision.apply(&device)?;
+            parts(pair, precision, &device)?;
+        }
+        println!();
     }
-    Precision::Float32.apply(&device)?;
-    parts(networks, &device)
+    Ok(())
+}
+
+fn precision(text: &str) -> std::result::Result<Precision, String> {
+    let all = [Precision::Float32, Precision::Tf32, Precision::Bf16];
+    let found = all.into_iter().find(|precision| name(*precision) == text);
+    found.ok_or_else(|| format!("{text} is none of f32, tf32 and bf16"))
+}
+
+fn name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Float32 => "f32",
+        Precision::Tf32 => "tf32",
+        Precision::Bf16 => "bf16",
+    }
 }
 
 /// Times the parts of an iteration.
-fn parts(networks: Architecture, device: &Device) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    println!("\nparts of an iteration, batch 64           ms");
-    let Setting { trainer, y, .. } = Setting::new(networks, 64, device)?;
-    let Trainer { generator, discriminator, g, d, .. } = &trainer;
+fn parts(
+    pair: Pair,
+    precision: Precision,
+    device: &Device,
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    println!("\nparts of an iteration in {:>4}, batch 64   ms", name(precision));
+    let networks = pair.networks();
+    let Setting { mut trainer, x, y, .. } = Setting::new(networks, 64, device)?;
+    trainer.round(precision.factors());
     let z = latents(0, 0, 64, networks.sizes(), device)?;
+    trainer.iteration(&x, &y, &z)?;
+    let Trainer { generator, discriminator, g, d, average, .. } = &trainer;
     let fake = generator.trace(g, &z, Some(&y))?;
     let judged = discriminator.trace(d, &fake.output, Some(&y))?;
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);
+    let of_g = fake.backward(generator, g, &dx, Wanted::PARAMETERS)?;
+    let of_d = judged.backward(discriminator, d, &dl, Wanted::PARAMETERS)?;
+    let (mut adam_g, mut adam_d) = (Adam::new(Config::default(), g)?, Adam::new(Config::default(), d)?);
     /// What it is, how often an iteration does it, and the work itself.
-    type Part<'a> = (&'a str, usize, &'a dyn Fn() -> Result<()>);
-    let parts: [Part<'_>; 5] = [
-        ("generator, forward", 2, &|| generator.trace(g, &z, Some(&y)).map(|_| ())),
-        ("generator, back", 2, &|| fake.backward(generator, g, &dx, Wanted::PARAMETERS).map(|_| ())),
-        ("discriminator, forward", 4, &|| discriminator.trace(d, &fake.output, Some(&y)).map(|_| ())),
-        ("discriminator, back", 2, &|| {
+    type Part<'a> = (&'a str, usize, &'a mut dyn FnMut() -> Result<()>);
+    let parts: [Part<'_>; 8] = [
+        ("generator, forward", 2, &mut || generator.trace(g, &z, Some(&y)).map(|_| ())),
+        ("generator, back", 2, &mut || fake.backward(generator, g, &dx, Wanted::PARAMETERS).map(|_| ())),
+        ("discriminator, forward", 4, &mut || discriminator.trace(d, &fake.output, Some(&y)).map(|_| ())),
+        ("discriminator, back", 2, &mut || {
             judged.backward(discriminator, d, &dl, Wanted::PARAMETERS).map(|_| ())
         }),
-        ("back to the picture", 2, &|| judged.backward(discriminator, d, &dl, Wanted::INPUT).map(|_| ())),
+        ("back to the picture", 2, &mut || judged.backward(discriminator, d, &dl, Wanted::INPUT).map(|_| ())),
+        ("Adam of the generator", 2, &mut || adam_g.step(g, &of_g, None, 1.)),
+        ("Adam of the discriminator", 1, &mut || adam_d.step(d, &of_d, Some(&of_d), 1.)),
+        ("the generator's average", 1, &mut || average::update(average, g, average::KEEP, 1000)),
     ];
+    let mut sum = 0.;
     for (name, times, part) in parts {
-        println!("{:>31}  {:>10.2}  × {times}", name, measure(device, part)?.time);
+        let time = measure(device, pair.iterations(), part)?.time;
+        sum += times as f64 * time;
+        println!("{name:>31}  {time:>10.2}  × {times}");
     }
+    println!("{:>31}  {sum:>10.2}", "together");
     Ok(())
 }
