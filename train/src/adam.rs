@@ -44,20 +44,28 @@ impl Adam {
         Ok(Adam { config, steps: 0, moments: moments.collect::<models::Result<_>>()? })
     }
 
-    /// One step along a gradient, or the sum of two: those of the real and of the fake images, say.
-    /// `pace` multiplies the learning rate.
+    /// Counts a step: its numbers, with the bias corrections of this many steps. `pace` multiplies the
+    /// learning rate.
+    pub fn advance(&mut self, pace: f64) -> AdamStep<'static> {
+        self.steps += 1;
+        let Config { learning_rate, beta1, beta2, epsilon } = self.config;
+        let t = self.steps as f64;
+        let step = learning_rate * pace / (1. - beta1.powf(t));
+        AdamStep { step, root: 1. / (1. - beta2.powf(t)).sqrt(), beta1, beta2, epsilon, on_device: None }
+    }
+
+    /// Takes a step that [`Adam::advance`] has counted, along a gradient, or the sum of two: those of the real
+    /// and of the fake images, say.
     ///
     /// # Errors
     /// Candle's.
     pub fn step(
-        &mut self,
+        &self,
         parameters: &Parameters,
         gradients: &Gradients,
         second: Option<&Gradients>,
-        pace: f64,
+        step: AdamStep<'_>,
     ) -> models::Result<()> {
-        self.steps += 1;
-        let step = self.corrected(pace);
         for (i, ((_, parameter), (m, v))) in parameters.trainable().zip(&self.moments).enumerate() {
             let gradient = &gradients.parameters[i];
             let second = second.map(|second| &second.parameters[i]);
@@ -70,14 +78,6 @@ impl Adam {
             }
         }
         Ok(())
-    }
-
-    /// The step's numbers, with the bias corrections of this many steps.
-    fn corrected(&self, pace: f64) -> AdamStep {
-        let Config { learning_rate, beta1, beta2, epsilon } = self.config;
-        let t = self.steps as f64;
-        let step = learning_rate * pace / (1. - beta1.powf(t));
-        AdamStep { step, root: 1. / (1. - beta2.powf(t)).sqrt(), beta1, beta2, epsilon }
     }
 
     /// Adds the state to a checkpoint, as `<group>.first.<parameter>` and `<group>.second.…`.
@@ -120,7 +120,7 @@ fn step_candle(
     (first, second_moment): (&Var, &Var),
     gradient: &Tensor,
     second: Option<&Tensor>,
-    AdamStep { step, root, beta1, beta2, epsilon }: AdamStep,
+    AdamStep { step, root, beta1, beta2, epsilon, .. }: AdamStep<'_>,
 ) -> models::Result<()> {
     let g = match second {
         Some(second) => (gradient + second)?,

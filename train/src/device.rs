@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
+use clap::ValueEnum;
 use models::ops::Factors;
 use models::ops::cpu::bf16::Unit;
 use serde::{Deserialize, Serialize};
@@ -42,14 +43,14 @@ impl Choice {
         match self {
             Choice::Cpu => Ok(Device::Cpu),
             Choice::Auto => match cfg!(feature = "cuda") {
-                true => Ok(Device::cuda_if_available(0).map_or(Device::Cpu, single_stream)),
+                true => Ok(open_cuda(0).unwrap_or(Device::Cpu)),
                 false => Ok(Device::Cpu),
             },
             Choice::Cuda(index) if !cfg!(feature = "cuda") => bail!(
                 "--device cuda:{index}: this program was built without CUDA; build it with \
                  `cargo build --release -p train --features cuda`, or use --device cpu"
             ),
-            Choice::Cuda(index) => Device::new_cuda(index).map(single_stream).map_err(|error| {
+            Choice::Cuda(index) => open_cuda(index).map_err(|error| {
                 let reason = error.to_string();
                 let reason = reason.lines().next().unwrap_or_default().to_string();
                 anyhow::anyhow!("--device cuda:{index}: that CUDA device can't be used ({reason}); check `nvidia-smi`, or use --device cpu")
@@ -58,14 +59,44 @@ impl Choice {
     }
 }
 
-/// Turns off the events that keep several CUDA streams in order: training has one stream.
-fn single_stream(device: Device) -> Device {
+/// A CUDA device with one stream of its own: while that records a graph, nothing else may queue work on it.
+fn open_cuda(index: usize) -> candle_core::Result<Device> {
+    let device = Device::new_cuda_with_stream(index)?;
     #[cfg(feature = "cuda")]
     if let Device::Cuda(cuda) = &device {
+        // Turns off the events that keep several streams in order; a graph couldn't wait for them.
         // SAFETY: all work of this process is queued on one stream, from one thread.
         unsafe { cuda.disable_event_tracking() };
+        give_workspace(cuda)?;
     }
-    device
+    Ok(device)
+}
+
+/// Gives cuBLAS memory to work in that stays, so that it takes none while a graph is recorded, and chooses
+/// the same kernels then.
+#[cfg(feature = "cuda")]
+fn give_workspace(device: &candle_core::CudaDevice) -> candle_core::Result<()> {
+    use candle_core::cuda_backend::WrapErr;
+    use candle_core::cuda_backend::cudarc::cublas::sys::cublasSetWorkspace_v2;
+
+    /// What NVIDIA recommends for Hopper, the most of any GPU.
+    const BYTES: usize = 32 << 20;
+    // SAFETY: cuBLAS writes there before it reads.
+    let memory = unsafe { device.alloc::<u8>(BYTES)? };
+    // SAFETY: the memory is leaked, so it outlives the handle, and is used on the stream that it is of.
+    let status =
+        unsafe { cublasSetWorkspace_v2(*device.cublas_handle().handle(), memory.leak() as *mut _, BYTES) };
+    status.result().w()
+}
+
+/// Whether a GPU is asked for iterations as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CudaGraphs {
+    /// Recorded once, then launched as one
+    #[default]
+    On,
+    /// Launched kernel by kernel
+    Off,
 }
 
 /// How exactly the factors of matrix products are taken.
@@ -93,12 +124,23 @@ impl Precision {
                 "--tf32 is for CUDA devices, and this run would be on the {}; leave it out",
                 name(device)
             ),
-            Precision::Bf16 if !device.is_cpu() => bail!(
-                "--precision bf16 is for the CPU so far, and this run would be on {}; leave it out, or say \
-                 --device cpu",
+            Precision::Bf16 if device.is_metal() => bail!(
+                "--precision bf16 is for the CPU and for CUDA devices, and this run would be on {}; leave it \
+                 out, or say --device cpu",
                 name(device)
             ),
             _ => {}
+        }
+        #[cfg(feature = "cuda")]
+        if let (Precision::Bf16, Device::Cuda(cuda)) = (self, device) {
+            let (major, minor) = cuda.cuda_stream().context().compute_capability()?;
+            if major < 8 {
+                bail!(
+                    "--precision bf16: {} has compute capability {major}.{minor}, and bfloat16 begins with 8.0; \
+                     leave it out, or say --device cpu",
+                    name(device)
+                );
+            }
         }
         candle_core::cuda::set_gemm_reduced_precision_f32(self == Precision::Tf32);
         Ok(())
@@ -112,10 +154,11 @@ impl Precision {
         }
     }
 
-    /// "cpu", "cuda:0", "cuda:0 in TF32" or "cpu in bfloat16 (AVX512-BF16)".
+    /// "cpu", "cuda:0", "cuda:0 in TF32", "cuda:0 in bfloat16" or "cpu in bfloat16 (AVX512-BF16)".
     pub fn describe(self, device: &Device) -> String {
         match self {
             Precision::Tf32 if device.is_cuda() => format!("{} in TF32", name(device)),
+            Precision::Bf16 if device.is_cuda() => format!("{} in bfloat16", name(device)),
             Precision::Bf16 => format!("{} in bfloat16 ({})", name(device), Unit::best()),
             _ => name(device),
         }

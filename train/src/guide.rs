@@ -91,6 +91,11 @@ impl Guide {
         &self.network
     }
 
+    /// Its weights.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     /// The gradient of its loss with respect to pictures, the doubt held constant. It sees them with their
     /// own batch statistics, as D does.
     ///

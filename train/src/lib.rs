@@ -15,7 +15,8 @@
 //! | [`schedule`] | how the learning rates change over a run |
 //! | [`networks`] | the networks' sizes for the data |
 //! | [`guide`] | a classifier that the generator learns from too |
-//! | [`trainer`] | one iteration: D once, then G |
+//! | [`trainer`], [`figures`] | one iteration: D once, then G; what it says of itself |
+//! | [`replay`], [`graph`], [`numbers`] | the same through a CUDA graph; such graphs; what changes from one to the next |
 //! | [`samples`] | the fixed-noise grid |
 //! | [`animation`] | the grids of all epochs as a GIF |
 //! | [`metrics`] | what is measured every few iterations |
@@ -40,15 +41,19 @@ pub mod dataset;
 pub mod device;
 pub mod evaluate;
 pub mod failure;
+pub mod figures;
+pub mod graph;
 pub mod guide;
 pub mod judge;
 pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod networks;
+pub mod numbers;
 pub mod options;
 pub mod plan;
 pub mod recipe;
+pub mod replay;
 pub mod room;
 pub mod run;
 pub mod samples;

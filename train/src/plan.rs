@@ -11,6 +11,7 @@ use serde::ser::Error;
 use serde::{Serialize, Serializer};
 
 use crate::batches::{self, Batches};
+use crate::device::CudaGraphs;
 use crate::guide::Guide;
 use crate::options::Options;
 use crate::room::{self, Memory};
@@ -127,13 +128,21 @@ impl Plan {
     ///
     /// # Errors
     /// If the networks don't fit the data, or the memory; Candle's.
-    pub fn new(settings: Options, config: &Config, data: &LabelledImages, device: &Device) -> Result<Plan> {
+    pub fn new(
+        settings: Options,
+        config: &Config,
+        data: &LabelledImages,
+        (device, graphs): (&Device, CudaGraphs),
+    ) -> Result<Plan> {
         let Settings { networks, recipe, seed, .. } = &config.settings;
         let mut trainer = Trainer::new(networks, *recipe, *seed, device)?;
         if recipe.guide > 0. {
             trainer.guide = Some(Guide::untrained(data, *seed, device)?);
         }
         trainer.round(config.settings.precision.factors());
+        if graphs == CudaGraphs::On {
+            trainer.use_cuda_graphs();
+        }
         let (generator, discriminator) = (table(&trainer.generator), table(&trainer.discriminator));
         let time = time(&mut trainer, config, data, device)?;
         Ok(Plan {

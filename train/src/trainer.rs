@@ -7,9 +7,12 @@ use models::{Architecture, Network, Parameters, Result, Wanted};
 
 use crate::adam::Adam;
 use crate::average;
+use crate::figures::Figures;
 use crate::guide::Guide;
 use crate::loss;
+use crate::numbers::{Numbers, Slots};
 use crate::recipe::Recipe;
+use crate::replay::{Batch, Conditions, Replay};
 use crate::schedule::Schedule;
 
 /// Both networks, their weights and optimisers, and the generator's average.
@@ -32,55 +35,8 @@ pub struct Trainer {
     adam_g: Adam,
     adam_d: Adam,
     iterations: u64,
-}
-
-/// What an iteration says of itself: D's logits, on the device. Whoever shows a figure computes it
-/// from them and waits for the device; an iteration that nobody asks does neither.
-pub struct Figures {
-    /// D's logits of the real pictures before its update (N, 1).
-    pub real: Tensor,
-    /// D's logits of the fake ones before its update (N, 1).
-    pub fake: Tensor,
-    /// D's logits of the fake ones in G's last update (N, 1).
-    pub judged: Tensor,
-    /// What D learned the real ones toward.
-    pub real_target: f64,
-}
-
-impl Figures {
-    /// The discriminator's loss: real toward 1, or a little less, plus fake toward 0.
-    ///
-    /// # Errors
-    /// Candle's.
-    pub fn loss_d(&self) -> Result<f64> {
-        let on_real = loss::binary_cross_entropy(&self.real, self.real_target)?;
-        let sum = (on_real + loss::binary_cross_entropy(&self.fake, 0.)?)?;
-        Ok(sum.to_dtype(DType::F64)?.to_scalar()?)
-    }
-
-    /// The generator's loss in its last update: fake toward 1.
-    ///
-    /// # Errors
-    /// Candle's.
-    pub fn loss_g(&self) -> Result<f64> {
-        Ok(loss::binary_cross_entropy(&self.judged, 1.)?.to_dtype(DType::F64)?.to_scalar()?)
-    }
-
-    /// D(x) before the updates, for each picture of the batch.
-    ///
-    /// # Errors
-    /// Candle's.
-    pub fn d_real(&self) -> Result<Vec<f32>> {
-        Ok(loss::probability(&self.real)?.flatten_all()?.to_vec1()?)
-    }
-
-    /// D(G(z)) before the updates, for each picture of the batch.
-    ///
-    /// # Errors
-    /// Candle's.
-    pub fn d_fake(&self) -> Result<Vec<f32>> {
-        Ok(loss::probability(&self.fake)?.flatten_all()?.to_vec1()?)
-    }
+    /// Iterations through a CUDA graph, where they go through one.
+    replay: Option<Replay>,
 }
 
 impl Trainer {
@@ -117,6 +73,7 @@ impl Trainer {
             g,
             d,
             iterations: 0,
+            replay: None,
         })
     }
 
@@ -143,6 +100,7 @@ impl Trainer {
             g,
             d,
             iterations,
+            replay: None,
         })
     }
 
@@ -188,6 +146,17 @@ impl Trainer {
         self.iterations
     }
 
+    /// Sends iterations through a CUDA graph from now on, if the networks are on a CUDA device: see
+    /// [`replay`](crate::replay).
+    pub fn use_cuda_graphs(&mut self) {
+        self.replay = self.g.device().is_cuda().then(Replay::default);
+    }
+
+    /// Why iterations don't go through a CUDA graph though they were sent there, once.
+    pub fn graph_failure(&mut self) -> Option<String> {
+        self.replay.as_mut()?.failure()
+    }
+
     /// One iteration on pictures `x`, labels `y` and latents `z`. Networks without labels don't look at
     /// `y`.
     ///
@@ -197,15 +166,49 @@ impl Trainer {
     /// # Errors
     /// Candle's, or if the shapes don't fit the networks.
     pub fn iteration(&mut self, x: &Tensor, y: &Tensor, z: &Tensor) -> Result<Figures> {
-        let Trainer { recipe, schedule, guide, generator, discriminator, g, d, average, .. } = self;
-        let Trainer { adam_g, adam_d, iterations, .. } = self;
-        let pace = schedule.factor(*iterations);
-        let wrong = match discriminator.classes() {
-            Some(classes @ 2..) if recipe.mismatch.max(recipe.contrast) > 0. => {
-                Some(wrong_labels(y, classes, *iterations)?)
+        let Recipe { mismatch, contrast, .. } = self.recipe;
+        let wrong = match self.discriminator.classes() {
+            Some(classes @ 2..) if mismatch.max(contrast) > 0. => {
+                Some(wrong_labels(y, classes, self.iterations)?)
             }
             _ => None,
         };
+        let batch = Batch { x: x.clone(), y: y.clone(), z: z.clone(), wrong };
+        let numbers = self.advance();
+        let Some(mut replay) = self.replay.take() else { return self.iterate(&batch, &numbers, None) };
+        let iterate = |batch: &Batch, slots: Option<&Slots>| self.iterate(batch, &numbers, slots);
+        let figures = replay.run(self.conditions(), &batch, &numbers, iterate);
+        self.replay = Some(replay);
+        figures
+    }
+
+    /// Counts an iteration: its numbers.
+    fn advance(&mut self) -> Numbers {
+        let pace = self.schedule.factor(self.iterations);
+        self.iterations += 1;
+        Numbers {
+            d: self.adam_d.advance(pace),
+            g: (0..self.recipe.generator_updates).map(|_| self.adam_g.advance(pace)).collect(),
+            take: average::take(self.recipe.average_keep, self.iterations),
+        }
+    }
+
+    /// What a graph of an iteration has addresses of, and what it computes with.
+    fn conditions(&self) -> Conditions {
+        let guide = self.guide.as_ref();
+        let weights = [&self.g, &self.d, &self.average].into_iter().chain(guide.map(Guide::parameters));
+        let networks = [&self.generator, &self.discriminator].into_iter().chain(guide.map(Guide::network));
+        Conditions {
+            weights: weights.flat_map(|weights| weights.iter().map(|(_, value)| value.id())).collect(),
+            factors: networks.map(Network::factors).collect(),
+        }
+    }
+
+    /// What an iteration asks of the device. It depends on tensors alone, and, where there are no slots for
+    /// them, on its numbers; it changes weights, moments and averages in place, and leaves nothing else behind.
+    fn iterate(&self, batch: &Batch, numbers: &Numbers, slots: Option<&Slots>) -> Result<Figures> {
+        let Trainer { recipe, guide, generator, discriminator, g, d, average, adam_g, adam_d, .. } = self;
+        let Batch { x, y, z, wrong } = batch;
 
         // (1) update D: real toward 1, or a little less, plus fake toward 0, and, where the recipe has
         // it, real under wrong labels too. Each goes through D separately, with its own batch statistics.
@@ -225,7 +228,7 @@ impl Trainer {
         }
         on_real.update_running_averages(discriminator, d)?;
         on_fake.update_running_averages(discriminator, d)?;
-        adam_d.step(d, &from_real, Some(&from_fake), pace)?;
+        adam_d.step(d, &from_real, Some(&from_fake), numbers.of_d(slots))?;
 
         // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
         // wrong labels toward 0, and toward what the guide reads as its label. The first update's forward
@@ -252,13 +255,12 @@ impl Trainer {
             }
             if let Some(dy) = through {
                 let gradients = fake.backward(generator, g, &dy, Wanted::PARAMETERS)?;
-                adam_g.step(g, &gradients, None, pace)?;
+                adam_g.step(g, &gradients, None, numbers.of_g(update, slots))?;
             }
             logits = judged.output.detach();
         }
 
-        *iterations += 1;
-        average::update(average, g, recipe.average_keep, *iterations)?;
+        average::update(average, g, numbers.of_average(slots))?;
         Ok(Figures {
             real: on_real.output.detach(),
             fake: on_fake.output.detach(),
@@ -286,10 +288,16 @@ mod tests {
     use candle_core::{Device, Tensor};
     use models::{Architecture, Sizes};
 
-    use super::{Guide, Recipe, Trainer};
+    #[cfg(feature = "cuda")]
+    use super::Factors;
+    use super::{Guide, Recipe, Replay, Trainer};
     use crate::schedule::{Decay, Schedule};
 
     fn trainer(recipe: Recipe) -> Trainer {
+        on(recipe, &Device::Cpu)
+    }
+
+    fn on(recipe: Recipe, device: &Device) -> Trainer {
         let narrow = Sizes {
             classes: 3,
             height: 6,
@@ -301,7 +309,7 @@ mod tests {
             discriminator_units: 8,
             ..Sizes::default()
         };
-        Trainer::new(&Architecture::LabelledDcgan(narrow), recipe, 4, &Device::Cpu).unwrap()
+        Trainer::new(&Architecture::LabelledDcgan(narrow), recipe, 4, device).unwrap()
     }
 
     /// Four pictures, their labels and latents.
@@ -469,6 +477,70 @@ mod tests {
         trainer.iteration(&x, &y, &z).unwrap();
         // At the end of its schedule, nothing learns.
         assert!(half == (all(&trainer.g), all(&trainer.d)));
+    }
+
+    /// The CPU records nothing: the second iteration finds that out, after the first has run as one that would
+    /// be recorded.
+    #[test]
+    fn iterations_that_cannot_be_recorded_run_as_ever_and_say_so_once() {
+        let [x, y, z] = batch();
+        let recipe = Recipe { mismatch: 0.5, ..Recipe::default() };
+        let (mut plain, mut replayed) = (trainer(recipe), trainer(recipe));
+        replayed.replay = Some(Replay::default());
+        for iteration in 0..4 {
+            let x = (&x * (1. - 0.2 * f64::from(iteration))).unwrap();
+            let figures = [&mut plain, &mut replayed].map(|trainer| {
+                let figures = trainer.iteration(&x, &y, &z).unwrap();
+                (figures.d_real().unwrap(), figures.d_fake().unwrap(), figures.loss_g().unwrap())
+            });
+            assert!(figures[0] == figures[1], "{figures:?}");
+            assert_eq!(replayed.graph_failure().is_some(), iteration == 1);
+        }
+        for (plain, replayed) in [(&plain.g, &replayed.g), (&plain.d, &replayed.d)] {
+            assert!(all(plain) == all(replayed));
+        }
+    }
+
+    /// On a GPU, where there is one: `scripts/gpu-check.sh` looks for what this prints.
+    #[cfg(feature = "cuda")]
+    #[test]
+    fn replayed_iterations_are_those_that_were_not_to_the_bit() {
+        let Ok(device) = crate::device::Choice::Cuda(0).open() else { return };
+        eprintln!("iterations are replayed on a GPU");
+        let config = models::architectures::judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
+        let network = config.network().unwrap();
+        let run = |recipe: Recipe, factors, graphs: bool| {
+            let mut trainer = on(recipe, &device);
+            trainer.schedule = Schedule { decay: Decay::Linear, first: 2, total: 12 };
+            trainer.guide = (recipe.guide > 0.)
+                .then(|| Guide::with_weights(network.clone(), network.initialise(8, &device).unwrap()));
+            trainer.round(factors);
+            if graphs {
+                trainer.use_cuda_graphs();
+            }
+            let batch = batch().map(|tensor| tensor.to_device(&device).unwrap());
+            let mut seen = Vec::new();
+            for iteration in 0..10 {
+                // A smaller batch on the way is recorded anew.
+                let [x, y, z] = batch.each_ref().map(|tensor| match iteration {
+                    4..7 => tensor.narrow(0, 0, 3).unwrap(),
+                    _ => tensor.clone(),
+                });
+                let x = (x * (1. - 0.05 * f64::from(iteration))).unwrap();
+                let figures = trainer.iteration(&x, &y, &z).unwrap();
+                seen.extend(figures.d_real().unwrap());
+                seen.extend(figures.d_fake().unwrap());
+                assert_eq!(trainer.graph_failure(), None);
+            }
+            seen.extend([&trainer.g, &trainer.d, &trainer.average].map(all).concat());
+            seen
+        };
+        let all_of_it = Recipe { mismatch: 0.5, contrast: 0.25, guide: 0.5, ..Recipe::default() };
+        for recipe in [Recipe::default(), all_of_it] {
+            for factors in [Factors::Float32, Factors::Bfloat16] {
+                assert!(run(recipe, factors, true) == run(recipe, factors, false), "{recipe:?}, {factors:?}");
+            }
+        }
     }
 
     #[test]

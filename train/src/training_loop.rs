@@ -100,6 +100,7 @@ fn iterate(job: &mut Job, observer: &dyn Observer) -> Result<Outcome> {
 
         // Iteration.
         let figures = trainer.iteration(&x, &y, &z)?;
+        warn(observer, trainer.graph_failure().map(without_graphs));
         observer.iteration();
         let done = t + 1;
         let (ends_epoch, is_saved) = (run.config.ends_epoch(done), run.config.is_scheduled(done));
@@ -151,6 +152,14 @@ fn iterate(job: &mut Job, observer: &dyn Observer) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Done { iterations: total - first, time: started.elapsed() })
+}
+
+fn without_graphs(why: String) -> String {
+    let why = why.lines().next().unwrap_or_default();
+    format!(
+        "an iteration can't be recorded as a CUDA graph ({why}); training goes on without, as with \
+         --cuda-graphs off"
+    )
 }
 
 fn warn(observer: &dyn Observer, warning: Option<String>) {

@@ -70,8 +70,8 @@ pub struct Statistics {
 
 /// One step of Adam on one parameter: algorithm 1 of Kingma and Ba 2015, the bias corrections
 /// folded into two numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamStep {
+#[derive(Clone, Copy, Debug)]
+pub struct AdamStep<'a> {
     /// learning rate / (1 − β₁ᵗ)
     pub step: f64,
     /// 1/√(1 − β₂ᵗ)
@@ -82,6 +82,24 @@ pub struct AdamStep {
     pub beta2: f64,
     /// ε
     pub epsilon: f64,
+    /// `step` and `root` again, (2), where a CUDA graph is to read them: see [`Changing`].
+    pub on_device: Option<&'a Tensor>,
+}
+
+/// A number that changes from iteration to iteration. A value becomes part of a CUDA graph and stays
+/// as it was when the graph was recorded; what is on the device is read whenever the graph runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Changing<'a> {
+    /// The number.
+    pub value: f64,
+    /// The same as f32, (1), where a CUDA graph is to read it. Other kernels take the value.
+    pub on_device: Option<&'a Tensor>,
+}
+
+impl From<f64> for Changing<'_> {
+    fn from(value: f64) -> Self {
+        Changing { value, on_device: None }
+    }
 }
 
 /// A parameter under Adam, with its moments; all three are changed in place.
@@ -160,13 +178,18 @@ pub trait Kernels: Sync {
     /// Moves `old` toward `new` in place: old += take · (new − old).
     fn blend(&self, old: &Tensor, new: &Tensor, take: f64) -> Result<()>;
 
+    /// As [`Kernels::blend`], by a number that changes from iteration to iteration.
+    fn blend_by(&self, old: &Tensor, new: &Tensor, take: Changing<'_>) -> Result<()> {
+        self.blend(old, new, take.value)
+    }
+
     /// Adam's step along a gradient, or the sum of two: those of real and of fake images, say.
     fn adam(
         &self,
         moved: Moved<'_>,
         gradient: &Tensor,
         second: Option<&Tensor>,
-        step: AdamStep,
+        step: AdamStep<'_>,
     ) -> Result<()>;
 }
 
@@ -176,7 +199,7 @@ pub enum Factors {
     /// Nothing: 24 bits of mantissa.
     #[default]
     Float32,
-    /// 8 bits of mantissa, float32's range; on the CPU alone.
+    /// 8 bits of mantissa, float32's range.
     Bfloat16,
 }
 
@@ -189,7 +212,10 @@ pub fn kernels_for(tensor: &Tensor, factors: Factors) -> Option<&'static dyn Ker
             Factors::Bfloat16 => &cpu::Cpu(cpu::matrix::Bfloat16),
         }),
         #[cfg(feature = "cuda")]
-        Device::Cuda(_) => Some(&cuda::Cuda),
+        Device::Cuda(_) => Some(match factors {
+            Factors::Float32 => &cuda::Cuda(Factors::Float32),
+            Factors::Bfloat16 => &cuda::Cuda(Factors::Bfloat16),
+        }),
         _ => None,
     }
 }

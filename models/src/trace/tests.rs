@@ -13,20 +13,28 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::layers::Initial;
 use crate::layers::{Conv2d, ConvTranspose2d};
-use crate::ops::{AdamStep, Kernels, Moved, cpu};
+use crate::ops::{AdamStep, Changing, Factors, Kernels, Moved, cpu};
 use crate::{Architecture, Layer, Mode, Network, Parameters, Shape, Sizes, Wanted, Window};
 
 const ALL: Wanted = Wanted { input: true, parameters: true };
 
-/// The kernels under test, and where their tensors are.
-fn all_kernels() -> Vec<(&'static dyn Kernels, Device)> {
-    let mut all: Vec<(&'static dyn Kernels, Device)> = vec![(&cpu::Cpu(cpu::matrix::Float32), Device::Cpu)];
+/// The kernels under test, with products of these factors, and where their tensors are.
+fn all_kernels(factors: Factors) -> Vec<(&'static dyn Kernels, Device)> {
+    let mut all: Vec<(&'static dyn Kernels, Device)> = vec![match factors {
+        Factors::Float32 => (&cpu::Cpu(cpu::matrix::Float32), Device::Cpu),
+        Factors::Bfloat16 => (&cpu::Cpu(cpu::matrix::Bfloat16), Device::Cpu),
+    }];
+    #[cfg(any(feature = "cuda", target_os = "linux"))]
+    let cuda = match factors {
+        Factors::Float32 => &crate::ops::cuda::Cuda(Factors::Float32),
+        Factors::Bfloat16 => &crate::ops::cuda::Cuda(Factors::Bfloat16),
+    };
     #[cfg(target_os = "linux")]
-    all.push((&crate::ops::cuda::Cuda, Device::Cpu));
+    all.push((cuda, Device::Cpu));
     #[cfg(feature = "cuda")]
     if let Ok(device) = Device::new_cuda(0) {
         eprintln!("the CUDA kernels run on a GPU too");
-        all.push((&crate::ops::cuda::Cuda, device));
+        all.push((cuda, device));
     }
     all
 }
@@ -80,15 +88,18 @@ impl Case {
     /// All kernels and Candle agree: output, every gradient, running averages, sampling.
     fn check(&self) {
         let reference = self.run(None, &self.double, &Device::Cpu);
-        for (kernels, device) in all_kernels() {
-            // The pass moves running averages: each gets weights of its own.
-            let (p, x) = &self.single;
-            let weights = p.iter().map(|(name, v)| (name.to_string(), v.copy().unwrap())).collect();
-            let p = self.network.with_weights(weights, &device).unwrap();
+        for (kernels, device) in all_kernels(Factors::Float32) {
             let kernels = Some(kernels).filter(|_| self.network.suits_kernels());
-            let got = self.run(kernels, &(p, x.to_device(&device).unwrap()), &device);
+            let got = self.run(kernels, &self.single_on(&device), &device);
             self.compare(&got, &reference);
         }
+    }
+
+    /// Weights and input in single precision. A pass moves running averages: each gets weights of its own.
+    fn single_on(&self, device: &Device) -> (Parameters, Tensor) {
+        let (p, x) = &self.single;
+        let weights = p.iter().map(|(name, v)| (name.to_string(), v.copy().unwrap())).collect();
+        (self.network.with_weights(weights, device).unwrap(), x.to_device(device).unwrap())
     }
 
     /// Products of bfloat16 are as near to the exact ones as its eight bits of mantissa allow: either factor
@@ -106,20 +117,22 @@ impl Case {
             dy: self.dy.abs().unwrap(),
         };
         let magnitudes = magnitudes.run(None, &magnitudes.double, &Device::Cpu);
-        let rounded = self.run(Some(&cpu::Cpu(cpu::matrix::Bfloat16)), &self.single, &Device::Cpu);
-        let mut is_rounded = false;
-        let mut compare = |what: &str, got: &Tensor, want: &Tensor, magnitude: &Tensor| {
-            for ((got, want), magnitude) in values(got).iter().zip(values(want)).zip(values(magnitude)) {
-                let (error, most) = ((got - want).abs(), magnitude * (2f64.powi(-7) + 3e-5));
-                assert!(error <= most, "{what}: got {got}, want {want} within {most}");
-                is_rounded |= error > 1e-4 * magnitude;
-            }
-        };
-        compare("output", &rounded.output, &exact.output, &magnitudes.output);
-        compare("input's gradient", &rounded.input, &exact.input, &magnitudes.input);
-        let gradients = rounded.gradients.iter().zip(&exact.gradients).zip(&magnitudes.gradients);
-        gradients.for_each(|((got, want), magnitude)| compare("gradient", got, want, magnitude));
-        assert!(is_rounded, "nothing was rounded");
+        for (kernels, device) in all_kernels(Factors::Bfloat16) {
+            let rounded = self.run(Some(kernels), &self.single_on(&device), &device);
+            let mut is_rounded = false;
+            let mut compare = |what: &str, got: &Tensor, want: &Tensor, magnitude: &Tensor| {
+                for ((got, want), magnitude) in values(got).iter().zip(values(want)).zip(values(magnitude)) {
+                    let (error, most) = ((got - want).abs(), magnitude * (2f64.powi(-7) + 3e-5));
+                    assert!(error <= most, "{what}: got {got}, want {want} within {most}");
+                    is_rounded |= error > 1e-4 * magnitude;
+                }
+            };
+            compare("output", &rounded.output, &exact.output, &magnitudes.output);
+            compare("input's gradient", &rounded.input, &exact.input, &magnitudes.input);
+            let gradients = rounded.gradients.iter().zip(&exact.gradients).zip(&magnitudes.gradients);
+            gradients.for_each(|((got, want), magnitude)| compare("gradient", got, want, magnitude));
+            assert!(is_rounded, "nothing was rounded");
+        }
     }
 
     fn run(
@@ -386,8 +399,8 @@ fn what_changes_parameters_agrees_with_the_papers_algorithm() {
     let mut draw = || (0..n).map(|_| random.random_range(-1f32..1.)).collect::<Vec<f32>>();
     let [p, m, g1, g2] = [(); 4].map(|()| draw());
     let v: Vec<f32> = draw().iter().map(|v| v * v).collect();
-    let step = AdamStep { step: 0.02, root: 1.5, beta1: 0.5, beta2: 0.9, epsilon: 1e-3 };
-    for (kernels, device) in all_kernels() {
+    let step = AdamStep { step: 0.02, root: 1.5, beta1: 0.5, beta2: 0.9, epsilon: 1e-3, on_device: None };
+    for (kernels, device) in all_kernels(Factors::Float32) {
         let tensor = |values: &Vec<f32>| Tensor::from_slice(values, n, &device).unwrap();
         for second in [false, true] {
             let [p_now, m_now, v_now, g1_now, g2_now] = [&p, &m, &v, &g1, &g2].map(tensor);
@@ -410,5 +423,34 @@ fn what_changes_parameters_agrees_with_the_papers_algorithm() {
                 assert_close("after a step", got, &want, 1.);
             }
         }
+    }
+}
+
+#[test]
+fn numbers_on_the_device_are_taken_as_their_values_are() {
+    let n = 1001;
+    let ramp = |by: usize| (0..n).map(|i| (i * by % 103) as f32 / 103.).collect::<Vec<f32>>();
+    let step = AdamStep {
+        step: 2e-4 / (1. - 0.5f64.powi(3)),
+        root: 1. / (1. - 0.999f64.powi(3)).sqrt(),
+        beta1: 0.5,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        on_device: None,
+    };
+    let take = 1. - 4. / 13.;
+    for (kernels, device) in all_kernels(Factors::Float32) {
+        let after = |on_device: Option<&Tensor>| {
+            let part = |from, count| on_device.map(|numbers| numbers.narrow(0, from, count).unwrap());
+            let (of_adam, of_blend) = (part(1, 2), part(3, 1));
+            let [p, m, v, g] = [3, 5, 7, 11].map(|by| Tensor::from_vec(ramp(by), n, &device).unwrap());
+            let moved = Moved { parameter: &p, first: &m, second: &v };
+            let step = AdamStep { on_device: of_adam.as_ref(), ..step };
+            kernels.adam(moved, &g, None, step).unwrap();
+            kernels.blend_by(&g, &p, Changing { value: take, on_device: of_blend.as_ref() }).unwrap();
+            [p, m, v, g].map(|t| values(&t))
+        };
+        let numbers = [9., step.step, step.root, take].map(|number| number as f32);
+        assert_eq!(after(None), after(Some(&Tensor::new(&numbers, &device).unwrap())));
     }
 }

@@ -87,8 +87,9 @@ pub fn train(
         let (loss, gradient) = cross_entropy(&trace.output, &y)?;
         let gradients = trace.backward(&network, &parameters, &gradient, Wanted::PARAMETERS)?;
         trace.update_running_averages(&network, &parameters)?;
-        adam.step(&parameters, &gradients, None, pace)?;
-        average::update(&averaged, &parameters, KEEP, t + 1)?;
+        let step = adam.advance(pace);
+        adam.step(&parameters, &gradients, None, step)?;
+        average::update(&averaged, &parameters, average::take(KEEP, t + 1).into())?;
         if (t + 1) % 50 == 0 || t + 1 == total {
             progress(t + 1, f64::from(loss.to_scalar::<f32>()?));
         }

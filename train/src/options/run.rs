@@ -26,7 +26,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) tf32: Option<Switch>,
     /// What the factors of matrix products are rounded to: f32, nothing; tf32, 11 bits, on a GPU; bf16, 8
-    /// bits, on the CPU. Faster, and the run's numbers differ [default: f32]
+    /// bits. Faster, and the run's numbers differ [default: f32]
     #[arg(long, value_name = "FORMAT", value_parser = word::<Precision>(&["f32", "tf32", "bf16"]))]
     pub(crate) precision: Option<Precision>,
     /// Save every so many iterations too, beside each epoch's end [default: never, or as the resumed run]

@@ -24,8 +24,8 @@ use anyhow::Result;
 use self::file::EventFile;
 use self::value::{histogram, image, scalar};
 use crate::evaluate::ongoing::Quality;
+use crate::figures::Figures;
 use crate::metrics::Metrics;
-use crate::trainer::Figures;
 
 /// The event file of one session.
 pub struct Board {

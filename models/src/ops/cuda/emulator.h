@@ -4,12 +4,19 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <ucontext.h>
 
 #define __device__
 #define __shared__ static
 
 static struct { unsigned x; } threadIdx, blockIdx, blockDim, gridDim;
+
+static unsigned __float_as_uint(float x) {
+    unsigned bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
 
 static ucontext_t scheduler;
 static ucontext_t* fibers;

@@ -1,5 +1,5 @@
 // Kernels for NVIDIA GPUs: what Candle lacks, or would take many launches for. All numbers are
-// float32; products are cuBLAS's.
+// float32, but for the factors of matrix products, which may be bfloat16; the products are cuBLAS's.
 //
 // A kernel takes one struct: the tensors, then whole numbers, then others, in the order in which
 // mod.rs passes them. Letters: N batch, C channels, P pixels of a plane (1 for vectors), H and W
@@ -18,6 +18,7 @@
 #define EACH(i, n) for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += gridDim.x * blockDim.x)
 
 typedef unsigned int u32;
+typedef unsigned short u16;
 
 // ---- activation functions ---------------------------------------------------------------------
 
@@ -75,19 +76,43 @@ KERNEL(activation_back, ActivationBack) {
 
 // ---- layouts around a matrix product ----------------------------------------------------------
 
+// The bits of the nearest bfloat16, ties to even: the upper half of a float32.
+__device__ static u16 bfloat16(float x) {
+    const u32 bits = __float_as_uint(x);
+    return x != x ? 0x7fc0 : (u16)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// Factor i of a product: a bfloat16 if they are rounded, else a float32.
+__device__ static void put(void* factors, u32 i, float x, u32 rounded) {
+    if (rounded) ((u16*)factors)[i] = bfloat16(x);
+    else ((float*)factors)[i] = x;
+}
+
+// The same numbers as bfloat16.
+typedef struct {
+    u16* y;
+    const float* x;
+    u32 count;
+} Rounded;
+
+KERNEL(rounded, Rounded) {
+    EACH(i, a.count) a.y[i] = bfloat16(a.x[i]);
+}
+
 // Channels last, with the one-hot label behind them: x (N, C, P) → rows (N·P, C + classes).
 typedef struct {
-    float* rows;
+    void* rows;
     const float* x;
     const u32* label;
-    u32 N, C, P, classes;
+    u32 N, C, P, classes, rounded;
 } Rows;
 
 KERNEL(rows, Rows) {
     const u32 columns = a.C + a.classes;
     EACH(i, a.N * a.P * columns) {
         const u32 c = i % columns, p = i / columns % a.P, n = i / columns / a.P;
-        a.rows[i] = c < a.C ? a.x[(n * a.C + c) * a.P + p] : (float)(a.label[n] == c - a.C);
+        const float value = c < a.C ? a.x[(n * a.C + c) * a.P + p] : (float)(a.label[n] == c - a.C);
+        put(a.rows, i, value, a.rounded);
     }
 }
 
@@ -113,10 +138,10 @@ typedef struct {
 // unfold: x (N, C, H, W), with the label's constant planes behind its channels, →
 // rows (N·grid, (C + classes)·K·K). Positions outside the picture are zeros, the label's too.
 typedef struct {
-    float* rows;
+    void* rows;
     const float* x;
     const u32* label;
-    u32 N, C, classes;
+    u32 N, C, classes, rounded;
     Window w;
 } Unfold;
 
@@ -133,7 +158,7 @@ KERNEL(unfold, Unfold) {
         if (y < w.H && x < w.W) {
             value = c < a.C ? a.x[((n * a.C + c) * w.H + y) * w.W + x] : (float)(a.label[n] == c - a.C);
         }
-        a.rows[i] = value;
+        put(a.rows, i, value, a.rounded);
     }
 }
 
@@ -301,33 +326,38 @@ KERNEL(norm_back, NormBack) {
 
 // ---- parameters, changed in place -------------------------------------------------------------
 
+// Numbers that change from iteration to iteration come as values, or, if `changes`, from the device:
+// a graph keeps the values that it was recorded with.
+
 // old += take · (new − old)
 typedef struct {
     float* old;
-    const float* target;
-    u32 count;
+    const float *target, *changing;
+    u32 count, changes;
     float take;
 } Blend;
 
 KERNEL(blend, Blend) {
-    EACH(i, a.count) a.old[i] += a.take * (a.target[i] - a.old[i]);
+    const float take = a.changes ? a.changing[0] : a.take;
+    EACH(i, a.count) a.old[i] += take * (a.target[i] - a.old[i]);
 }
 
 // One step of Adam along the sum of two gradients; of one, if `both` is 0.
 typedef struct {
     float *p, *m, *v;
-    const float *gradient, *second;
-    u32 count, both;
+    const float *gradient, *second, *changing;
+    u32 count, both, changes;
     float step, root, beta1, beta2, epsilon;
 } Adam;
 
 KERNEL(adam, Adam) {
+    const float step = a.changes ? a.changing[0] : a.step, root = a.changes ? a.changing[1] : a.root;
     EACH(i, a.count) {
         const float g = a.gradient[i] + (a.both ? a.second[i] : 0.f);
         const float m = a.m[i] + (1.f - a.beta1) * (g - a.m[i]);
         const float v = a.v[i] + (1.f - a.beta2) * (g * g - a.v[i]);
         a.m[i] = m;
         a.v[i] = v;
-        a.p[i] -= a.step * m / (sqrtf(v) * a.root + a.epsilon);
+        a.p[i] -= step * m / (sqrtf(v) * root + a.epsilon);
     }
 }

@@ -1,5 +1,12 @@
 //! How a kernel of `kernels.cu` is started.
 
+#[cfg(feature = "cuda")]
+use std::collections::hash_map::{Entry, HashMap};
+#[cfg(feature = "cuda")]
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::{CudaDevice, DeviceId, cudarc::driver::CudaFunction};
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor, bail};
 
 /// Threads of a block, as `kernels.cu` has them.
@@ -64,7 +71,7 @@ pub fn fill(
     floats: &[f32],
     blocks: Blocks,
 ) -> Result<Tensor> {
-    let out = unfilled(shape.into(), inputs[0].0.device())?;
+    let out = unfilled(shape, DType::F32, inputs[0].0.device())?;
     let tensors: Vec<Given<'_>> =
         std::iter::once((&out, out.elem_count())).chain(inputs.iter().copied()).collect();
     change(kernel, &tensors, integers, floats, blocks)?;
@@ -101,14 +108,12 @@ pub fn change(
 }
 
 #[cfg(feature = "cuda")]
-fn on_gpu(device: &candle_core::CudaDevice, kernel: &str, packed: Packed, blocks: u32) -> Result<()> {
+fn on_gpu(device: &CudaDevice, kernel: &'static str, packed: Packed, blocks: u32) -> Result<()> {
     use candle_core::cuda_backend::WrapErr;
     use candle_core::cuda_backend::cudarc::driver::{LaunchConfig, PushKernelArg};
 
-    /// `kernels.cu`, compiled by build.rs.
-    const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
-    let function = device.get_or_load_custom_func(kernel, "edgegan", PTX)?;
-    let mut launch = function.builder();
+    let (function, stream) = (loaded(device, kernel)?, device.cuda_stream());
+    let mut launch = stream.launch_builder(&function);
     launch.arg(&packed);
     let config =
         LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 };
@@ -119,30 +124,54 @@ fn on_gpu(device: &candle_core::CudaDevice, kernel: &str, packed: Packed, blocks
     Ok(())
 }
 
-/// A tensor of f32 that a kernel will fill.
-fn unfilled(shape: Shape, device: &Device) -> Result<Tensor> {
+/// A kernel on a device. The driver is asked for it once: asking takes about as long as a launch.
+#[cfg(feature = "cuda")]
+fn loaded(device: &CudaDevice, kernel: &'static str) -> Result<CudaFunction> {
+    /// `kernels.cu`, compiled by build.rs.
+    const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
+    type Loaded = HashMap<(DeviceId, &'static str), CudaFunction>;
+    static LOADED: LazyLock<Mutex<Loaded>> = LazyLock::new(Mutex::default);
+
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(match loaded.entry((device.id(), kernel)) {
+        Entry::Occupied(entry) => entry.get().clone(),
+        Entry::Vacant(entry) => {
+            let function = device.get_or_load_custom_func(kernel, "edgegan", PTX)?;
+            entry.insert(function.into_cuda_function()).clone()
+        }
+    })
+}
+
+/// A tensor that a kernel will fill.
+pub fn unfilled(shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
     match device {
         #[cfg(feature = "cuda")]
         Device::Cuda(cuda) => {
+            use candle_core::backend::BackendDevice;
             use candle_core::op::BackpropOp;
 
+            let shape = shape.into();
             // SAFETY: the kernel that this is for writes every number before anyone reads one.
-            let slice = unsafe { cuda.alloc::<f32>(shape.elem_count())? };
-            let storage = candle_core::CudaStorage::wrap_cuda_slice(slice, cuda.clone());
+            let storage = unsafe { cuda.alloc_uninit(&shape, dtype)? };
             Ok(Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false))
         }
         // What the emulated kernel leaves out shows.
-        _ => Tensor::full(f32::NAN, shape, device),
+        _ => Tensor::full(f32::NAN, shape, device)?.to_dtype(dtype),
     }
 }
 
 /// Where a contiguous tensor's numbers lie.
 fn address(tensor: &Tensor) -> Result<u64> {
     let (storage, layout) = tensor.storage_and_layout();
-    let Some((start, _)) = layout.contiguous_offsets() else {
-        bail!("a kernel was given a tensor that isn't contiguous: {layout:?}")
-    };
-    let first: u64 = match (&*storage, tensor.dtype()) {
+    match layout.contiguous_offsets() {
+        Some((start, _)) => place(&storage, start),
+        None => bail!("a kernel was given a tensor that isn't contiguous: {layout:?}"),
+    }
+}
+
+/// Where number `start` of a storage lies.
+pub fn place(storage: &Storage, start: usize) -> Result<u64> {
+    let first: u64 = match (storage, storage.dtype()) {
         #[cfg(feature = "cuda")]
         (Storage::Cuda(storage), dtype) => {
             use candle_core::cuda_backend::cudarc::driver::DevicePtr;
@@ -150,14 +179,15 @@ fn address(tensor: &Tensor) -> Result<u64> {
             let stream = storage.device.cuda_stream();
             match dtype {
                 DType::F32 => storage.as_cuda_slice::<f32>()?.device_ptr(&stream).0,
+                DType::BF16 => storage.as_cuda_slice::<half::bf16>()?.device_ptr(&stream).0,
                 DType::U32 => storage.as_cuda_slice::<u32>()?.device_ptr(&stream).0,
                 other => bail!("a kernel was given a tensor of {other:?}"),
             }
         }
         (Storage::Cpu(storage), DType::F32) => storage.as_slice::<f32>()?.as_ptr() as u64,
+        (Storage::Cpu(storage), DType::BF16) => storage.as_slice::<half::bf16>()?.as_ptr() as u64,
         (Storage::Cpu(storage), DType::U32) => storage.as_slice::<u32>()?.as_ptr() as u64,
-        _ => bail!("a kernel was given a tensor of {:?} on {:?}", tensor.dtype(), tensor.device()),
+        (storage, dtype) => bail!("a kernel was given a tensor of {dtype:?} on {:?}", storage.device()),
     };
-    // f32 and u32 both take four bytes.
-    Ok(first + 4 * start as u64)
+    Ok(first + (start * storage.dtype().size_in_bytes()) as u64)
 }

@@ -1,4 +1,7 @@
-//! Kernels for NVIDIA GPUs: `kernels.cu` around cuBLAS's matrix products.
+//! Kernels for NVIDIA GPUs: `kernels.cu` around cuBLAS's matrix products ([`product`]).
+//!
+//! Factors of bfloat16 are rounded by the kernels that gather them; what is not gathered, the weights
+//! above all, by a kernel of its own. All else is float32: sums, weights, their gradients.
 //!
 //! Nothing here waits for the GPU: every call only queues work. A label that is out of range counts as
 //! no label, since checking it would mean waiting.
@@ -8,18 +11,22 @@
 #[cfg(test)]
 mod emulator;
 mod launch;
+mod product;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::geometry::{Convolution, Direction, Geometry};
-use super::{AdamStep, Gradients, Kernels, Labels, Moved, Norm, Statistics, Weights, batch_dims};
+use super::{
+    AdamStep, Changing, Factors, Gradients, Kernels, Labels, Moved, Norm, Statistics, Weights, batch_dims,
+};
 use crate::layers::{Window, batch_norm::EPSILON};
 use crate::{Activation, Wanted};
-use launch::{Blocks, Given, change, fill};
+use launch::{Blocks, Given, change, fill, unfilled};
+use product::product;
 
-/// The kernels of NVIDIA GPUs.
+/// The kernels of NVIDIA GPUs, with matrix products of these factors.
 #[derive(Clone, Copy, Debug)]
-pub struct Cuda;
+pub struct Cuda(pub Factors);
 
 /// Channels that a block sums side by side: neighbours in memory where they are vectors'.
 fn width(pixels: usize) -> usize {
@@ -52,21 +59,14 @@ fn label<'a>(x: &'a Tensor, n: usize, labels: Option<Labels<'a>>) -> (Given<'a>,
     labels.map_or((all(x), 0), |labels| ((labels.of, n), labels.classes))
 }
 
+/// So many numbers that are on the device, and that they are; without them, a tensor that isn't read.
+fn changing<'a>(any: &'a Tensor, on_device: Option<&'a Tensor>, count: usize) -> (Given<'a>, usize) {
+    on_device.map_or((all(any), 0), |numbers| ((numbers, count), 1))
+}
+
 /// The bias of so many channels; without it, a tensor that isn't read.
 fn bias_of<'a>(rows: &'a Tensor, channels: usize, bias: Option<&'a Tensor>) -> Given<'a> {
     bias.map_or(all(rows), |bias| (bias, channels))
-}
-
-/// Channels last, the label behind them: (N, C, …) → (N·P, C + classes).
-fn rows(x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
-    let (n, c, p) = batch_dims(x)?;
-    if p == 1 && labels.is_none() {
-        return x.reshape((n, c));
-    }
-    let (label, classes) = label(x, n, labels);
-    let columns = c + classes;
-    let blocks = Blocks::Each(n * p * columns);
-    fill("rows", (n * p, columns), &[all(x), label], &[n, c, p, classes], &[], blocks)
 }
 
 /// Channels first, a bias added: (N·P, columns) → `shape` (N, C, …); columns beyond C are dropped.
@@ -79,16 +79,6 @@ fn planes(rows: &Tensor, bias: Option<&Tensor>, shape: &[usize]) -> Result<Tenso
     let inputs = [(rows, n * p * columns), bias_of(rows, c, bias)];
     let integers = [n, c, p, columns, usize::from(bias.is_some())];
     fill("planes", shape, &inputs, &integers, &[], Blocks::Each(n * c * p))
-}
-
-/// im2col of `x` and the label's planes: (N, C, H, W) → (N·grid, (C + classes)·k·k).
-fn unfold(g: &Geometry, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
-    let n = x.dim(0)?;
-    let (label, classes) = label(x, n, labels);
-    let shape = (n * g.points(), (g.channels + classes) * g.taps());
-    let integers = [&[n, g.channels, classes][..], &window_numbers(g)].concat();
-    let inputs = [(x, n * g.picture_len()), label];
-    fill("unfold", shape, &inputs, &integers, &[], Blocks::Each(shape.0 * shape.1))
 }
 
 /// col2im, a bias added: (N·grid, row) → (N, C, H, W); columns beyond C·k·k are dropped.
@@ -112,9 +102,60 @@ fn channel_sums(x: &Tensor) -> Result<Tensor> {
     fill("channel_sums", c, &[all(x)], &[n, c, p, width], &[], Blocks::Channels { channels: c, width })
 }
 
+impl Cuda {
+    /// What the factors of its products are.
+    fn dtype(self) -> DType {
+        match self.0 {
+            Factors::Float32 => DType::F32,
+            Factors::Bfloat16 => DType::BF16,
+        }
+    }
+
+    /// Whether they are rounded, as the kernels are told.
+    fn rounds(self) -> usize {
+        usize::from(self.0 == Factors::Bfloat16)
+    }
+
+    /// A tensor of f32 as a factor.
+    fn factor(self, x: &Tensor) -> Result<Tensor> {
+        if self.0 == Factors::Float32 {
+            return Ok(x.clone());
+        }
+        let (out, count) = (unfilled(x.shape(), self.dtype(), x.device())?, x.elem_count());
+        change("rounded", &[all(&out), all(x)], &[count], &[], Blocks::Each(count))?;
+        Ok(out)
+    }
+
+    /// A factor, channels last, the label behind them: (N, C, …) → (N·P, C + classes).
+    fn rows(self, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
+        let (n, c, p) = batch_dims(x)?;
+        if p == 1 && labels.is_none() {
+            return self.factor(x)?.reshape((n, c));
+        }
+        let (label, classes) = label(x, n, labels);
+        let columns = c + classes;
+        let out = unfilled((n * p, columns), self.dtype(), x.device())?;
+        let blocks = Blocks::Each(n * p * columns);
+        change("rows", &[all(&out), all(x), label], &[n, c, p, classes, self.rounds()], &[], blocks)?;
+        Ok(out)
+    }
+
+    /// A factor, im2col of `x` and the label's planes: (N, C, H, W) → (N·grid, (C + classes)·k·k).
+    fn unfold(self, g: &Geometry, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
+        let n = x.dim(0)?;
+        let (label, classes) = label(x, n, labels);
+        let shape = (n * g.points(), (g.channels + classes) * g.taps());
+        let out = unfilled(shape, self.dtype(), x.device())?;
+        let integers = [&[n, g.channels, classes, self.rounds()][..], &window_numbers(g)].concat();
+        let tensors = [all(&out), (x, n * g.picture_len()), label];
+        change("unfold", &tensors, &integers, &[], Blocks::Each(shape.0 * shape.1))?;
+        Ok(out)
+    }
+}
+
 impl Kernels for Cuda {
     fn linear(&self, w: Weights<'_>, x: &Tensor, labels: Option<Labels<'_>>) -> Result<Tensor> {
-        let y = rows(x, labels)?.matmul(&w.weight.t()?)?;
+        let y = product(&self.rows(x, labels)?, &self.factor(w.weight)?.t()?)?;
         planes(&y, Some(w.bias), y.dims())
     }
 
@@ -127,12 +168,14 @@ impl Kernels for Cuda {
         wanted: Wanted,
     ) -> Result<Gradients> {
         let mut gradients = Gradients { x: None, parameters: None };
+        let factor = self.factor(dy)?;
         if wanted.input {
-            let dx = dy.matmul(w.weight)?;
+            let dx = product(&factor, &self.factor(w.weight)?)?;
             gradients.x = Some(if labels.is_some() { planes(&dx, None, x.dims())? } else { dx });
         }
         if wanted.parameters {
-            gradients.parameters = Some((dy.t()?.matmul(&rows(x, labels)?)?, channel_sums(dy)?));
+            let dw = product(&factor.t()?, &self.rows(x, labels)?)?;
+            gradients.parameters = Some((dw, channel_sums(dy)?));
         }
         Ok(gradients)
     }
@@ -144,14 +187,14 @@ impl Kernels for Cuda {
         x: &Tensor,
         labels: Option<Labels<'_>>,
     ) -> Result<Tensor> {
-        let weight = w.weight.flatten_from(1)?;
+        let weight = self.factor(&w.weight.flatten_from(1)?)?;
         match c.direction {
             Direction::Gather => {
-                let y = unfold(&c.geometry, x, labels)?.matmul(&weight.t()?)?;
+                let y = product(&self.unfold(&c.geometry, x, labels)?, &weight.t()?)?;
                 let (n, channels, height, width) = c.output(x.dim(0)?);
                 planes(&y, Some(w.bias), &[n, channels, height, width])
             }
-            Direction::Scatter => fold(&c.geometry, &rows(x, labels)?.matmul(&weight)?, Some(w.bias)),
+            Direction::Scatter => fold(&c.geometry, &product(&self.rows(x, labels)?, &weight)?, Some(w.bias)),
         }
     }
 
@@ -168,24 +211,25 @@ impl Kernels for Cuda {
         let mut gradients = Gradients { x: None, parameters: None };
         let dw = match c.direction {
             Direction::Gather => {
-                let dy = rows(dy, None)?;
+                let dy = self.rows(dy, None)?;
                 if wanted.input {
-                    gradients.x = Some(fold(&c.geometry, &dy.matmul(&weight)?, None)?);
+                    let rows = product(&dy, &self.factor(&weight)?)?;
+                    gradients.x = Some(fold(&c.geometry, &rows, None)?);
                 }
                 match wanted.parameters {
-                    true => Some(dy.t()?.matmul(&unfold(&c.geometry, x, labels)?)?),
+                    true => Some(product(&dy.t()?, &self.unfold(&c.geometry, x, labels)?)?),
                     false => None,
                 }
             }
             Direction::Scatter => {
-                let dy = unfold(&c.geometry, dy, None)?;
+                let dy = self.unfold(&c.geometry, dy, None)?;
                 if wanted.input {
                     // Without the label's rows: it has no gradient.
-                    let weight = weight.narrow(0, 0, c.geometry.filters)?;
-                    gradients.x = Some(planes(&dy.matmul(&weight.t()?)?, None, x.dims())?);
+                    let weight = self.factor(&weight.narrow(0, 0, c.geometry.filters)?)?;
+                    gradients.x = Some(planes(&product(&dy, &weight.t()?)?, None, x.dims())?);
                 }
                 match wanted.parameters {
-                    true => Some(rows(x, labels)?.t()?.matmul(&dy)?),
+                    true => Some(product(&self.rows(x, labels)?.t()?, &dy)?),
                     false => None,
                 }
             }
@@ -246,8 +290,14 @@ impl Kernels for Cuda {
     }
 
     fn blend(&self, old: &Tensor, new: &Tensor, take: f64) -> Result<()> {
+        self.blend_by(old, new, take.into())
+    }
+
+    fn blend_by(&self, old: &Tensor, new: &Tensor, take: Changing<'_>) -> Result<()> {
         let count = old.elem_count();
-        change("blend", &[(old, count), (new, count)], &[count], &[take as f32], Blocks::Each(count))
+        let (changing, changes) = changing(old, take.on_device, 1);
+        let tensors = [(old, count), (new, count), changing];
+        change("blend", &tensors, &[count, changes], &[take.value as f32], Blocks::Each(count))
     }
 
     fn adam(
@@ -255,12 +305,13 @@ impl Kernels for Cuda {
         moved: Moved<'_>,
         gradient: &Tensor,
         second: Option<&Tensor>,
-        step: AdamStep,
+        step: AdamStep<'_>,
     ) -> Result<()> {
         let count = moved.parameter.elem_count();
         let tensors = [moved.parameter, moved.first, moved.second, gradient, second.unwrap_or(gradient)];
-        let tensors = tensors.map(|tensor| (tensor, count));
-        let integers = [count, usize::from(second.is_some())];
+        let (changing, changes) = changing(gradient, step.on_device, 2);
+        let tensors = [&tensors.map(|tensor| (tensor, count))[..], &[changing]].concat();
+        let integers = [count, usize::from(second.is_some()), changes];
         let floats = [step.step, step.root, step.beta1, step.beta2, step.epsilon].map(|number| number as f32);
         change("adam", &tensors, &integers, &floats, Blocks::Each(count))
     }
@@ -272,6 +323,8 @@ mod tests {
 
     use super::*;
 
+    const CUDA: Cuda = Cuda(Factors::Float32);
+
     /// A kernel counts on what its arguments say: a tensor of another size is refused before it starts.
     #[test]
     fn a_tensor_of_another_size_is_refused() {
@@ -281,18 +334,23 @@ mod tests {
             let error = error.to_string();
             assert!(error.contains("expected"), "{error}");
         };
-        is_refused(Cuda.activation_backward(Activation::Relu, &x, &zeros(&[3, 3])).unwrap_err());
-        is_refused(Cuda.blend(&five, &four, 0.5).unwrap_err());
+        is_refused(CUDA.activation_backward(Activation::Relu, &x, &zeros(&[3, 3])).unwrap_err());
+        is_refused(CUDA.blend(&five, &four, 0.5).unwrap_err());
         let norm = |weight, bias| Norm { weight, bias, after: None };
-        assert!(Cuda.norm(norm(&four, &four), &x, &four, &four).is_ok());
-        is_refused(Cuda.norm(norm(&four, &five), &x, &four, &four).unwrap_err());
-        is_refused(Cuda.norm(norm(&four, &four), &x, &four, &zeros(&[3])).unwrap_err());
+        assert!(CUDA.norm(norm(&four, &four), &x, &four, &four).is_ok());
+        is_refused(CUDA.norm(norm(&four, &five), &x, &four, &four).unwrap_err());
+        is_refused(CUDA.norm(norm(&four, &four), &x, &four, &zeros(&[3])).unwrap_err());
         let moved = Moved { parameter: &five, first: &five, second: &four };
-        let step = AdamStep { step: 1., root: 1., beta1: 0.5, beta2: 0.5, epsilon: 1e-8 };
-        is_refused(Cuda.adam(moved, &five, None, step).unwrap_err());
+        let step = AdamStep { step: 1., root: 1., beta1: 0.5, beta2: 0.5, epsilon: 1e-8, on_device: None };
+        is_refused(CUDA.adam(moved, &five, None, step).unwrap_err());
+        let moved = Moved { parameter: &five, first: &five, second: &five };
+        assert!(CUDA.adam(moved, &five, None, step).is_ok());
+        is_refused(CUDA.adam(moved, &five, None, AdamStep { on_device: Some(&four), ..step }).unwrap_err());
+        let take = Changing { value: 0.5, on_device: Some(&four) };
+        is_refused(CUDA.blend_by(&five, &five, take).unwrap_err());
         let weights = Weights { weight: &zeros(&[2, 7]), bias: &zeros(&[2]) };
         let [three, two] = [3, 2].map(|n| Tensor::zeros(n, DType::U32, &Device::Cpu).unwrap());
-        assert!(Cuda.linear(weights, &x, Some(Labels { of: &three, classes: 3 })).is_ok());
-        is_refused(Cuda.linear(weights, &x, Some(Labels { of: &two, classes: 3 })).unwrap_err());
+        assert!(CUDA.linear(weights, &x, Some(Labels { of: &three, classes: 3 })).is_ok());
+        is_refused(CUDA.linear(weights, &x, Some(Labels { of: &two, classes: 3 })).unwrap_err());
     }
 }

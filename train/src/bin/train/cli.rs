@@ -73,6 +73,9 @@ pub struct Cli {
     /// auto, cpu, cuda or cuda:INDEX
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = options::RUN)]
     pub device: device::Choice,
+    /// How a GPU is asked for iterations. The results are the same, to the bit
+    #[arg(long, value_enum, value_name = "WHETHER", default_value_t, help_heading = options::RUN)]
+    pub cuda_graphs: device::CudaGraphs,
     /// What a collapse of training does. Losses that are no numbers always end the run
     #[arg(long, value_enum, value_name = "WHAT", default_value_t, help_heading = options::RUN)]
     pub watch: OnCollapse,

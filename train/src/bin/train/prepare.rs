@@ -8,6 +8,7 @@ use contract::shown;
 use models::judge::Judge;
 use train::console::json;
 use train::dataset::Dataset;
+use train::device::CudaGraphs;
 use train::evaluate::ongoing::Ongoing;
 use train::guide::Guide;
 use train::judge::shipped;
@@ -73,6 +74,9 @@ pub fn prepare(cli: Cli, voice: &Voice) -> Result<Job> {
     }
     trainer.guide = guide_for(&run, &data, &device, voice)?;
     trainer.round(precision.factors());
+    if cli.cuda_graphs == CudaGraphs::On {
+        trainer.use_cuda_graphs();
+    }
     // Until here a signal ends the program at once: there is nothing to save yet.
     let interrupted = contract::stop_flag().context("can't catch Ctrl-C")?;
     voice.say(&format!(
@@ -108,7 +112,7 @@ pub fn plan(cli: &Cli, voice: &Voice) -> Result<String> {
     };
     let config = Config::new(settings, &data, &device)?;
     room::check(&config, &data, &device)?;
-    let plan = Plan::new(options, &config, &data, &device)?;
+    let plan = Plan::new(options, &config, &data, (&device, cli.cuda_graphs))?;
     Ok(match cli.json {
         true => json(&plan)?,
         false => plan.to_string().trim_end().to_string(),
