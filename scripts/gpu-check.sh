@@ -10,18 +10,24 @@
 # fetches them; without it, `infer` is not checked). PYTHON names a Python with torch, to be measured beside;
 # without one, ours is measured alone. MNIST is read from data/mnist (scripts/setup.sh mnist).
 #
-#   1 kernels      the CUDA kernels against Candle's operations in double precision, forward and back
+#   1 kernels      the CUDA kernels against Candle's operations in double precision, forward and back; with factors
+#                  of bfloat16 too
 #   2 golden       forward passes, losses and three iterations against PyTorch's numbers
-#   3 resume       a run that is stopped and resumed
-#   4 iteration    one iteration and its parts beside PyTorch: eager, compiled, and both in TF32
-#   5 run          the reference recipe, timed; memory of the GPU after the first epoch and at the end
-#   6 tf32         one epoch in TF32
-#   7 infer        the shipped generator on ONNX Runtime's CUDA provider: all its nodes run there, the golden case,
+#   3 replay       iterations replayed as a CUDA graph against the same kernel by kernel, to the bit
+#   4 graphs       an epoch each way: the same checkpoint, to the bit
+#   5 resume       a run that is stopped and resumed
+#   6 iteration    one iteration in f32, TF32 and bf16, kernel by kernel and as a CUDA graph, with the host's time of
+#                  each; beside PyTorch, eager, compiled, and compiled into CUDA graphs; the parts of an iteration
+#   7 run          the reference recipe, timed; memory of the GPU after the first epoch and at the end
+#   8 tf32, bf16   one epoch in each
+#   9 infer        the shipped generator on ONNX Runtime's CUDA provider: all its nodes run there, the golden case,
 #                  its pictures beside the CPU's, and the time of both
+#
+# Checks 3 and 4, and what is of bf16 and of graphs in the others, have not been run on a GPU yet.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,20p' "$0" | cut -c3- >&2; exit 2; }
+usage() { sed -n '2,25p' "$0" | cut -c3- >&2; exit 2; }
 pack='' from='' out=gpu-check epochs=25 runtime=''
 while (($#)); do
   (($# >= 2)) || usage
@@ -48,7 +54,7 @@ build() {
     install -s "$path" "$folder/$name"
   done < <(python3 - "$folder/built.json" <<'PY'
 import json, sys
-wanted = {("train", "bin"): "train", ("infer", "bin"): "infer", ("models", "lib"): "kernels", ("golden", "test"): "golden", ("iteration", "bench"): "iteration"}
+wanted = {("train", "bin"): "train", ("infer", "bin"): "infer", ("models", "lib"): "kernels", ("train", "lib"): "replay", ("golden", "test"): "golden", ("iteration", "bench"): "iteration"}
 found = {}
 for line in open(sys.argv[1]):
     message = json.loads(line)
@@ -62,7 +68,7 @@ for name, path in found.items():
 PY
   )
   rm "$folder/built.json"
-  for name in train infer kernels golden iteration; do
+  for name in train infer kernels replay golden iteration; do
     [[ -x $folder/$name ]] || { echo "gpu-check: cargo built no $name" >&2; exit 1; }
   done
 }
@@ -120,6 +126,25 @@ golden() {
     grep -q 'on the GPU' "$out/golden.txt"
 }
 
+replay() {
+  "$programs/replay" --nocapture replayed 2>&1 | tee "$out/replay.txt" && grep -q 'replayed on a GPU' "$out/replay.txt"
+}
+
+graphs() {
+  local way file
+  for way in on off; do
+    rm -rf "$out/graphs-$way"
+    "$programs/train" --data "$data" --device cuda --cuda-graphs "$way" --epochs 1 --out "$out/graphs-$way" --json \
+      2>"$out/graphs-$way.txt" || return 1
+    cat "$out/graphs-$way.txt"
+  done
+  ! grep "can't be recorded" "$out/graphs-on.txt" || return 1
+  for file in "$out"/graphs-on/checkpoints/* "$out/graphs-on/generator.safetensors"; do
+    cmp "$file" "${file/graphs-on/graphs-off}" || return 1
+  done
+  echo "the same to the bit: $(cd "$out/graphs-on" && echo checkpoints/* generator.safetensors)"
+}
+
 resume() {
   local epochs status=0
   rm -rf "$out/stopped"
@@ -151,6 +176,11 @@ tf32() {
   "$programs/train" --data "$data" --device cuda --tf32 --epochs 1 --out "$out/tf32" --json
 }
 
+bf16() {
+  rm -rf "$out/bf16"
+  "$programs/train" --data "$data" --device cuda --precision bf16 --epochs 1 --out "$out/bf16" --json
+}
+
 infer() {
   local cuda=(--runtime "$runtime" --device cuda) cpu=(--runtime "$runtime" --device cpu) device
   local many=(dataset --count 10000 --seed 1 --format raw --quiet)
@@ -173,10 +203,13 @@ infer() {
 echo "$device" | tee "$out/summary.txt"
 check kernels kernels
 check golden golden
+check replay replay
+check graphs graphs
 check resume resume
 check iteration iteration
 check run run
 check tf32 tf32
+check bf16 bf16
 if [[ -n $runtime ]]; then
   check infer infer
 else

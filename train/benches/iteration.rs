@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use clap::{Parser, ValueEnum};
+use models::ops::Changing;
 use models::{Architecture, Sizes};
 use models::{Result, Wanted};
 use train::adam::{Adam, Config};
@@ -121,7 +122,7 @@ struct Torch {
     precision: Precision,
 }
 
-const TORCH: [Torch; 6] = [
+const TORCH: [Torch; 9] = [
     Torch { name: "PyTorch, eager", arguments: &[], precision: Precision::Float32 },
     Torch { name: "PyTorch, compile", arguments: &["--compile"], precision: Precision::Float32 },
     Torch { name: "PyTorch, eager, TF32", arguments: &["--tf32"], precision: Precision::Tf32 },
@@ -132,7 +133,13 @@ const TORCH: [Torch; 6] = [
         arguments: &["--compile", "--bfloat16"],
         precision: Precision::Bf16,
     },
+    Torch { name: "PyTorch, CUDA graphs", arguments: &[GRAPHS], precision: Precision::Float32 },
+    Torch { name: "PyTorch, graphs, TF32", arguments: &[GRAPHS, "--tf32"], precision: Precision::Tf32 },
+    Torch { name: "PyTorch, graphs, bf16", arguments: &[GRAPHS, "--bfloat16"], precision: Precision::Bf16 },
 ];
+
+/// What makes PyTorch replay CUDA graphs: on a GPU alone.
+const GRAPHS: &str = "--reduce-overhead";
 
 impl Torch {
     /// Median milliseconds of PyTorch's iteration, and the process's peak memory in MB.
@@ -181,8 +188,9 @@ struct Setting {
 }
 
 impl Setting {
-    fn new(networks: Architecture, batch: usize, device: &Device) -> Result<Setting> {
-        let trainer = Trainer::new(&networks, Recipe::default(), 0, device)?;
+    fn new(networks: Architecture, batch: usize, precision: Precision, device: &Device) -> Result<Setting> {
+        let mut trainer = Trainer::new(&networks, Recipe::default(), 0, device)?;
+        trainer.round(precision.factors());
         let Sizes { classes, channels, height, width, .. } = *networks.sizes();
         let x = Tensor::rand(networks.black() as f32, 1., (batch, channels, height, width), device)?;
         let y = Tensor::from_iter((0..batch as u32).map(|i| i % classes.max(1) as u32), device)?;
@@ -204,7 +212,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut counter = instructions();
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
     let precisions: &[Precision] = match device.is_cuda() {
-        true => &[Precision::Float32, Precision::Tf32],
+        true => &[Precision::Float32, Precision::Tf32, Precision::Bf16],
         false => &[Precision::Float32, Precision::Bf16],
     };
     let precisions: Vec<Precision> =
@@ -224,8 +232,15 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             let mut ours: Vec<(Precision, f64)> = Vec::new();
             for &precision in &precisions {
                 precision.apply(&device)?;
-                let mut setting = Setting::new(networks, batch, &device)?;
-                setting.trainer.round(precision.factors());
+                if device.is_cuda() {
+                    let mut setting = Setting::new(networks, batch, precision, &device)?;
+                    let cost = measure(&device, (before, counted), || setting.iteration())?;
+                    let (time, name) = (cost.time, "kernel by kernel");
+                    println!("{batch:>5}  {name:>22}  {time:>7.2}  {:>8.0}", speed(time));
+                    println!("{}", host_time(&cost));
+                }
+                let mut setting = Setting::new(networks, batch, precision, &device)?;
+                setting.trainer.use_cuda_graphs();
                 #[cfg(target_os = "linux")]
                 let first = counter.as_mut().and_then(|counter| counter.read().ok());
                 let cost = measure(&device, (before, counted), || setting.iteration())?;
@@ -249,6 +264,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             }
             let mut theirs: Vec<(&Torch, f64)> = Vec::new();
             for torch in TORCH.iter().filter(|torch| precisions.contains(&torch.precision)) {
+                if torch.arguments.contains(&GRAPHS) && !device.is_cuda() {
+                    continue;
+                }
                 let Some((time, memory)) = torch.run(pair, batch, &device) else { continue };
                 theirs.push((torch, time));
                 let name = torch.name;
@@ -275,6 +293,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+fn host_time(cost: &Cost) -> String {
+    format!("       of which {:.2} ms until all is queued: the rest waits for nothing", cost.queued)
+}
+
 fn precision(text: &str) -> std::result::Result<Precision, String> {
     let all = [Precision::Float32, Precision::Tf32, Precision::Bf16];
     let found = all.into_iter().find(|precision| name(*precision) == text);
@@ -297,8 +319,7 @@ fn parts(
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("\nparts of an iteration in {:>4}, batch 64   ms", name(precision));
     let networks = pair.networks();
-    let Setting { mut trainer, x, y, .. } = Setting::new(networks, 64, device)?;
-    trainer.round(precision.factors());
+    let Setting { mut trainer, x, y, .. } = Setting::new(networks, 64, precision, device)?;
     let z = latents(0, 0, 64, networks.sizes(), device)?;
     trainer.iteration(&x, &y, &z)?;
     let Trainer { generator, discriminator, g, d, average, .. } = &trainer;
@@ -307,7 +328,8 @@ fn parts(
     let (dx, dl) = (fake.output.ones_like()?, judged.output.ones_like()?);
     let of_g = fake.backward(generator, g, &dx, Wanted::PARAMETERS)?;
     let of_d = judged.backward(discriminator, d, &dl, Wanted::PARAMETERS)?;
-    let (mut adam_g, mut adam_d) = (Adam::new(Config::default(), g)?, Adam::new(Config::default(), d)?);
+    let (mut adam_g, adam_d) = (Adam::new(Config::default(), g)?, Adam::new(Config::default(), d)?);
+    let (step, take) = (adam_g.advance(1.), Changing::from(average::take(average::KEEP, 1000)));
     /// What it is, how often an iteration does it, and the work itself.
     type Part<'a> = (&'a str, usize, &'a mut dyn FnMut() -> Result<()>);
     let parts: [Part<'_>; 8] = [
@@ -318,9 +340,9 @@ fn parts(
             judged.backward(discriminator, d, &dl, Wanted::PARAMETERS).map(|_| ())
         }),
         ("back to the picture", 2, &mut || judged.backward(discriminator, d, &dl, Wanted::INPUT).map(|_| ())),
-        ("Adam of the generator", 2, &mut || adam_g.step(g, &of_g, None, 1.)),
-        ("Adam of the discriminator", 1, &mut || adam_d.step(d, &of_d, Some(&of_d), 1.)),
-        ("the generator's average", 1, &mut || average::update(average, g, average::KEEP, 1000)),
+        ("Adam of the generator", 2, &mut || adam_g.step(g, &of_g, None, step)),
+        ("Adam of the discriminator", 1, &mut || adam_d.step(d, &of_d, Some(&of_d), step)),
+        ("the generator's average", 1, &mut || average::update(average, g, take)),
     ];
     let mut sum = 0.;
     for (name, times, part) in parts {

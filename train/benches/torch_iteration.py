@@ -1,8 +1,10 @@
 """One training iteration of a DCGAN in PyTorch, the labelled one of 28x28 pixels or the unlabelled one
 of 64x64 in colour: the median in milliseconds, and the process's peak memory in MB.
 
-    python torch_iteration.py BATCH THREADS WARMUP ITERATIONS [--unlabelled] [--compile] [--cuda] [--tf32]
-                              [--bfloat16]
+    python torch_iteration.py BATCH THREADS WARMUP ITERATIONS [--unlabelled] [--compile] [--reduce-overhead]
+                              [--cuda] [--tf32] [--bfloat16]
+
+--reduce-overhead compiles too, and replays what it compiled as CUDA graphs.
 
 The networks are tests/golden's at full width; the update is the usual one of PyTorch: the fake for D
 without gradients, then each update of G with a forward pass of its own.
@@ -74,6 +76,12 @@ def main():
         # With channels last, convolution_backward of 2.11 returns other strides than its compiler expects.
         torch._inductor.config.layout_optimization = False
     step = torch.compile(iteration) if "--compile" in sys.argv else iteration
+    if "--reduce-overhead" in sys.argv:
+        step = torch.compile(iteration, mode="reduce-overhead")
+        for optimiser in (optimise_g, optimise_d):
+            for group in optimiser.param_groups:
+                # A graph can't count steps on the host.
+                group["capturable"] = True
     # Products in bfloat16, losses in float32.
     autocast = torch.autocast(device.type, torch.bfloat16, enabled="--bfloat16" in sys.argv)
     synchronise = torch.cuda.synchronize if cuda else lambda: None
@@ -82,6 +90,7 @@ def main():
         synchronise()
         start = time.perf_counter()
         z = 2 * torch.rand(batch, common.LATENT, device=device) - 1
+        torch.compiler.cudagraph_mark_step_begin()
         step(generator, discriminator, optimise_g, optimise_d, x, y, z, autocast)
         synchronise()
         times.append(1e3 * (time.perf_counter() - start))
