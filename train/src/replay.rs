@@ -112,7 +112,9 @@ impl Replay {
                 Ok(figures)
             }
             Err(error) => {
-                *self = Replay { kept: None, given_up: true, failure: Some(error.to_string()) };
+                // CUDA's errors have a backtrace below.
+                let why = error.to_string().lines().next().unwrap_or_default().to_string();
+                *self = Replay { kept: None, given_up: true, failure: Some(why) };
                 iterate(given, None)
             }
         }

@@ -155,7 +155,6 @@ fn iterate(job: &mut Job, observer: &dyn Observer) -> Result<Outcome> {
 }
 
 fn without_graphs(why: String) -> String {
-    let why = why.lines().next().unwrap_or_default();
     format!(
         "an iteration can't be recorded as a CUDA graph ({why}); training goes on without, as with \
          --cuda-graphs off"

@@ -1,4 +1,4 @@
-//! Kernels for NVIDIA GPUs: `kernels.cu` around cuBLAS's matrix products ([`product`]).
+//! Kernels for NVIDIA GPUs: `kernels.cu` around cuBLAS's matrix products (`product.rs`).
 //!
 //! Factors of bfloat16 are rounded by the kernels that gather them; what is not gathered, the weights
 //! above all, by a kernel of its own. All else is float32: sums, weights, their gradients.

@@ -73,7 +73,7 @@ pub struct Cli {
     /// auto, cpu, cuda or cuda:INDEX
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = options::RUN)]
     pub device: device::Choice,
-    /// How a GPU is asked for iterations. The results are the same, to the bit
+    /// How a GPU is asked for iterations; their results don't depend on it
     #[arg(long, value_enum, value_name = "WHETHER", default_value_t, help_heading = options::RUN)]
     pub cuda_graphs: device::CudaGraphs,
     /// What a collapse of training does. Losses that are no numbers always end the run
