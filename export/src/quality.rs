@@ -14,7 +14,8 @@ struct Report {
     checkpoint: Option<Checkpoint>,
     judge_sha256: String,
     classes: Vec<String>,
-    agreement: Agreement,
+    /// None where the images have no labels.
+    agreement: Option<Agreement>,
     frechet: Estimate,
     manifold: Manifold,
     gan_train: Option<Estimate>,
@@ -79,7 +80,7 @@ impl Report {
     fn figures(self) -> Map<String, Value> {
         let Manifold { precision, recall, density, coverage } = self.manifold;
         let figures = [
-            ("agreement", Some(self.agreement.overall)),
+            ("agreement", self.agreement.as_ref().map(|agreement| agreement.overall)),
             ("frechet", Some(self.frechet)),
             ("precision", Some(precision)),
             ("recall", Some(recall)),
@@ -90,9 +91,11 @@ impl Report {
         let figures =
             figures.into_iter().filter_map(|(name, figure)| Some((name.to_string(), json!(figure?))));
         let mut figures: Map<String, Value> = figures.collect();
-        let classes = self.classes.into_iter().zip(self.agreement.classes);
-        let classes = classes.filter_map(|(name, class)| Some((name, json!(class?))));
-        figures.insert("agreement_of_classes".to_string(), Value::Object(classes.collect()));
+        if let Some(Agreement { classes, .. }) = self.agreement {
+            let classes = self.classes.into_iter().zip(classes);
+            let classes = classes.filter_map(|(name, class)| Some((name, json!(class?))));
+            figures.insert("agreement_of_classes".to_string(), Value::Object(classes.collect()));
+        }
         figures.insert("judge_sha256".to_string(), Value::String(self.judge_sha256));
         figures
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use contract::files::{self, sha256};
+use contract::picture::Framing;
 use serde::{Deserialize, Serialize};
 
 use crate::architectures::judge::{NAME, Sizes};
@@ -20,6 +21,9 @@ pub struct Header {
     architecture: String,
     /// The judge's sizes.
     pub config: Sizes,
+    /// How files became the pictures that it knows.
+    #[serde(default)]
+    pub framing: Framing,
     /// How the weights came about.
     pub provenance: Provenance,
     /// How it did on pictures that it was not trained on, if that was measured.
@@ -36,9 +40,9 @@ pub struct Score {
 }
 
 impl Header {
-    /// The header of a judge of these sizes.
-    pub fn new(config: Sizes, provenance: Provenance, score: Option<Score>) -> Header {
-        Header { format: FORMAT, architecture: NAME.to_string(), config, provenance, score }
+    /// The header of a judge of these sizes and of pictures that were framed so.
+    pub fn new(config: Sizes, framing: Framing, provenance: Provenance, score: Option<Score>) -> Header {
+        Header { format: FORMAT, architecture: NAME.to_string(), config, framing, provenance, score }
     }
 }
 
@@ -165,6 +169,7 @@ mod tests {
     use std::path::Path;
 
     use candle_core::{Device, Tensor};
+    use contract::picture::Framing;
 
     use super::{Header, Judge, Score, Sizes, is_judge};
     use crate::Architecture;
@@ -179,7 +184,8 @@ mod tests {
     fn saved(path: &Path) -> Judge {
         let parameters = CONFIG.network().unwrap().initialise(1, &Device::Cpu).unwrap();
         let score = Some(Score { images: 9, errors: 1 });
-        let judge = Judge::new(Header::new(CONFIG, provenance(), score), parameters).unwrap();
+        let judge =
+            Judge::new(Header::new(CONFIG, Framing::default(), provenance(), score), parameters).unwrap();
         let sha256 = judge.save(path).unwrap();
         Judge { sha256, ..judge }
     }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use contract::picture::Framing;
 
 use crate::run::Config;
-use crate::settings::{Settings, Unlabelled};
+use crate::settings::Settings;
 use crate::sources::unlabelled::{self, Folder};
 use crate::sources::{self, Loaded, Progress, Size, Source, Split};
 
@@ -24,7 +25,7 @@ pub struct Dataset {
     /// Which part of them.
     pub split: Split,
     /// How they are made, if they have no labels.
-    pub unlabelled: Option<Unlabelled>,
+    pub unlabelled: Option<Framing>,
     /// Where decoded ones without labels are kept.
     pub cache: Option<PathBuf>,
 }
@@ -54,12 +55,13 @@ impl Dataset {
     /// One sentence that says what is wrong with them and what to do.
     pub fn load(self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded> {
         let Dataset { path, mirror, size, split, unlabelled, cache } = self;
-        let Some(Unlabelled { crop, background }) = unlabelled else {
-            return Ok(sources::load(&Source { path, mirror, size }, split, progress)?);
+        let Some(framing) = unlabelled else {
+            let source = Source { path, mirror, size, framing: Framing::default() };
+            return Ok(sources::load(&source, split, progress)?);
         };
         let (Some(path), Some(size)) = (path, size) else {
             bail!("pictures without labels need a folder and a size; expected data and size");
         };
-        Ok(unlabelled::load(&Folder { path, size, crop, background, cache }, progress)?)
+        Ok(unlabelled::load(&Folder { path, size, framing, split, cache }, progress)?)
     }
 }

@@ -5,6 +5,7 @@ mod unlabelled;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
+use contract::picture::Framing;
 use models::{Architecture, Sizes};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,6 @@ use crate::recipe::Recipe;
 use crate::run::checkpoints;
 use crate::schedule::Decay;
 use crate::sources::{Size, Split};
-pub use unlabelled::Unlabelled;
 
 /// The part of a run's `config.json` that its options decide.
 ///
@@ -43,7 +43,7 @@ pub struct Settings {
     pub size: Option<Size>,
     /// How files become pictures without labels; for labelled ones, nothing.
     #[serde(default)]
-    pub unlabelled: Option<Unlabelled>,
+    pub unlabelled: Option<Framing>,
     /// Whether half of the pictures are mirrored in each epoch.
     #[serde(default)]
     pub flip: bool,

@@ -1,6 +1,7 @@
 //! Pictures of 8-bit pixels: grids of images, with captions or without, and PNG and GIF files of them.
 
 mod caption;
+mod framing;
 mod gif;
 mod png;
 
@@ -8,6 +9,7 @@ use std::borrow::Cow;
 
 use ndarray::{Array3, Array4, ArrayView3, Axis, s};
 
+pub use framing::{Background, Framing};
 pub use gif::{Frame, encode_gif};
 
 /// A greyscale or RGB picture.

@@ -4,6 +4,7 @@
 mod bad_data;
 mod bounds;
 mod evaluate;
+mod evaluate_unlabelled;
 mod export;
 mod infer;
 mod interrupted;

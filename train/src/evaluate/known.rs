@@ -33,7 +33,7 @@ pub fn guessing(judge: &Judge) -> f64 {
 }
 
 /// The command that trains another judge.
-pub(super) fn train_judge() -> String {
+pub fn train_judge() -> String {
     contract::command("evaluate", ["train-judge".as_ref()])
 }
 

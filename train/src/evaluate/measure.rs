@@ -10,6 +10,7 @@ use super::distances::Points;
 use super::frechet::Features;
 use super::interval::Estimate;
 use super::manifold::{self, Manifold};
+use super::real::Real;
 use super::report::{Compared, Figures};
 use super::{diversity, nearest, shuffled};
 use crate::judge::{self, Opinion};
@@ -17,18 +18,14 @@ use crate::sources::LabelledImages;
 
 /// Nearest neighbours that are shown.
 const SHOWN: usize = 20;
-/// How GAN-train's judge is trained.
-pub const GAN_TRAIN: judge::Options = judge::Options { epochs: 6, batch_size: 128, seed: 0 };
 
-/// Real pictures.
-pub struct Real {
-    /// Those that generators learn from.
-    pub training: LabelledImages,
-    /// Those that no generator has seen.
-    pub test: LabelledImages,
+/// How the judge of GAN-train is trained, of which this one measures.
+pub fn gan_train_options(judge: &Judge) -> judge::Options {
+    judge::Options { epochs: 6, framing: judge.header.framing, ..judge::Options::default() }
 }
 
-/// Measures `data`, which are of the judge's size and classes. `progress` is told what comes next.
+/// Measures `data`, which are of the judge's size, and of its classes if they have labels. `progress` is
+/// told what comes next.
 ///
 /// # Errors
 /// If there are too few pictures; Candle's.
@@ -43,19 +40,24 @@ pub fn measure(
     }
     progress(format!("judging {} images", data.len()));
     let opinion = Opinion::of(judge, data.images())?;
-    let agreement = Agreement::of(data.labels(), &opinion.classes, data.classes());
+    let has_labels = data.has_labels();
+    let agreement = has_labels.then(|| Agreement::of(data.labels(), &opinion.classes, data.classes()));
 
-    // Test pictures have nothing to be compared with but training pictures.
-    let is_test = data.images() == real.test.images();
+    // Test pictures have nothing to be compared with but training pictures, nor has a generator where there
+    // is no test part.
+    let unseen = real.test.as_ref().filter(|test| data.images() != test.images());
     let training = shuffled(real.training.len());
-    let (reference, rest) = match is_test {
-        true => {
-            let (reference, rest) = training.split_at(real.test.len().min(training.len() / 2));
-            (pick(&real.training, reference)?, rest)
+    let pick =
+        |indices: &[usize]| real.training.picked(indices).context("too few training images to compare with");
+    let (reference, rest) = match unseen {
+        Some(test) => (test.clone(), &training[..]),
+        None => {
+            let most = real.test.as_ref().map_or(usize::MAX, LabelledImages::len);
+            let (reference, rest) = training.split_at(most.min(training.len() / 2));
+            (pick(reference)?, rest)
         }
-        false => (real.test.clone(), &training[..]),
     };
-    let others = pick(&real.training, &rest[..data.len().min(rest.len())])?;
+    let others = pick(&rest[..data.len().min(rest.len())])?;
     progress(format!("judging {} real images", reference.len() + others.len()));
     let at_reference = Opinion::of(judge, reference.images())?;
     let at_others = Opinion::of(judge, others.images())?;
@@ -74,16 +76,21 @@ pub fn measure(
         &points(&at_others, n.min(others.len()))?,
     )?;
 
-    progress("diversity".to_string());
-    let (labels, others_labels) = (data.labels(), reference.labels());
-    let diversity =
-        diversity::of_classes((&opinion, labels), (&at_reference, others_labels), data.classes())?;
+    let diversity = match has_labels {
+        true => {
+            progress("diversity".to_string());
+            let real = (&at_reference, reference.labels());
+            Some(diversity::of_classes((&opinion, data.labels()), real, data.classes())?)
+        }
+        false => None,
+    };
 
     progress("nearest training images".to_string());
-    let nearest = nearest::nearest(data.images(), real.test.images(), real.training.images(), SHOWN)?;
+    let test = real.test.as_ref().map(LabelledImages::images);
+    let nearest = nearest::nearest(data.images(), test, real.training.images(), SHOWN)?;
     let reference = Compared {
         images: reference.len(),
-        what: if is_test { "real training images" } else { "real test images" },
+        what: if unseen.is_some() { "real test images" } else { "real training images" },
         floor_images: others.len(),
         manifold_images: n,
     };
@@ -101,20 +108,21 @@ pub fn measure(
     })
 }
 
-/// GAN-train (Shmelkov et al. 2018): a judge that has seen the generated pictures alone, on real test
+/// GAN-train (Shmelkov et al. 2018): a judge that has seen the generated pictures alone, on real `test`
 /// pictures. `progress` is called with the iterations done and the loss.
 ///
 /// # Errors
 /// Candle's.
 pub fn gan_train(
     data: &LabelledImages,
-    real: &Real,
+    test: &LabelledImages,
+    options: judge::Options,
     device: &Device,
     progress: &mut dyn FnMut(u64, f64),
 ) -> Result<Estimate> {
-    let student = judge::train(data, "train", GAN_TRAIN, device, progress)?;
-    let opinion = Opinion::of(&student, real.test.images())?;
-    Ok(Estimate::proportion(opinion.agreeing(real.test.labels()), real.test.len()))
+    let student = judge::train(data, "train", options, device, progress)?;
+    let opinion = Opinion::of(&student, test.images())?;
+    Ok(Estimate::proportion(opinion.agreeing(test.labels()), test.len()))
 }
 
 /// The features of `n` of the pictures, the same every time.
@@ -122,11 +130,4 @@ fn points(opinion: &Opinion, n: usize) -> Result<Points> {
     let chosen = shuffled(opinion.classes.len());
     let values = chosen[..n].iter().flat_map(|&i| opinion.row(i)).map(|&v| f64::from(v));
     Ok(Points::new(values.collect(), FEATURES)?)
-}
-
-/// Some of the pictures.
-fn pick(data: &LabelledImages, indices: &[usize]) -> Result<LabelledImages> {
-    let picked = data.images().picked(indices).context("too few training images to compare with")?;
-    let labels = indices.iter().map(|&i| data.labels()[i]).collect();
-    Ok(LabelledImages::with_class_names(picked, labels, data.class_names().to_vec(), data.name())?)
 }

@@ -1,9 +1,10 @@
-//! How good are generated pictures? Their agreement with their labels, and how their distribution
-//! differs from that of real ones, in the eyes of a judge.
+//! How good are generated pictures? Their agreement with their labels, if they have any, and how their
+//! distribution differs from that of real ones, in the eyes of a judge.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`set`] | the pictures to be measured: data of any layout, `.npz`, or drawn from a generator |
+//! | [`real`] | the real pictures that they are compared with |
 //! | [`interval`] | 95 % intervals |
 //! | [`known`] | does the judge know such pictures? |
 //! | [`agreement`] | is it the digit that was asked for? |
@@ -13,7 +14,7 @@
 //! | [`nearest`] | how close the nearest training picture is |
 //! | [`distances`] | squared distances of all pairs, in blocks |
 //! | [`measure`] | all of these together |
-//! | [`ongoing`] | the two figures that a run follows while it trains |
+//! | [`ongoing`] | the figures that a run follows while it trains |
 //! | [`report`] | the figures, as text and JSON |
 //! | [`picture`] | the figures as a picture |
 
@@ -28,6 +29,7 @@ pub mod measure;
 pub mod nearest;
 pub mod ongoing;
 pub mod picture;
+pub mod real;
 pub mod report;
 pub mod set;
 

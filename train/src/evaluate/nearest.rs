@@ -1,5 +1,6 @@
 //! Does the generator draw, or does it remember? The distance of each picture to the nearest
-//! training picture, beside that of real pictures that are none of the training pictures.
+//! training picture, beside that of real pictures that are none of the training pictures. Where there are
+//! none of those, beside that of the training pictures to one another.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -11,8 +12,8 @@ use crate::sources::Images;
 
 /// Pictures that are looked up: enough for the figures, and quick.
 const QUERIES: usize = 1000;
-/// Training pictures at a time.
-const BLOCK: usize = 5000;
+/// Numbers of training pictures at a time: 5,000 of MNIST.
+const BLOCK: usize = 5000 * 784;
 
 /// A picture and the training picture nearest to it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -45,6 +46,8 @@ pub struct Nearest {
     pub generated: Spread,
     /// Those of real pictures.
     pub real: Spread,
+    /// What these real pictures are.
+    pub real_images: &'static str,
     /// The part of the set that is closer than all but 1 % of the real pictures.
     pub suspicious: Estimate,
     /// Pictures that are a training picture, to the pixel.
@@ -53,12 +56,13 @@ pub struct Nearest {
     pub closest: Vec<Match>,
 }
 
-/// Measures; `real` are real pictures that are not among `training`.
+/// Measures; `test` are real pictures that are not among `training`, if there are such.
 ///
 /// # Errors
 /// Candle's.
-pub fn nearest(images: &Images, real: &Images, training: &Images, shown: usize) -> Result<Nearest> {
-    let (mut found, baseline) = (matches(images, training)?, matches(real, training)?);
+pub fn nearest(images: &Images, test: Option<&Images>, training: &Images, shown: usize) -> Result<Nearest> {
+    let mut found = matches(images, training, false)?;
+    let baseline = matches(test.unwrap_or(training), training, test.is_none())?;
     found.sort_by(|a, b| a.distance.total_cmp(&b.distance));
     let (generated, real) = (spread(&found), spread(&baseline));
     let closer = found.iter().filter(|m| m.distance < real.percent_1).count();
@@ -67,25 +71,32 @@ pub fn nearest(images: &Images, real: &Images, training: &Images, shown: usize) 
     Ok(Nearest {
         generated,
         real,
+        real_images: if test.is_some() { "real test images" } else { "training images" },
         suspicious: Estimate::proportion(closer, found.len()),
         copies: found.iter().filter(|m| m.distance == 0.).count(),
         closest,
     })
 }
 
-/// Looks up [`QUERIES`] pictures of a set, the same every time.
-fn matches(images: &Images, training: &Images) -> Result<Vec<Match>> {
+/// Looks up [`QUERIES`] pictures of a set, the same every time. If they are `training` themselves, none is
+/// its own nearest.
+fn matches(images: &Images, training: &Images, are_training: bool) -> Result<Vec<Match>> {
     let volume = images.image(0).len();
     let numbers = |image: &[u8]| image.iter().map(|&byte| f64::from(byte)).collect::<Vec<_>>();
     let mut queries = shuffled(images.count());
     queries.truncate(QUERIES);
     let points = Points::new(queries.iter().flat_map(|&i| numbers(images.image(i))).collect(), volume)?;
     let mut best = vec![(f64::INFINITY, 0); queries.len()];
-    for (block, pixels) in training.pixels().chunks(BLOCK * volume).enumerate() {
+    let rows = (BLOCK / volume).max(1);
+    for (block, pixels) in training.pixels().chunks(rows * volume).enumerate() {
         let block_points = Points::new(numbers(pixels), volume)?;
-        let found = points.map_distances(&block_points, |_, line| {
+        let found = points.map_distances(&block_points, |i, line| {
+            let own = queries[i].checked_sub(block * rows).filter(|_| are_training);
+            if let Some(own) = own.and_then(|own| line.get_mut(own)) {
+                *own = f64::INFINITY;
+            }
             let nearest = line.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-            nearest.map_or((f64::INFINITY, 0), |(j, &d)| (d, block * BLOCK + j))
+            nearest.map_or((f64::INFINITY, 0), |(j, &d)| (d, block * rows + j))
         })?;
         for (best, found) in best.iter_mut().zip(found) {
             if found.0 < best.0 {
@@ -118,10 +129,14 @@ mod tests {
         let images = |bytes: &[u8]| Images::new(1, 2, bytes.to_vec()).unwrap();
         let training = images(&[0, 0, 100, 100, 200, 200]);
         let found =
-            nearest(&images(&[200, 200, 100, 106]), &images(&[0, 10, 90, 100]), &training, 1).unwrap();
+            nearest(&images(&[200, 200, 100, 106]), Some(&images(&[0, 10, 90, 100])), &training, 1).unwrap();
         assert_eq!((found.copies, found.suspicious.value), (1, 1.));
         assert_eq!((found.closest[0].image, found.closest[0].nearest, found.closest.len()), (0, 2, 1));
         assert_eq!(found.real.median, 50f64.sqrt());
         assert_eq!(found.generated.percent_99, 18f64.sqrt());
+
+        // Without test pictures, the training pictures are as near to one another as they are.
+        let found = nearest(&images(&[200, 200, 100, 106]), None, &training, 1).unwrap();
+        assert_eq!((found.copies, found.real.percent_1, found.real_images), (1, 100., "training images"));
     }
 }

@@ -21,6 +21,8 @@ use crate::sources::LabelledImages;
 
 /// Pictures drawn of each class.
 const COUNT: usize = 500;
+/// Pictures drawn where there are no classes.
+const WITHOUT_CLASSES: usize = 2000;
 /// Training pictures that they are compared with.
 const REFERENCE: usize = 10_000;
 
@@ -33,26 +35,37 @@ pub struct Quality {
     pub epoch: f64,
     /// Pictures drawn.
     pub images: usize,
+    /// How they agree with their labels, if they have any.
+    #[serde(flatten)]
+    pub labels: Option<Labels>,
+    /// Fréchet distance to training pictures, in the judge's features.
+    pub frechet: f64,
+}
+
+/// How pictures agree with their labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Labels {
     /// The part of them whose label is the judge's class.
     pub agreement: f64,
     /// The least part in a class.
     pub worst_class: f64,
     /// Which class that is.
     pub worst: String,
-    /// Fréchet distance to training pictures, in the judge's features.
-    pub frechet: f64,
 }
 
 impl fmt::Display for Quality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Quality { images, agreement, worst_class, worst, frechet, .. } = self;
-        write!(
-            f,
-            "agreement {:.2} % of {images} images ({}: {:.1} %), Fréchet distance {frechet:.3}",
-            agreement * 100.,
-            printable(worst),
-            worst_class * 100.
-        )
+        let Quality { images, labels, frechet, .. } = self;
+        match labels {
+            Some(Labels { agreement, worst_class, worst }) => write!(
+                f,
+                "agreement {:.2} % of {images} images ({}: {:.1} %), Fréchet distance {frechet:.3}",
+                agreement * 100.,
+                printable(worst),
+                worst_class * 100.
+            ),
+            None => write!(f, "Fréchet distance {frechet:.3} of {images} images"),
+        }
     }
 }
 
@@ -67,11 +80,11 @@ impl Ongoing {
     /// Looks at the training pictures; `seed` is the key of the latents.
     ///
     /// # Errors
-    /// If they are not of the judge's size, classes and kind; Candle's.
+    /// If they are not of the judge's size and, where they have labels, classes and kind; Candle's.
     pub fn new(judge: Judge, data: &LabelledImages, seed: u64) -> Result<Ongoing> {
         set::check_size(data.images(), &judge, data.name())?;
         let classes = &judge.header.provenance.classes;
-        if data.class_names() != classes {
+        if data.has_labels() && data.class_names() != classes {
             bail!(
                 "{} has the classes {}, but the judge knows {}; train one on these data with `{}` and name it \
                  with --judge",
@@ -81,7 +94,9 @@ impl Ongoing {
                 known::train_judge()
             );
         }
-        known::check(&judge, data)?;
+        if data.has_labels() {
+            known::check(&judge, data)?;
+        }
         let chosen: Vec<usize> = shuffled(data.len()).into_iter().take(REFERENCE).collect();
         let chosen = data.images().picked(&chosen)?;
         let reference = Features::new(&Opinion::of(&judge, &chosen)?.features, FEATURES)?.moments(None);
@@ -98,22 +113,30 @@ impl Ongoing {
         networks: &Architecture,
         (iteration, epoch): (u64, f64),
     ) -> Result<Quality> {
-        let classes = networks.classes().unwrap_or(0);
-        let labels = set::labels(COUNT, classes)?;
+        let labels = match networks.classes() {
+            Some(classes) => set::labels(COUNT, classes)?,
+            None => set::labels(WITHOUT_CLASSES, 0)?,
+        };
         let images = set::draw(generator, networks, &labels, self.seed)?;
         let opinion = Opinion::of(&self.judge, &images)?;
-        let agreement = Agreement::of(&labels, &opinion.classes, classes);
-        let parts = agreement.classes.iter().flatten().map(|class| class.value);
-        let worst = parts.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
         let moments = Features::new(&opinion.features, FEATURES)?.moments(None);
         Ok(Quality {
             iteration,
             epoch,
             images: labels.len(),
+            labels: networks.classes().map(|classes| self.labels(&labels, &opinion, classes)),
+            frechet: self.reference.distance(&moments),
+        })
+    }
+
+    fn labels(&self, labels: &[u8], opinion: &Opinion, classes: usize) -> Labels {
+        let agreement = Agreement::of(labels, &opinion.classes, classes);
+        let parts = agreement.classes.iter().flatten().map(|class| class.value);
+        let worst = parts.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
+        Labels {
             agreement: agreement.overall.value,
             worst_class: worst.1,
             worst: self.judge.header.provenance.classes[worst.0].clone(),
-            frechet: self.reference.distance(&moments),
-        })
+        }
     }
 }

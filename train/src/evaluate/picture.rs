@@ -1,6 +1,7 @@
 //! The figures as a picture: on the left the confusion table (labels down, the judge's classes
 //! across), in the middle the first pictures of each class, on the right the pictures that are
-//! closest to training pictures, each beside its training picture.
+//! closest to training pictures, each beside its training picture. Without labels there is no table, and in
+//! the middle are the first pictures.
 
 use std::path::Path;
 
@@ -20,6 +21,8 @@ const GAP: usize = 2;
 const MARGIN: usize = 12;
 /// Pictures of each class.
 const ROWS: usize = 10;
+/// Columns of pictures without labels.
+const COLUMNS: usize = 10;
 /// Pairs below one another.
 const PAIRS: usize = 10;
 
@@ -31,7 +34,7 @@ pub fn write(
     path: &Path,
     data: &LabelledImages,
     training: &Images,
-    agreement: &Agreement,
+    agreement: Option<&Agreement>,
     nearest: &Nearest,
 ) -> Result<()> {
     Ok(draw(data, training, agreement, nearest)?.write_png(path, &[])?)
@@ -40,21 +43,22 @@ pub fn write(
 fn draw(
     data: &LabelledImages,
     training: &Images,
-    agreement: &Agreement,
+    agreement: Option<&Agreement>,
     nearest: &Nearest,
 ) -> Result<Picture> {
-    let classes = data.classes();
     let images = data.images();
     let (across, down) = (images.width() + GAP, images.height() + GAP);
-    let table = classes * CELL;
-    let grid = classes * across;
+    let table = data.classes() * CELL;
+    let column = |i: usize| if data.has_labels() { usize::from(data.labels()[i]) } else { i % COLUMNS };
+    let grid_columns = if data.has_labels() { data.classes() } else { COLUMNS };
+    let grid = grid_columns * across;
     let columns = nearest.closest.len().div_ceil(PAIRS).max(1);
     let pairs = columns * (2 * across + MARGIN);
     let width = table + grid + pairs + 4 * MARGIN;
     let height = table.max(ROWS * down).max(PAIRS * down) + 2 * MARGIN;
     let mut picture = Picture::filled(width, height, [40, 40, 48]);
 
-    for (y, row) in agreement.confusion.iter().enumerate() {
+    for (y, row) in agreement.iter().flat_map(|agreement| &agreement.confusion).enumerate() {
         let total = row.iter().sum::<usize>().max(1) as f64;
         for (x, &count) in row.iter().enumerate() {
             // The square root, so that one in a thousand is seen.
@@ -64,10 +68,10 @@ fn draw(
             picture.paste(cell.view(), [MARGIN + x * CELL, MARGIN + y * CELL]);
         }
     }
-    for class in 0..classes {
-        let members = (0..data.len()).filter(|&i| usize::from(data.labels()[i]) == class);
+    for place in 0..grid_columns {
+        let members = (0..data.len()).filter(|&i| column(i) == place);
         for (row, i) in members.take(ROWS).enumerate() {
-            picture.paste(view(images, i)?, [2 * MARGIN + table + class * across, MARGIN + row * down]);
+            picture.paste(view(images, i)?, [2 * MARGIN + table + place * across, MARGIN + row * down]);
         }
     }
     let left = 3 * MARGIN + table + grid;
@@ -101,8 +105,8 @@ mod tests {
         let data = LabelledImages::new(images.clone(), vec![0, 1, 0, 1], 2, "data").unwrap();
         let training = Images::new(2, 3, vec![255; 6]).unwrap();
         let agreement = Agreement::of(&[0, 1, 0, 1], &[0, 0, 0, 1], 2);
-        let nearest = nearest(&images, &images, &training, 4).unwrap();
-        let picture = draw(&data, &training, &agreement, &nearest).unwrap();
+        let nearest = nearest(&images, Some(&images), &training, 4).unwrap();
+        let picture = draw(&data, &training, Some(&agreement), &nearest).unwrap();
         let at = |x, y| picture.pixel(x, y);
         // Label 0 is always right, label 1 half of the time.
         assert_eq!(at(MARGIN, MARGIN), [0, 255, 127]);
@@ -114,5 +118,8 @@ mod tests {
         // The brightest is the closest to white.
         let pairs = 3 * MARGIN + 2 * CELL + 2 * (3 + GAP);
         assert_eq!([at(pairs, MARGIN), at(pairs + 3 + GAP, MARGIN)], [[200; 3], [255; 3]]);
+
+        let picture = draw(&LabelledImages::unlabelled(images, "data"), &training, None, &nearest).unwrap();
+        assert_eq!(picture.pixel(2 * MARGIN + 3 * (3 + GAP), MARGIN), [200; 3]);
     }
 }

@@ -19,6 +19,10 @@ const ALIKE: f64 = 0.4;
 /// upon: of real pictures it is 1 %.
 const REMEMBERED: f64 = 0.05;
 
+/// What is said of pictures without labels.
+pub const WITHOUT_LABELS: &str =
+    "left out, as the images have no labels: agreement, diversity inside a class, GAN-train";
+
 /// What the figures were compared with.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Compared {
@@ -39,8 +43,9 @@ pub struct Figures {
     pub images: usize,
     /// What with.
     pub reference: Compared,
-    /// Agreement with the labels: GAN-test.
-    pub agreement: Agreement,
+    /// Agreement with the labels, if there are any: GAN-test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
     /// Fréchet distance to the reference, in the judge's features.
     pub frechet: Estimate,
     /// The same of real training pictures.
@@ -49,8 +54,9 @@ pub struct Figures {
     pub manifold: Manifold,
     /// The same of real training pictures.
     pub manifold_ceiling: Manifold,
-    /// Inside each class.
-    pub diversity: Vec<Option<Diversity>>,
+    /// Inside each class, if there are labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diversity: Option<Vec<Option<Diversity>>>,
     /// To the training pictures.
     pub nearest: Nearest,
     /// Accuracy on real test pictures of a judge that was trained on these.
@@ -78,8 +84,11 @@ pub struct Report {
     pub judge: String,
     /// SHA-256 of the judge's file.
     pub judge_sha256: String,
-    /// The classes' names.
+    /// The names of the pictures' classes.
     pub classes: Vec<String>,
+    /// What was not measured, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<&'static str>,
     /// What was found.
     #[serde(flatten)]
     pub figures: Figures,
@@ -98,7 +107,7 @@ impl Figures {
                 recall.value, coverage.value
             ));
         }
-        let alike = self.diversity.iter().zip(classes).filter_map(|(diversity, class)| {
+        let alike = self.diversity.iter().flatten().zip(classes).filter_map(|(diversity, class)| {
             let ratio = diversity.as_ref()?.ratio.value;
             (ratio < ALIKE).then(|| format!("{class} ({ratio:.2})"))
         });
@@ -107,7 +116,12 @@ impl Figures {
             let alike = alike.join(", ");
             remarks.push(format!("collapse: images of one class are nearly alike: {alike} of 1"));
         }
-        let missing = self.agreement.classes.iter().zip(classes).filter(|(class, _)| class.is_none());
+        let missing = self
+            .agreement
+            .iter()
+            .flat_map(|agreement| &agreement.classes)
+            .zip(classes)
+            .filter(|(class, _)| class.is_none());
         let missing: Vec<&str> = missing.map(|(_, name)| name.as_str()).collect();
         if !missing.is_empty() {
             remarks.push(format!("there are no images of class {}", missing.join(", ")));
@@ -117,9 +131,10 @@ impl Figures {
             remarks.push(format!("{copies} of {n} images are training images, to the pixel"));
         } else if self.nearest.suspicious.value > REMEMBERED {
             remarks.push(format!(
-                "{} of the images are closer to a training image than 99 % of real test images are: they \
-                 are smooth, or remembered",
-                self.nearest.suspicious.percent()
+                "{} of the images are closer to a training image than 99 % of {} are: they are smooth, or \
+                 remembered",
+                self.nearest.suspicious.percent(),
+                self.nearest.real_images
             ));
         }
         remarks
@@ -128,37 +143,18 @@ impl Figures {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Figures { reference, agreement, manifold, manifold_ceiling: ceiling, nearest, .. } =
-            &self.figures;
+        let Figures { reference, manifold, manifold_ceiling: ceiling, nearest, .. } = &self.figures;
         // Paths, and what files say, are anyone's text.
         let classes: Vec<_> = self.classes.iter().map(|name| printable(name)).collect();
+        let wide = classes.iter().map(|name| name.chars().count()).fold(6, usize::max);
         writeln!(f, "{}", printable(&self.what))?;
         writeln!(f, "judge: {}", printable(&self.judge))?;
         writeln!(f, "95 % intervals in brackets")?;
-
-        writeln!(f, "\nagreement with the labels (GAN-test), {} images", self.figures.images)?;
-        writeln!(f, "  all    {}", agreement.overall.percent())?;
-        for (name, class) in classes.iter().zip(&agreement.classes) {
-            match class {
-                Some(class) => writeln!(f, "  {name:<6} {}  of {}", class.percent(), class.n)?,
-                None => writeln!(f, "  {name:<6} no images")?,
-            }
+        if let Some(left_out) = self.left_out {
+            writeln!(f, "{left_out}")?;
         }
-        writeln!(f, "\nlabel (row), judge's class (column)")?;
-        write!(f, "      ")?;
-        for name in &classes {
-            write!(f, " {name:>6}")?;
-        }
-        writeln!(f)?;
-        for (name, row) in classes.iter().zip(&agreement.confusion) {
-            write!(f, "{name:>6}")?;
-            for count in row {
-                match count {
-                    0 => write!(f, "      ·")?,
-                    _ => write!(f, " {count:>6}")?,
-                }
-            }
-            writeln!(f)?;
+        if let Some(agreement) = &self.figures.agreement {
+            write_agreement(f, agreement, (&classes, wide), self.figures.images)?;
         }
 
         let Compared { images, what, floor_images, manifold_images } = reference;
@@ -176,16 +172,19 @@ impl fmt::Display for Report {
             writeln!(f, "  {name}        {}  {:.3}", found.text(3), real.value)?;
         }
 
-        writeln!(f, "\ndiversity inside a class: mean distance of two images, over that of real ones")?;
-        for (name, diversity) in classes.iter().zip(&self.figures.diversity) {
-            match diversity {
-                Some(diversity) => writeln!(f, "  {name:<6} {}", diversity.ratio.text(3))?,
-                None => writeln!(f, "  {name:<6} too few images")?,
+        if let Some(diversity) = &self.figures.diversity {
+            writeln!(f, "\ndiversity inside a class: mean distance of two images, over that of real ones")?;
+            for (name, diversity) in classes.iter().zip(diversity) {
+                match diversity {
+                    Some(diversity) => writeln!(f, "  {name:<wide$} {}", diversity.ratio.text(3))?,
+                    None => writeln!(f, "  {name:<wide$} too few images")?,
+                }
             }
         }
 
         writeln!(f, "\nnearest training image, root mean square of a pixel in levels of 255")?;
-        for (name, spread) in [("these images", nearest.generated), ("real test images", nearest.real)] {
+        let real_images = nearest.real_images;
+        for (name, spread) in [("these images", nearest.generated), (real_images, nearest.real)] {
             writeln!(
                 f,
                 "  {name:<16} 1 % below {:.1}, median {:.1}, 99 % below {:.1}, {} images",
@@ -193,7 +192,7 @@ impl fmt::Display for Report {
             )?;
         }
         let suspicious = nearest.suspicious.percent();
-        write!(f, "  closer than 99 % of real test images: {suspicious}; copies: {}", nearest.copies)?;
+        write!(f, "  closer than 99 % of {real_images}: {suspicious}; copies: {}", nearest.copies)?;
         if let Some(accuracy) = self.figures.gan_train {
             write!(f, "\n\nGAN-train, {} real test images: {}", accuracy.n, accuracy.percent())?;
         }
@@ -202,4 +201,38 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// The part about labels, with columns as wide as the longest class.
+fn write_agreement(
+    f: &mut fmt::Formatter<'_>,
+    agreement: &Agreement,
+    (classes, wide): (&[impl fmt::Display], usize),
+    images: usize,
+) -> fmt::Result {
+    writeln!(f, "\nagreement with the labels (GAN-test), {images} images")?;
+    writeln!(f, "  {:<wide$} {}", "all", agreement.overall.percent())?;
+    for (name, class) in classes.iter().zip(&agreement.classes) {
+        match class {
+            Some(class) => writeln!(f, "  {name:<wide$} {}  of {}", class.percent(), class.n)?,
+            None => writeln!(f, "  {name:<wide$} no images")?,
+        }
+    }
+    writeln!(f, "\nlabel (row), judge's class (column)")?;
+    write!(f, "{:wide$}", "")?;
+    for name in classes {
+        write!(f, " {name:>wide$}")?;
+    }
+    writeln!(f)?;
+    for (name, row) in classes.iter().zip(&agreement.confusion) {
+        write!(f, "{name:>wide$}")?;
+        for count in row {
+            match count {
+                0 => write!(f, " {:>wide$}", "·")?,
+                _ => write!(f, " {count:>wide$}")?,
+            }
+        }
+        writeln!(f)?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use contract::dataset::npz;
 use contract::{files, run::GENERATOR};
@@ -14,6 +14,7 @@ use models::checkpoint::Checkpoint;
 use models::judge::Judge;
 use models::{Network, Parameters};
 
+use super::known;
 use super::report::Drawn;
 use crate::sources::{self, Images, LabelledImages, Loaded, Size, Source, Split};
 
@@ -29,11 +30,11 @@ pub struct Request {
     pub path: PathBuf,
     /// Which part of data.
     pub split: Split,
-    /// What pictures of data are stretched to.
+    /// What pictures of data are resized to.
     pub size: Option<Size>,
     /// Which of a checkpoint's weights: `average` or `raw`.
     pub weights: &'static str,
-    /// Pictures to draw of each class.
+    /// Pictures to draw: of each class, or in all if there are no classes.
     pub count: usize,
     /// Key of the latents.
     pub seed: u64,
@@ -41,7 +42,8 @@ pub struct Request {
     pub runtime: Option<PathBuf>,
 }
 
-/// Pictures to be measured; once they are loaded, of the judge's size and labelled by the judge's classes.
+/// Pictures to be measured; once they are loaded, of the judge's size, and labelled by the judge's classes
+/// if they have labels.
 pub struct Set {
     /// The pictures.
     pub data: LabelledImages,
@@ -81,7 +83,12 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
     } else if ends_with("npz") {
         read_npz(path, judge)?
     } else {
-        let source = Source { path: Some(path.clone()), mirror: None, size: request.size };
+        let source = Source {
+            path: Some(path.clone()),
+            mirror: None,
+            size: request.size,
+            framing: judge.header.framing,
+        };
         let Loaded { data, notes } = sources::load(&source, request.split, &mut |_| ())?;
         // What was left out is worth a note; that a class has no pictures shows in the figures.
         let notes = notes.into_iter().filter(|note| !note.starts_with("no picture")).collect();
@@ -91,10 +98,13 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
     fit(set, judge, path)
 }
 
-/// The same pictures under the judge's classes, which they must be of.
+/// The same pictures under the judge's classes, which they must be of if they have labels.
 fn fit(set: Set, judge: &Judge, path: &Path) -> Result<Set> {
     let (images, classes) = (set.data.images(), set.data.class_names());
     check_size(images, judge, &path.display().to_string())?;
+    if !set.data.has_labels() {
+        return Ok(set);
+    }
     let known = &judge.header.provenance.classes;
     let place = classes.iter().map(|name| known.iter().position(|other| other == name));
     let place: Vec<Option<usize>> = place.collect();
@@ -125,42 +135,44 @@ pub fn check_size(images: &Images, judge: &Judge, name: &str) -> Result<()> {
     let expected = [config.channels, config.height, config.width];
     if found != expected {
         bail!(
-            "the images of {name} are {}, but the judge takes {}; give others, or another --judge",
+            "the images of {name} are {}, but the judge takes {}; give others, or another --judge, as `{}` \
+             trains it",
             kind(found),
-            kind(expected)
+            kind(expected),
+            known::train_judge()
         );
     }
     Ok(())
 }
 
-/// Image i is of class i mod `classes`: equally many of each.
+/// Image i is of class i mod `classes`: equally many of each. Without classes it has label 0, which no
+/// network looks at.
 ///
 /// # Errors
 /// If there would be none, or too many.
 pub fn labels(count: usize, classes: usize) -> Result<Vec<u8>> {
-    let total = count.checked_mul(classes).filter(|total| (1..=MOST).contains(total));
+    let total = count.checked_mul(classes.max(1)).filter(|total| (1..=MOST).contains(total));
     let Some(total) = total else {
         bail!("--count {count}: that many of {classes} classes are not from 1 to {MOST} images");
     };
-    Ok((0..total).map(|i| (i % classes) as u8).collect())
+    Ok((0..total).map(|i| (i % classes.max(1)) as u8).collect())
 }
 
-/// What is said of an unlabelled generator.
-fn without_labels(path: &Path) -> anyhow::Error {
-    anyhow!(
-        "{} draws without labels, so there is nothing to agree with; name a generator that takes labels, or \
-         look at its pictures with `cargo infer --count 64 --out grid.png`",
-        path.display()
-    )
+/// Pictures that a generator drew, whose labels are of these classes; of none if it takes no labels.
+///
+/// # Errors
+/// If they don't agree.
+fn drawn(images: Images, labels: Vec<u8>, classes: Vec<String>) -> Result<LabelledImages> {
+    Ok(match classes.is_empty() {
+        true => LabelledImages::unlabelled(images, "generated"),
+        false => LabelledImages::with_class_names(images, labels, classes, "generated")?,
+    })
 }
 
 fn draw_onnx(request: &Request) -> Result<Set> {
     let path = &request.path;
     let source = ModelSource::File(path);
     let contract = source.contract()?;
-    if !contract.is_labelled() {
-        return Err(without_labels(path));
-    }
     let labels = labels(request.count, contract.classes.len())?;
     let options = infer::Options {
         runtime: request.runtime.clone(),
@@ -169,12 +181,12 @@ fn draw_onnx(request: &Request) -> Result<Set> {
     };
     let mut generator = Generator::load(&source, &options)?;
     let asked: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
-    let drawn = generator.images(&asked, request.seed, 0)?;
-    let (_, channels, height, width) = drawn.dim();
-    let images = Images::with_channels(channels, height, width, drawn.into_iter().collect())?;
+    let images = generator.images(&asked, request.seed, 0)?;
+    let (_, channels, height, width) = images.dim();
+    let images = Images::with_channels(channels, height, width, images.into_iter().collect())?;
     Ok(Set {
-        data: LabelledImages::with_class_names(images, labels, contract.classes, "generated")?,
-        what: describe(path, &contract.dataset, request),
+        what: describe(path, &contract.dataset, request, contract.is_labelled()),
+        data: drawn(images, labels, contract.classes)?,
         checkpoint: None,
         trained_on: Some(TrainedOn { dataset: contract.dataset, sha256: None }),
         notes: generator.notes(),
@@ -189,7 +201,7 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Se
     }
     let checkpoint = Checkpoint::from_bytes(&bytes, path)?;
     let architecture = checkpoint.header.architecture;
-    let Some(number) = architecture.classes() else { return Err(without_labels(path)) };
+    let number = architecture.classes().unwrap_or(0);
     let network = architecture.generator()?;
     let parameters = checkpoint
         .parameters(checkpoint.generator_group(request.weights), &network, device)
@@ -202,15 +214,15 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Se
     let images = draw((&network, &parameters), &architecture, &labels, request.seed)
         .with_context(|| path.display().to_string())?;
     Ok(Set {
-        data: LabelledImages::with_class_names(images, labels, provenance.classes, "generated")?,
-        what: describe(path, &provenance.dataset, request),
+        what: describe(path, &provenance.dataset, request, architecture.classes().is_some()),
+        data: drawn(images, labels, provenance.classes)?,
         checkpoint: Some(Drawn { sha256: checkpoint.sha256, weights: request.weights }),
         trained_on: Some(TrainedOn { dataset: provenance.dataset, sha256: Some(provenance.dataset_sha256) }),
         notes: Vec::new(),
     })
 }
 
-/// Image i from the latents of stream i, as `infer` draws it.
+/// Image i from the latents of stream i, as `infer` draws it, with label i if the generator takes labels.
 ///
 /// # Errors
 /// If pixels are not finite; Candle's.
@@ -228,7 +240,8 @@ pub fn draw(
         let z = contract::latent::latent_batch(sizes.latent, seed, &indices, sizes.latent_dim);
         let z = Tensor::from_iter(z, device)?.reshape((labels.len(), sizes.latent_dim))?;
         let y = Tensor::from_iter(labels.iter().map(|&label| u32::from(label)), device)?;
-        let images = generator.sample(parameters, &z, Some(&y))?.flatten_all()?.to_vec1::<f32>()?;
+        let y = architecture.classes().map(|_| &y);
+        let images = generator.sample(parameters, &z, y)?.flatten_all()?.to_vec1::<f32>()?;
         if images.iter().any(|pixel| !pixel.is_finite()) {
             bail!("the generator draws pixels that are no numbers: training failed");
         }
@@ -237,9 +250,10 @@ pub fn draw(
     Ok(Images::with_channels(sizes.channels, sizes.height, sizes.width, pixels)?)
 }
 
-fn describe(path: &Path, dataset: &str, request: &Request) -> String {
+fn describe(path: &Path, dataset: &str, request: &Request, is_labelled: bool) -> String {
     let Request { count, seed, .. } = request;
-    format!("{} (trained on {dataset}), {count} images a class, seed {seed}", path.display())
+    let of_each = if is_labelled { " a class" } else { "" };
+    format!("{} (trained on {dataset}), {count} images{of_each}, seed {seed}", path.display())
 }
 
 /// Labels are the judge's: an archive names no classes.

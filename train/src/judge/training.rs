@@ -4,6 +4,7 @@
 use std::f64::consts::PI;
 
 use candle_core::{Device, Tensor};
+use contract::picture::Framing;
 use models::architectures::judge::Sizes;
 use models::checkpoint::Provenance;
 use models::judge::{Header, Judge};
@@ -31,11 +32,13 @@ pub struct Options {
     pub batch_size: usize,
     /// Key of every random number.
     pub seed: u64,
+    /// How files became the pictures: what comes in from outside of them is their background.
+    pub framing: Framing,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { epochs: 10, batch_size: 128, seed: 0 }
+        Options { epochs: 10, batch_size: 128, seed: 0, framing: Framing::default() }
     }
 }
 
@@ -66,7 +69,7 @@ pub fn train(
     device: &Device,
     progress: &mut dyn FnMut(u64, f64),
 ) -> Result<Judge> {
-    let Options { batch_size, seed, .. } = options;
+    let Options { batch_size, seed, framing, .. } = options;
     let config = config(data);
     let Sizes { channels, height, width, .. } = config;
     let network = config.network()?;
@@ -78,7 +81,12 @@ pub fn train(
     let total = options.iterations(data.len());
     for t in 0..total {
         let (x, y) = batches.batch(t)?;
-        let x = augment(&x.flatten_all()?.to_vec1::<f32>()?, [channels, height, width], seed, t);
+        let x = augment(
+            &x.flatten_all()?.to_vec1::<f32>()?,
+            [channels, height, width],
+            framing.background,
+            (seed, t),
+        );
         let x = Tensor::from_vec(x, (batch_size, channels, height, width), device)?;
         let fall = (1. + (PI * t as f64 / total as f64).cos()) / 2.;
         let pace = LAST + (1. - LAST) * fall;
@@ -108,5 +116,5 @@ pub fn train(
         epochs: (total * batch_size as u64) as f64 / data.len() as f64,
         device: if device.is_cpu() { "cpu" } else { "cuda" }.to_string(),
     };
-    Judge::new(Header::new(config, provenance, None), averaged)
+    Judge::new(Header::new(config, framing, provenance, None), averaged)
 }

@@ -24,7 +24,8 @@ pub(crate) struct Data {
     /// What transparent unlabelled pictures lie on: white, black, grey or #rrggbb [default: white]
     #[arg(long, value_name = "COLOUR")]
     pub(crate) background: Option<Colour>,
-    /// Which part of the data to train on; after all of them, no figure on the test images says anything
+    /// Which part of the data to train on, if there are two; after all of them, no figure on the test images
+    /// says anything
     /// [default: train]
     #[arg(long, value_name = "PART", value_parser = word::<Split>(&["train", "test", "all"]))]
     pub(crate) split: Option<Split>,

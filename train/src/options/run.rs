@@ -39,8 +39,8 @@ pub(crate) struct Run {
     /// too [default: never, or as the resumed run]
     #[arg(long, value_name = "EPOCHS")]
     pub(crate) evaluate_every: Option<Whole<1, EPOCHS>>,
-    /// The judge's file; the shipped one knows MNIST's digits [default: the shipped one, or the resumed
-    /// run's]
+    /// The judge's file; the shipped one knows MNIST's digits, and unlabelled pictures need another
+    /// [default: the shipped one, or the resumed run's]
     #[arg(long, value_name = "FILE")]
     pub(crate) judge: Option<Place>,
 }

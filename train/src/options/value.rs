@@ -10,8 +10,9 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IgnoredAny, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
+use contract::picture::Background;
+
 use crate::sources::Size;
-use crate::sources::unlabelled::Background;
 
 /// What stands in the place of a value.
 #[derive(Deserialize)]

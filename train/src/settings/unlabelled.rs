@@ -1,41 +1,22 @@
 //! What holds for unlabelled pictures, and what for labelled ones alone.
 
 use anyhow::{Result, bail};
-use serde::{Deserialize, Serialize};
+use contract::picture::{Background, Framing};
 
 use crate::options::value::{Colour, Pixels, Switch};
 use crate::options::{Data, Options, written};
 use crate::recipe::RecipeName;
 use crate::sources::Size;
-use crate::sources::unlabelled::Background;
 
 /// Settings of labelled pictures and of the networks that take labels.
-const LABELLED_ONLY: [&str; 8] = [
-    "split",
-    "mismatch",
-    "contrast",
-    "guide",
-    "generator-units",
-    "discriminator-units",
-    "evaluate-every",
-    "judge",
-];
+const LABELLED_ONLY: [&str; 5] = ["mismatch", "contrast", "guide", "generator-units", "discriminator-units"];
 /// Settings of unlabelled pictures.
 const UNLABELLED_ONLY: [&str; 2] = ["crop", "background"];
 
-/// How files become pictures without labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unlabelled {
-    /// Whether they are cropped to the shape of the size, rather than stretched.
-    pub crop: bool,
-    /// What transparent ones lie on.
-    pub background: Background,
-}
-
 /// How pictures are made, if they have no labels.
-pub(super) fn of(data: &Data) -> Option<Unlabelled> {
+pub(super) fn of(data: &Data) -> Option<Framing> {
     let (Switch(crop), Colour(background)) = (data.crop.clone()?, data.background.clone()?);
-    Some(Unlabelled { crop, background })
+    Some(Framing { crop, background })
 }
 
 /// Refuses options of the other kind of pictures than is learned: those that aren't as in the reference

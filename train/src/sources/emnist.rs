@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::files::folder_of;
+use contract::picture::Framing;
 
 use super::Split;
 use super::classes::{self, read_text};
@@ -36,20 +37,40 @@ impl Layout for Emnist {
         true
     }
 
+    fn has_test(&self, path: &Path) -> bool {
+        place(path).is_ok_and(|(folder, set)| {
+            let kinds = ["images-idx3", "labels-idx1"];
+            kinds.iter().any(|kind| idx_folder::find(&folder, &file(&set, "test", kind)).is_some())
+        })
+    }
+
     fn load(
         &self,
         path: &Path,
         split: Split,
         _: Option<Size>,
+        _: Framing,
         _: OnProgress<'_>,
     ) -> Result<Loaded, DataError> {
-        let named = named_set(path).filter(|_| !path.is_dir());
-        let (folder, set) = match named {
-            Some(named) => named,
-            None => (path.to_owned(), only_set(path)?),
-        };
+        let (folder, set) = place(path)?;
         Ok(Loaded { data: load(&folder, &set, split)?, notes: Vec::new() })
     }
+}
+
+/// The folder and the set that a path names.
+///
+/// # Errors
+/// If the folder has several sets.
+fn place(path: &Path) -> Result<(PathBuf, String), DataError> {
+    match named_set(path).filter(|_| !path.is_dir()) {
+        Some(named) => Ok(named),
+        None => Ok((path.to_owned(), only_set(path)?)),
+    }
+}
+
+/// The name of a set's file.
+fn file(set: &str, half: &str, kind: &str) -> String {
+    format!("{PREFIX}{set}-{half}-{kind}-ubyte")
 }
 
 /// The sets in a folder.
@@ -100,17 +121,16 @@ fn named_set(path: &Path) -> Option<(PathBuf, String)> {
 /// # Errors
 /// If a file is missing or malformed, or a label is not in the mapping.
 fn load(folder: &Path, set: &str, split: Split) -> Result<LabelledImages, DataError> {
-    let name = |half: &str, kind: &str| format!("{PREFIX}{set}-{half}-{kind}-ubyte");
     let read = |half: &str| -> Result<LabelledImages, DataError> {
         let path = |kind: &str| {
-            let name = name(half, kind);
+            let name = file(set, half, kind);
             idx_folder::find(folder, &name).ok_or_else(|| DataError::at(folder, idx_folder::missing(&name)))
         };
         idx_folder::read_half(&[path("images-idx3")?, path("labels-idx1")?])
     };
     let halves = ["train", "test"];
     let data = split.read(halves, read)?;
-    let [train, test] = halves.map(|half| name(half, "labels-idx1"));
+    let [train, test] = halves.map(|half| file(set, half, "labels-idx1"));
     let numbers = idx_folder::numbers(folder, [&train, &test])?;
     let mapping = mapping(&folder.join(format!("{PREFIX}{set}-mapping.txt")), &numbers)?;
     let classes = classes::numbered(&numbers, mapping, folder)?;

@@ -101,8 +101,8 @@ impl LabelledImages {
                 "the pictures of {grey} are grey but those of {colour} in colour; give files of one kind"
             ));
         }
-        if (self.classes() == 0) != (other.classes() == 0) {
-            let [labelled, unlabelled] = names(self.classes() > 0);
+        if self.has_labels() != other.has_labels() {
+            let [labelled, unlabelled] = names(self.has_labels());
             return mismatch(format!(
                 "{labelled} has labels but {unlabelled} has none; give sets that both have labels, or neither"
             ));
@@ -113,6 +113,20 @@ impl LabelledImages {
             self.class_names.clone_from(&other.class_names);
         }
         Ok(self)
+    }
+
+    /// Some of the pictures, by their indices.
+    ///
+    /// # Errors
+    /// If these are none.
+    pub fn picked(&self, indices: &[usize]) -> Result<Self, DataError> {
+        let LabelledImages { images, labels, class_names, name } = self;
+        Ok(Self {
+            images: images.picked(indices)?,
+            labels: indices.iter().map(|&i| labels[i]).collect(),
+            class_names: class_names.clone(),
+            name: name.clone(),
+        })
     }
 
     pub(super) fn renamed(self, name: impl Into<String>) -> Self {
@@ -142,12 +156,12 @@ impl LabelledImages {
         Self { images: self.images.transposed(), ..self }
     }
 
-    /// The same pictures in another size.
+    /// The same pictures in another size: stretched, or of their middle the largest part of that shape.
     ///
     /// # Errors
     /// If `size` is of no picture.
-    pub(super) fn resized(self, size: Size) -> Result<Self, DataError> {
-        Ok(Self { images: size::resized(self.images, size)?, ..self })
+    pub(super) fn resized(self, size: Size, crop: bool) -> Result<Self, DataError> {
+        Ok(Self { images: size::resized(self.images, size, crop)?, ..self })
     }
 
     /// SHA-256 of the uncompressed images file and of the labels file.
@@ -189,6 +203,11 @@ impl LabelledImages {
         self.class_names.len()
     }
 
+    /// Whether the pictures have labels.
+    pub fn has_labels(&self) -> bool {
+        self.classes() > 0
+    }
+
     /// The classes' names, in the labels' order.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
@@ -199,13 +218,18 @@ impl LabelledImages {
         &self.name
     }
 
+    /// The digest of the same pictures without their labels.
+    pub fn digest_of_images(&self) -> String {
+        hex(self.hash_images(Sha256::new()).finalize())
+    }
+
     /// SHA-256, in hexadecimal, of the set's uncompressed IDX files, images before labels. For MNIST's
     /// training images it is `cat train-images-idx3-ubyte train-labels-idx1-ubyte | sha256sum`. Where the
     /// classes have names that aren't their numbers, the names follow, one a line. Where there are no
     /// labels, it is that of the images file alone.
     pub fn digest(&self) -> String {
         let mut hash = self.hash_images(Sha256::new());
-        if self.classes() > 0 {
+        if self.has_labels() {
             hash = self.hash_labels(hash);
         }
         if self.class_names != numbers(self.classes()) {

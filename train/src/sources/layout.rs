@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use contract::picture::Framing;
+
 use super::error::DataError;
 use super::labelled::LabelledImages;
 use super::size::Size;
@@ -17,8 +19,11 @@ pub(super) trait Layout: Sync {
         false
     }
 
-    /// Loads a part of the data. Pictures of files of their own are resized, if a size is given; others
-    /// may be.
+    /// Whether such data have a test part.
+    fn has_test(&self, path: &Path) -> bool;
+
+    /// Loads a part of the data. Pictures of files of their own are framed and, if a size is given, resized;
+    /// others may be.
     ///
     /// # Errors
     /// [`DataError`] says what is wrong and what to do.
@@ -27,6 +32,7 @@ pub(super) trait Layout: Sync {
         path: &Path,
         split: Split,
         size: Option<Size>,
+        framing: Framing,
         progress: OnProgress<'_>,
     ) -> Result<Loaded, DataError>;
 }

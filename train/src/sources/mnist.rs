@@ -7,6 +7,8 @@ pub(super) mod tests;
 
 use std::path::Path;
 
+use contract::picture::Framing;
+
 use self::files::{Files, MNIST, MnistFile};
 use super::error::DataError;
 use super::labelled::LabelledImages;
@@ -57,11 +59,16 @@ impl Layout for Mnist {
         true
     }
 
+    fn has_test(&self, folder: &Path) -> bool {
+        MNIST.of(Split::Test).iter().any(|file| idx_folder::find(folder, file.name).is_some())
+    }
+
     fn load(
         &self,
         folder: &Path,
         split: Split,
         _: Option<Size>,
+        _: Framing,
         _: OnProgress<'_>,
     ) -> Result<Loaded, DataError> {
         Ok(Loaded { data: load_given(folder, &MNIST, split)?, notes: Vec::new() })

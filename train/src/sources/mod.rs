@@ -11,11 +11,9 @@
 //! | `emnist` | EMNIST's names, mapping and sideways pictures |
 //! | `pictures` | PNG, JPEG, WebP and BMP files, in a folder per class or listed in a table |
 //! | [`unlabelled`] | a folder of pictures without labels |
-//! | `background` | what transparent pictures lie on |
 //! | `classes` | what the classes are called, and their order |
 //! | [`size`] | the size of pictures |
 
-mod background;
 mod classes;
 mod emnist;
 mod error;
@@ -36,5 +34,5 @@ pub use error::DataError;
 pub use labelled::LabelledImages;
 pub use layout::{Download, Loaded, Progress};
 pub use size::Size;
-pub use source::{Source, is_there, load};
+pub use source::{Source, has_labels, has_test, is_there, load};
 pub use split::Split;

@@ -38,23 +38,43 @@ impl Size {
     }
 }
 
-/// All pictures stretched to `size`.
+/// All pictures in `size`: stretched, or of their middle the largest part of that shape.
 ///
 /// # Errors
 /// [`Error::Refused`] if `size` is of no picture.
-pub(super) fn resized(images: Images, size: Size) -> Result<Images, Error> {
+pub(super) fn resized(images: Images, size: Size, crop: bool) -> Result<Images, Error> {
     let [channels, height, width] = images.shape();
     if (height, width) == (size.height, size.width) {
         return Ok(images);
     }
+    let kept = match crop {
+        true => middle([width as u32, height as u32], size),
+        false => [0, 0, width as u32, height as u32],
+    };
+    let [left, top, kept_width, kept_height] = kept.map(|side| side as usize);
     let mut pixels = Vec::new();
     for plane in images.pixels().chunks(height * width) {
-        let plane = ImageBuffer::<Luma<u8>, _>::from_raw(width as u32, height as u32, plane);
+        let rows = plane.chunks(width).skip(top).take(kept_height);
+        let plane = rows.flat_map(|row| &row[left..left + kept_width]).copied().collect();
+        let plane = ImageBuffer::<Luma<u8>, Vec<u8>>::from_raw(kept_width as u32, kept_height as u32, plane);
         let plane =
             plane.map(|plane| imageops::resize(&plane, size.width as u32, size.height as u32, FILTER));
         pixels.extend(plane.into_iter().flat_map(ImageBuffer::into_raw));
     }
     Images::with_channels(channels, size.height, size.width, pixels)
+}
+
+/// The largest part of the shape of `size`, from the middle: its left column, its top row, its width and
+/// its height.
+pub(super) fn middle([width, height]: [u32; 2], size: Size) -> [u32; 4] {
+    // The side that fits `other` of a picture, and is at most `most`.
+    let fitting = |other: u32, [side, by]: [usize; 2], most: u32| {
+        let fitting = (u64::from(other) * side as u64 + by as u64 / 2) / (by as u64).max(1);
+        u32::try_from(fitting).unwrap_or(most).clamp(1, most)
+    };
+    let kept_width = fitting(height, [size.width, size.height], width);
+    let kept_height = fitting(width, [size.height, size.width], height);
+    [(width - kept_width) / 2, (height - kept_height) / 2, kept_width, kept_height]
 }
 
 /// As on the command line: `64x48`.
@@ -88,13 +108,17 @@ mod tests {
     fn resized_pictures_keep_their_place_and_level() {
         // Left half dark, right half bright: so it stays, whatever the size.
         let halves = [[10, 10, 200, 200], [10, 10, 200, 200]].concat();
-        let images = resized(Images::new(2, 4, halves).unwrap(), Size { width: 8, height: 6 }).unwrap();
+        let images =
+            resized(Images::new(2, 4, halves.clone()).unwrap(), Size { width: 8, height: 6 }, false).unwrap();
         assert_eq!((images.height(), images.width(), images.count()), (6, 8, 1));
         for row in images.image(0).chunks(8) {
             assert!(row[0].abs_diff(10) < 12 && row[7].abs_diff(200) < 12, "{row:?}");
         }
         let images = Images::with_channels(3, 2, 3, (0..36).collect()).unwrap();
-        assert_eq!(resized(images.clone(), Size { width: 3, height: 2 }).unwrap(), images);
+        assert_eq!(resized(images.clone(), Size { width: 3, height: 2 }, true).unwrap(), images);
+        // Of the middle, half is left.
+        let images = resized(Images::new(2, 4, halves).unwrap(), Size { width: 2, height: 2 }, true).unwrap();
+        assert_eq!(images.pixels(), [10, 200, 10, 200]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contract::picture::Framing;
 use contract::run;
 
 use super::error::DataError;
@@ -29,8 +30,10 @@ pub struct Source {
     pub path: Option<PathBuf>,
     /// The one mirror to download MNIST from. None: the public ones, in turn.
     pub mirror: Option<String>,
-    /// What all pictures are stretched to. None: their own size, which must be one.
+    /// What all pictures are resized to. None: their own size, which must be one.
     pub size: Option<Size>,
+    /// How they come to it.
+    pub framing: Framing,
 }
 
 /// Loads a part of the data.
@@ -42,7 +45,7 @@ pub struct Source {
 pub fn load(source: &Source, split: Split, progress: OnProgress<'_>) -> Result<Loaded, DataError> {
     let Loaded { data, mut notes } = match &source.path {
         None => mnist::fetched(source.mirror.as_deref(), split, progress)?,
-        Some(path) => given(path, split, source.size, progress)?,
+        Some(path) => given(path, split, (source.size, source.framing), progress)?,
     };
     for (label, class) in data.class_names().iter().enumerate() {
         if !data.labels().iter().any(|&other| usize::from(other) == label) {
@@ -50,7 +53,7 @@ pub fn load(source: &Source, split: Split, progress: OnProgress<'_>) -> Result<L
         }
     }
     let data = match source.size {
-        Some(size) => data.resized(size)?,
+        Some(size) => data.resized(size, source.framing.crop)?,
         None => data,
     };
     Ok(Loaded { data, notes })
@@ -61,16 +64,28 @@ pub fn is_there(path: &Path) -> bool {
     path.exists() || LAYOUTS.iter().any(|layout| layout.is_at(path))
 }
 
+/// Whether data with labels are at a path.
+pub fn has_labels(path: &Path) -> bool {
+    !run::is_run(path) && LAYOUTS.iter().any(|layout| layout.is_at(path))
+}
+
+/// Whether data with labels are at a path, and have a test part. MNIST, which no path stands for, has one.
+pub fn has_test(path: Option<&Path>) -> bool {
+    path.is_none_or(|path| {
+        LAYOUTS.iter().find(|layout| layout.is_at(path)).is_some_and(|layout| layout.has_test(path))
+    })
+}
+
 /// What a path of the user's holds.
 fn given(
     path: &Path,
     split: Split,
-    size: Option<Size>,
+    (size, framing): (Option<Size>, Framing),
     progress: OnProgress<'_>,
 ) -> Result<Loaded, DataError> {
     let is_run = run::is_run(path);
     if let Some(layout) = LAYOUTS.iter().find(|layout| !is_run && layout.is_at(path)) {
-        return layout.load(path, split, size, progress);
+        return layout.load(path, split, size, framing, progress);
     }
     let message = match fs::read_dir(path).map(Iterator::count) {
         _ if is_run => format!("this is a run of `train` and no data; {EXPECTED}"),
@@ -121,7 +136,7 @@ mod tests {
     }
 
     fn given(path: PathBuf, size: Option<Size>) -> Result<Loaded, DataError> {
-        load(&Source { path: Some(path), mirror: None, size }, Split::Train, &mut |_| {})
+        load(&Source { path: Some(path), size, ..Source::default() }, Split::Train, &mut |_| {})
     }
 
     #[test]

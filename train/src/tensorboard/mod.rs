@@ -76,11 +76,11 @@ impl Board {
     /// # Errors
     /// If the file can't be written.
     pub fn quality(&mut self, quality: &Quality) -> Result<()> {
-        let values = vec![
-            scalar("quality/agreement", quality.agreement as f32),
-            scalar("quality/worst_class", quality.worst_class as f32),
-            scalar("quality/frechet", quality.frechet as f32),
-        ];
+        let mut values = vec![scalar("quality/frechet", quality.frechet as f32)];
+        if let Some(labels) = &quality.labels {
+            values.push(scalar("quality/agreement", labels.agreement as f32));
+            values.push(scalar("quality/worst_class", labels.worst_class as f32));
+        }
         self.events.write(quality.iteration, values)
     }
 

@@ -7,23 +7,25 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contract::files::{Destination, folder_of, is_same};
+use contract::picture::{Background, Framing};
 use contract::{printable, run, shown};
 use indicatif::ProgressBar;
 use models::judge::{Judge, Score};
 use serde::Serialize;
 
 use train::console::{self, json, print_error_line, print_line};
-use train::evaluate::measure::{self, Real};
-use train::evaluate::report::Report;
+use train::evaluate::measure;
+use train::evaluate::real::{self, Real};
+use train::evaluate::report::{Report, WITHOUT_LABELS};
 use train::evaluate::set::{self, Request, Set, TrainedOn};
 use train::evaluate::{interval::Estimate, known, picture};
 use train::judge::{self, Opinion, shipped};
 use train::options::EPOCHS;
 use train::options::value::Whole;
-use train::sources::{self, Size, Source, Split};
+use train::sources::{self, LabelledImages, Size, Source, Split};
 use train::{device, room};
 
-/// Measures how good generated digits are: whether they are what was asked for, how their
+/// Measures how good generated images are: whether they are what was asked for, how their
 /// distribution differs from that of real ones, whether they are remembered.
 #[derive(Debug, Parser)]
 #[command(
@@ -40,10 +42,16 @@ Examples:
   cargo evaluate digits.npz --gan-train               arrays images and labels; trains on them, in minutes
   cargo evaluate train-judge --out judge.safetensors  another judge, from the 60,000 training images
 
+Of images without labels, such as emoji, which lie in a folder for each category and on white:
+  cargo evaluate train-judge --data data/emoji --size 64x64 --crop --background white --out emoji.safetensors
+  cargo evaluate runs/emoji --real data/emoji --judge emoji.safetensors
+
 IMAGES is an ONNX model that `cargo export` wrote, a run's folder or one of its .safetensors files, an
 .npz file with the arrays images (N, 28, 28) and labels (N), or a folder with data as `cargo train` takes
 them.
-The judge is a classifier trained on real images; distances are between its features.
+The judge is a classifier trained on real images; distances are between its features. Real images are made
+as its own were: resized, cropped, on their background.
+Of a model without labels, all is measured but what needs labels: agreement, diversity, GAN-train.
 The report's picture: confusion table (labels down), images of each class, the closest to training
 images beside these."
 )]
@@ -65,7 +73,7 @@ struct Measure {
     /// What to measure, see below
     #[arg(value_name = "IMAGES", required = true)]
     images: Option<PathBuf>,
-    /// Images to draw of each class
+    /// Images to draw of each class, or in all by a model without labels
     #[arg(long, value_name = "N", default_value_t = Whole(1000))]
     count: Whole<1, { set::MOST as u64 }>,
     /// Key of the latents to draw from
@@ -77,10 +85,10 @@ struct Measure {
     /// Which part of data
     #[arg(long, value_enum, default_value_t = Split::Train)]
     split: Split,
-    /// Stretch all images of data to this size [default: their own]
+    /// Resize all images of data to this size, as those of the judge were [default: their own]
     #[arg(long, value_name = "WIDTHxHEIGHT")]
     size: Option<Size>,
-    /// Folder of the real data, with a train and a test part [default: data/mnist, fetched when missing]
+    /// Folder of the real data, best with a train and a test part [default: data/mnist, fetched when missing]
     #[arg(long, value_name = "FOLDER")]
     real: Option<PathBuf>,
     /// The judge's file [default: the shipped one, for MNIST's digits]
@@ -120,9 +128,20 @@ struct TrainJudge {
     /// Key of every random number
     #[arg(long, value_name = "S", default_value_t = Whole(0))]
     seed: Whole<0, { u64::MAX }>,
-    /// Folder of the data, with a train and a test part [default: data/mnist, fetched when missing]
+    /// Folder of the data, of which a sixth is held out to try the judge on if there is no test part
+    /// [default: data/mnist, fetched when missing]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// Resize all images to this size [default: their own, which must be one]
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    size: Option<Size>,
+    /// Cut off what makes them wider or higher than the size, as `train --unlabelled` does; stretch them
+    /// otherwise
+    #[arg(long)]
+    crop: bool,
+    /// What transparent images lie on: white, as under `train --unlabelled`, black, grey or #rrggbb
+    #[arg(long, value_name = "COLOUR", default_value_t = Background::default())]
+    background: Background,
     /// auto, cpu, cuda or cuda:INDEX
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: device::Choice,
@@ -156,8 +175,10 @@ struct Trained {
     epochs: u64,
     /// How long they took.
     seconds: f64,
-    /// Real test images that it was tried on.
+    /// Real images that it was tried on.
     images: usize,
+    /// What these are.
+    images_are: &'static str,
     /// How many of them it took for another class.
     errors: usize,
     /// The part that it did not.
@@ -166,10 +187,10 @@ struct Trained {
 
 impl fmt::Display for Trained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Trained { judge, sha256, epochs, seconds, images, errors, accuracy } = self;
+        let Trained { judge, sha256, epochs, seconds, images, images_are, errors, accuracy } = self;
         writeln!(
             f,
-            "{}: {epochs} epochs in {seconds:.0} s, {errors} errors on {images} test images, {} right",
+            "{}: {epochs} epochs in {seconds:.0} s, {errors} errors on {images} {images_are}, {} right",
             printable(judge),
             accuracy.percent()
         )?;
@@ -208,22 +229,20 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
     };
     let (count, seed) = (count.0 as usize, seed.0);
     let set = set::load(&Request { path, split, size, weights, count, seed, runtime }, &judge)?;
-    let real = real(folder.as_deref())?;
-    for data in [&real.training, &real.test] {
-        set::check_size(data.images(), &judge, data.name())?;
-        if data.class_names() != judge.header.provenance.classes {
+    if gan_train && !set.data.has_labels() {
+        bail!("--gan-train trains a judge by the labels of the images, and these have none; leave it out");
+    }
+    let real = Real::load(folder.as_deref(), &judge, set.data.has_labels())?;
+    let student = measure::gan_train_options(&judge);
+    if gan_train {
+        if real.test.is_none() {
             bail!(
-                "the real data {} are of the classes {}, but the judge knows {}; give others with --real, or \
-                 another --judge",
-                data.name(),
-                data.class_names().join(", "),
-                judge.header.provenance.classes.join(", ")
+                "--gan-train tries a judge on real test images, and {} has no test part; leave it out, or put \
+                 them into a folder test beside a folder train",
+                real.training.name()
             );
         }
-    }
-    known::check(&judge, &real.training)?;
-    if gan_train {
-        room::check_judge(measure::GAN_TRAIN, &set.data, &device, "leave out --gan-train")?;
+        room::check_judge(student, &set.data, &device, "leave out --gan-train")?;
     }
     if !quiet {
         set.notes.iter().for_each(|note| print_error_line(&format!("note: {note}")));
@@ -233,20 +252,29 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
         let bar = console::bar("{spinner} {msg}", quiet)?;
         let mut figures = measure::measure(&data, &real, &judge, &mut |next| bar.set_message(next))?;
         bar.finish_and_clear();
-        if gan_train {
+        if let Some(test) = real.test.as_ref().filter(|_| gan_train) {
             let bar = console::bar(
                 "a judge of these images [{bar:30}] {percent} %, {eta} left, loss {msg}",
                 quiet,
             )?;
-            bar.set_length(measure::GAN_TRAIN.iterations(data.len()));
-            figures.gan_train = Some(measure::gan_train(&data, &real, &device, &mut advance(&bar))?);
+            bar.set_length(student.iterations(data.len()));
+            let accuracy = measure::gan_train(&data, test, student, &device, &mut advance(&bar))?;
+            figures.gan_train = Some(accuracy);
             bar.finish_and_clear();
         }
         if let Some(path) = &report {
-            picture::write(path, &data, real.training.images(), &figures.agreement, &figures.nearest)?;
+            let training = real.training.images();
+            picture::write(path, &data, training, figures.agreement.as_ref(), &figures.nearest)?;
         }
         let mut remarks = figures.remarks(data.class_names());
-        remarks.extend(strangers(&judge, &real, trained_on, figures.agreement.overall.value));
+        remarks.extend(strangers(&judge, &real, trained_on, &data));
+        if figures.agreement.as_ref().is_some_and(|found| found.overall.value < known::guessing(&judge)) {
+            remarks.push(format!(
+                "the judge hardly agrees with the labels: they are wrong, or the images are of another kind \
+                 than {}, which it was trained on",
+                judge.header.provenance.dataset
+            ));
+        }
         let known = judge.header.score.map(|score| {
             let right = Estimate::proportion(score.images - score.errors.min(score.images), score.images);
             format!(", {} on {} real test images", right.percent(), score.images)
@@ -257,6 +285,7 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
             judge: format!("{judge_name}{}", known.unwrap_or_default()),
             judge_sha256: judge.sha256,
             classes: data.class_names().to_vec(),
+            left_out: (!data.has_labels()).then_some(WITHOUT_LABELS),
             figures,
             remarks,
         };
@@ -265,11 +294,24 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
 }
 
 fn prepare_judge(arguments: TrainJudge) -> Result<Job> {
-    let TrainJudge { out, epochs, batch_size, seed, data, device, json, quiet } = arguments;
+    let TrainJudge { out, epochs, batch_size, seed, data, size, crop, background, .. } = arguments;
+    let TrainJudge { device, json, quiet, .. } = arguments;
     check_output(&out, &[data.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref())])?;
+    if crop && size.is_none() {
+        bail!("--crop is given, but no size to crop to; give one, such as --size 64x64, or leave out --crop");
+    }
     let device = device.open()?;
-    let options = judge::Options { epochs: epochs.0, batch_size: batch_size.0 as usize, seed: seed.0 };
-    let Real { training, test } = real(data.as_deref())?;
+    let framing = Framing { crop, background };
+    let options =
+        judge::Options { epochs: epochs.0, batch_size: batch_size.0 as usize, seed: seed.0, framing };
+    let Real { training, test } = Real::labelled(&Source { path: data, mirror: None, size, framing })?;
+    // Whether a part is held out or not, these are the data that it knows.
+    let sha256 = training.digest();
+    let images_are = if test.is_some() { "test images" } else { "held-out images" };
+    let (training, test) = match test {
+        Some(test) => (training, test),
+        None => real::held_out(&training)?,
+    };
     room::check_judge(options, &training, &device, "choose a smaller --batch-size")?;
     Ok(Box::new(move || {
         let bar = console::bar("[{bar:30}] {percent} %, {eta} left, loss {msg}", quiet)?;
@@ -281,12 +323,14 @@ fn prepare_judge(arguments: TrainJudge) -> Result<Job> {
         let opinion = Opinion::of(&judge, test.images())?;
         let (images, errors) = (test.len(), test.len() - opinion.agreeing(test.labels()));
         judge.header.score = Some(Score { images, errors });
+        judge.header.provenance.dataset_sha256 = sha256;
         let trained = Trained {
             judge: out.display().to_string(),
             sha256: judge.save(&out)?,
             epochs: options.epochs,
             seconds,
             images,
+            images_are,
             errors,
             accuracy: Estimate::proportion(images - errors, images),
         };
@@ -302,37 +346,40 @@ fn print(result: &(impl Serialize + Display), is_json: bool) -> Result<()> {
     }
 }
 
-/// What is said where a judge may not know the pictures.
-fn strangers(judge: &Judge, real: &Real, trained_on: Option<TrainedOn>, agreement: f64) -> Vec<String> {
-    let own = &judge.header.provenance.dataset;
+/// What is said where the judge, the real pictures and those that are measured may not belong together.
+fn strangers(
+    judge: &Judge,
+    real: &Real,
+    trained_on: Option<TrainedOn>,
+    data: &LabelledImages,
+) -> Vec<String> {
+    let (own, name) = (&judge.header.provenance.dataset, real.training.name());
     let mut remarks = Vec::new();
-    if let Some(TrainedOn { dataset, sha256 }) = trained_on
-        && !known::is_of(judge, &dataset, sha256.as_deref())
-    {
-        let dataset = printable(&dataset);
-        remarks
-            .push(format!("the images are of a generator of {dataset}, but the judge was trained on {own}"));
+    if let Some(TrainedOn { dataset, sha256 }) = trained_on {
+        let seen = printable(&dataset);
+        if data.has_labels() {
+            if !known::is_of(judge, &dataset, sha256.as_deref()) {
+                remarks.push(format!(
+                    "the images are of a generator of {seen}, but the judge was trained on {own}"
+                ));
+            }
+        } else if sha256.map_or(dataset != name, |sha256| sha256 != real.training.digest_of_images()) {
+            remarks.push(format!(
+                "the images are of a generator that was trained on {seen}, and the real training images of \
+                 {name} are others, or were made otherwise"
+            ));
+        }
     }
     if !known::is_of_data(judge, &real.training) {
-        let name = real.training.name();
         remarks.push(format!("the real data {name} are not those that the judge was trained on ({own})"));
     }
-    if agreement < known::guessing(judge) {
+    if real.test.is_none() {
         remarks.push(format!(
-            "the judge hardly agrees with the labels: they are wrong, or the images are of another kind than \
-             {own}, which it was trained on"
+            "{name} has no test part, so the figures are against training images, which a generator of them \
+             has seen"
         ));
     }
     remarks
-}
-
-/// Both parts of real data.
-fn real(folder: Option<&Path>) -> Result<Real> {
-    let load = |split| {
-        let source = Source { path: folder.map(Path::to_path_buf), ..Source::default() };
-        sources::load(&source, split, &mut |_| ()).map(|loaded| loaded.data)
-    };
-    Ok(Real { training: load(Split::Train)?, test: load(Split::Test)? })
 }
 
 /// Refuses, before any work, a path that can't become a file, or whose file is needed: a run's, or one that

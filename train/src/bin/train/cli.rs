@@ -44,8 +44,9 @@ Of the latter two, folders train/ and test/ may hold a part each; else all pictu
 classes.txt beside the data gives the classes' order, and IDX classes their names: one a line.
 Pictures are learned in colour if any of them has colour; what is transparent becomes black.
 
-With --unlabelled, --data takes any folder of PNG, JPEG, WebP and BMP pictures, in sub-folders too. They
-are learned by networks that take no labels. Decoded pictures are kept in data/cache.
+With --unlabelled, --data takes any folder of PNG, JPEG, WebP and BMP pictures, in sub-folders too; if it
+has the folders train/ and test/, these are its parts. The pictures are learned by networks that take no
+labels. Decoded ones are kept in data/cache.
 
 Ctrl-C, SIGTERM and a terminal that closes (SIGHUP, but not under nohup) save and say how to go on; a
 second Ctrl-C or SIGTERM ends the program at once. After that, a kill or a power cut, --resume goes on

@@ -9,6 +9,7 @@ use models::judge::Judge;
 use train::console::json;
 use train::dataset::Dataset;
 use train::device::CudaGraphs;
+use train::evaluate::known;
 use train::evaluate::ongoing::Ongoing;
 use train::guide::Guide;
 use train::judge::shipped;
@@ -122,13 +123,13 @@ pub fn plan(cli: &Cli, voice: &Voice) -> Result<String> {
 /// The judge of a run that is to be measured.
 fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<Option<Ongoing>> {
     let Settings { evaluate_every: Some(_), networks, seed, .. } = config.settings else { return Ok(None) };
-    if networks.classes().is_none() {
-        bail!(
-            "evaluate-every asks whether pictures are what their labels say, and these have none; leave it out"
-        );
-    }
     let judge = match config.judge_path() {
         Some(path) => Judge::load(&path, device)?,
+        None if networks.classes().is_none() => bail!(
+            "evaluate-every is given, but no judge of such pictures, which the shipped one of digits is not; \
+             train one with `{}` and name it with --judge, or leave out evaluate-every",
+            known::train_judge()
+        ),
         None => shipped::shipped(device)?,
     };
     Ongoing::new(judge, data, seed).map(Some)

@@ -193,7 +193,7 @@ fn a_given_folder_that_lacks_a_file_is_not_filled() {
     tiny.write(folder.path(), str::to_owned);
     fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).unwrap();
     let (path, mirror) = (Some(folder.path().to_owned()), Some(mirror(tiny.offered())));
-    let error = load(&Source { path, mirror, size: None }, Split::Test, &mut |_| {}).unwrap_err();
+    let error = load(&Source { path, mirror, ..Source::default() }, Split::Test, &mut |_| {}).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(

@@ -14,10 +14,10 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult, Li
 use rayon::prelude::*;
 
 use super::whole;
-use crate::sources::background::Background;
 use crate::sources::error::DataError;
-use crate::sources::size::{FILTER, Size};
+use crate::sources::size::{FILTER, Size, middle};
 use contract::dataset::Images;
+use contract::picture::{Background, Framing};
 
 /// The most rows or columns of a picture that is decoded, whatever its header says.
 const LARGEST_SIDE: u32 = 16_384;
@@ -33,11 +33,8 @@ const CHUNK: usize = 256;
 pub(in crate::sources) struct Fit {
     /// Their size in the end.
     pub(in crate::sources) size: Size,
-    /// Whether what exceeds the shape of `size` is cut off, evenly on both sides, or else they are
-    /// stretched.
-    pub(in crate::sources) crop: bool,
-    /// What is transparent lies on it.
-    pub(in crate::sources) background: Background,
+    /// How they come to it.
+    pub(in crate::sources) framing: Framing,
 }
 
 /// A decoded picture, (C, H, W).
@@ -46,20 +43,20 @@ pub(in crate::sources) enum Pixels {
     Colour(Vec<u8>),
 }
 
-/// Decodes files into pictures of one size: their own, or `size`, which they are stretched to.
+/// Decodes files into pictures of one size: their own, or `size`.
 ///
 /// # Errors
 /// If a picture can't be read, is too large, or differs in size and no `size` is given.
 pub(super) fn read(
     files: &[PathBuf],
-    size: Option<Size>,
+    (size, framing): (Option<Size>, Framing),
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Images, DataError> {
     let size = match size {
         Some(size) => size,
         None => common_size(files)?,
     };
-    let fit = Fit { size, crop: false, background: Background::BLACK };
+    let fit = Fit { size, framing };
     let mut pictures = Vec::with_capacity(files.len());
     each(files, fit, progress, |_, picture| {
         pictures.push(picture?);
@@ -199,11 +196,11 @@ fn pixels(path: &Path, fit: Fit) -> Result<Pixels, DataError> {
         let (decoder, orientation) = decoder(path)?;
         let mut picture = DynamicImage::from_decoder(decoder)?;
         picture.apply_orientation(orientation);
-        Ok(opaque(picture, fit.background))
+        Ok(opaque(picture, fit.framing.background))
     };
     let mut picture = decode().map_err(|error| unreadable(path, &error))?;
     let (width, height) = (fit.size.width as u32, fit.size.height as u32);
-    if fit.crop {
+    if fit.framing.crop {
         picture = cropped(picture, fit.size);
     }
     if picture.dimensions() != (width, height) {
@@ -218,19 +215,11 @@ fn pixels(path: &Path, fit: Fit) -> Result<Pixels, DataError> {
 
 /// The largest part of the shape of `size`, from the middle.
 fn cropped(picture: RgbImage, size: Size) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    // The side that fits `other` of a picture, and is at most `most`.
-    let fitting = |other: u32, [side, by]: [usize; 2], most: u32| {
-        let fitting = (u64::from(other) * side as u64 + by as u64 / 2) / (by as u64).max(1);
-        u32::try_from(fitting).unwrap_or(most).clamp(1, most)
-    };
-    let kept_width = fitting(height, [size.width, size.height], width);
-    let kept_height = fitting(width, [size.height, size.width], height);
-    if (kept_width, kept_height) == (width, height) {
-        return picture;
+    let [left, top, width, height] = middle(picture.dimensions().into(), size);
+    match (width, height) == picture.dimensions() {
+        true => picture,
+        false => imageops::crop_imm(&picture, left, top, width, height).to_image(),
     }
-    let (left, top) = ((width - kept_width) / 2, (height - kept_height) / 2);
-    imageops::crop_imm(&picture, left, top, kept_width, kept_height).to_image()
 }
 
 /// Red, green and blue, each in proportion to its opacity on the background.

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contract::picture::Framing;
 use contract::shown;
 
 use self::aside::Aside;
@@ -56,14 +57,19 @@ impl Layout for Pictures {
         are_in(folder)
     }
 
+    fn has_test(&self, folder: &Path) -> bool {
+        !is_whole(folder) && are_in(&folder.join("test"))
+    }
+
     fn load(
         &self,
         folder: &Path,
         split: Split,
         size: Option<Size>,
+        framing: Framing,
         progress: OnProgress<'_>,
     ) -> Result<Loaded, DataError> {
-        load(folder, split, size, &mut |done, total| progress(Progress::Decode { done, total }))
+        load(folder, split, (size, framing), &mut |done, total| progress(Progress::Decode { done, total }))
     }
 }
 
@@ -72,7 +78,12 @@ fn are_in(folder: &Path) -> bool {
     table::is_in(folder) || has_folders(folder)
 }
 
-/// Reads a part of a folder's pictures, resized if a size is given. Also returns what a user should
+/// Whether a folder's pictures are in one part, rather than in `train` and perhaps `test`.
+fn is_whole(folder: &Path) -> bool {
+    table::is_in(folder) || !are_in(&folder.join("train"))
+}
+
+/// Reads a part of a folder's pictures, framed and, if a size is given, resized. Also returns what a user should
 /// know: that files were left out.
 ///
 /// `progress` is called with how many pictures are decoded, and of how many.
@@ -82,12 +93,12 @@ fn are_in(folder: &Path) -> bool {
 fn load(
     folder: &Path,
     split: Split,
-    size: Option<Size>,
+    fit: (Option<Size>, Framing),
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Loaded, DataError> {
     let mut notes = Vec::new();
     let [train, test] = ["train", "test"].map(|part| folder.join(part));
-    let whole = table::is_in(folder) || !are_in(&train);
+    let whole = is_whole(folder);
     let parts = match whole {
         true => vec![(folder.to_owned(), true)],
         false => {
@@ -132,7 +143,7 @@ fn load(
     let label = |entry: &Entry| names.iter().position(|name| *name == entry.class).unwrap_or_default() as u8;
     let labels = entries.iter().map(label).collect();
     let paths: Vec<_> = entries.into_iter().map(|entry| entry.path).collect();
-    let images = decode::read(&paths, size, progress)?;
+    let images = decode::read(&paths, fit, progress)?;
     let data = LabelledImages::with_class_names(images, labels, names, name::of_folder(folder))?;
     Ok(Loaded { data, notes })
 }

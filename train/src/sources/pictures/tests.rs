@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contract::picture::Framing;
 use image::{
     DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage,
 };
@@ -42,7 +43,7 @@ impl Folder {
     }
 
     fn load(&self, split: Split, size: Option<Size>) -> Result<(LabelledImages, Vec<String>), DataError> {
-        let loaded = load(self.path(), split, size, &mut |_, _| {})?;
+        let loaded = load(self.path(), split, (size, Framing::default()), &mut |_, _| {})?;
         Ok((loaded.data, loaded.notes))
     }
 
@@ -326,7 +327,10 @@ fn a_picture_too_large_to_learn_is_named_before_any_is_decoded() {
 #[test]
 fn progress_ends_at_the_last_picture() {
     let mut seen = Vec::new();
-    load(two_classes().path(), Split::Train, None, &mut |done, total| seen.push((done, total))).unwrap();
+    load(two_classes().path(), Split::Train, (None, Framing::default()), &mut |done, total| {
+        seen.push((done, total))
+    })
+    .unwrap();
     assert_eq!(seen, [(4, 4)]);
 }
 

@@ -23,6 +23,7 @@ use super::Folder;
 use crate::sources::pictures::walk::File;
 use crate::sources::size::Size;
 use contract::dataset::Images;
+use contract::picture::Framing;
 
 /// Count the version up whenever decoding changes.
 const MAGIC: &[u8; 16] = b"edgegan pixels 2";
@@ -114,7 +115,7 @@ fn key(folder: &Folder, files: &[File]) -> [u8; HASH] {
         hash.update(bytes);
     };
     feed(MAGIC);
-    let Folder { path, size, crop, background, cache: _ } = folder;
+    let Folder { path, size, framing: Framing { crop, background }, split: _, cache: _ } = folder;
     feed(format!("{size} {crop} {background}").as_bytes());
     let path = path.canonicalize().unwrap_or_else(|_| path.clone());
     feed(path.as_os_str().as_encoded_bytes());

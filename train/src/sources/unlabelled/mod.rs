@@ -9,18 +9,19 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use contract::run;
+use contract::picture::Framing;
+use contract::{run, shown};
 
 use self::cache::{Cache, Content};
-pub use super::background::Background;
 use super::error::{DataError, KINDS};
 use super::labelled::LabelledImages;
 use super::layout::{Loaded, OnProgress, Progress};
 use super::name;
 use super::pictures::decode::{self, Fit};
-use super::pictures::few;
 use super::pictures::walk::{File, Walk};
+use super::pictures::{few, visible};
 use super::size::Size;
+use super::split::Split;
 
 /// One picture in this many may be unreadable; if more are, something is wrong with the folder.
 const MOST_UNREADABLE: usize = 10;
@@ -32,11 +33,10 @@ pub struct Folder {
     pub path: PathBuf,
     /// The size of all pictures in the end.
     pub size: Size,
-    /// Whether what exceeds the shape of `size` is cut off, evenly on both sides. Otherwise pictures of
-    /// another shape are stretched.
-    pub crop: bool,
-    /// What is transparent lies on it.
-    pub background: Background,
+    /// How they come to it.
+    pub framing: Framing,
+    /// Which part, if the folder has the folders `train` and `test`.
+    pub split: Split,
     /// A folder for decoded pictures, so that the next time is quick. None: nothing is kept.
     pub cache: Option<PathBuf>,
 }
@@ -48,6 +48,9 @@ pub struct Folder {
 /// # Errors
 /// If the folder can't be read or has no pictures, or more than a tenth of them can't be read.
 pub fn load(folder: &Folder, progress: OnProgress<'_>) -> Result<Loaded, DataError> {
+    let name = name::of_folder(&folder.path);
+    let (part, beside) = part(folder)?;
+    let folder = &Folder { path: part, ..folder.clone() };
     let Walk { pictures: files, aside, .. } = pictures(&folder.path)?;
     let cache = folder.cache.as_ref().map(|cache| Cache::new(cache, folder, &files));
     let known = cache.as_ref().and_then(|cache| cache.read(files.len(), folder.size));
@@ -61,9 +64,39 @@ pub fn load(folder: &Folder, progress: OnProgress<'_>) -> Result<Loaded, DataErr
     };
     let Content { images, mut notes } = content;
     notes.extend(aside.notes(&folder.path));
+    notes.extend(beside);
     notes.extend(unkept.map(|error| format!("the pictures will be decoded again the next time: {error}")));
-    let data = LabelledImages::unlabelled(images, name::of_folder(&folder.path));
+    let data = LabelledImages::unlabelled(images, name);
     Ok(Loaded { data, notes })
+}
+
+/// Whether a folder's pictures are in two parts.
+pub fn has_test(folder: &Path) -> bool {
+    ["train", "test"].iter().all(|part| folder.join(part).is_dir()) && !run::is_run(folder)
+}
+
+/// The folder of the part that is asked for, and a sentence about what lies beside its parts.
+///
+/// # Errors
+/// [`DataError::At`] if a test part is asked for and there is none.
+fn part(folder: &Folder) -> Result<(PathBuf, Option<String>), DataError> {
+    let Folder { path, split, .. } = folder;
+    match (has_test(path), split) {
+        (true, Split::Train | Split::Test) => {
+            let beside = visible(path)?.into_iter().filter(|(name, _)| name != "train" && name != "test");
+            let beside: Vec<_> = beside.map(|(_, path)| path).collect();
+            let note = (!beside.is_empty()).then(|| {
+                format!("not used in {}, being in no part of it: {}", shown(path), few(path, &beside))
+            });
+            Ok((path.join(split.name()), note))
+        }
+        (false, Split::Test) => {
+            let message = "has no test part; leave out --split, or put the test pictures into a folder test \
+                           beside a folder train";
+            Err(DataError::at(path, message))
+        }
+        _ => Ok((path.clone(), None)),
+    }
 }
 
 /// All pictures in a folder and its sub-folders, each folder's in the natural order of names.
@@ -90,7 +123,7 @@ fn pictures(folder: &Path) -> Result<Walk, DataError> {
 }
 
 fn decode(folder: &Folder, files: &[File], progress: OnProgress<'_>) -> Result<Content, DataError> {
-    let fit = Fit { size: folder.size, crop: folder.crop, background: folder.background };
+    let fit = Fit { size: folder.size, framing: folder.framing };
     let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
     let (mut pictures, mut unreadable, mut reason) = (Vec::with_capacity(paths.len()), Vec::new(), None);
     let mut progress = |done, total| progress(Progress::Decode { done, total });

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, GrayImage, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 
-use super::{Background, Folder, load};
-use crate::sources::{DataError, LabelledImages, Loaded, Progress, Size};
+use contract::picture::{Background, Framing};
+
+use super::{Folder, load};
+use crate::sources::{DataError, LabelledImages, Loaded, Progress, Size, Split};
 
 const WHITE: Background = Background([255; 3]);
 
@@ -59,7 +61,8 @@ impl Place {
     /// Their own size, nothing kept.
     fn folder(&self) -> Folder {
         let size = Size { width: 3, height: 2 };
-        Folder { path: self.pictures(), size, crop: false, background: WHITE, cache: None }
+        let framing = Framing { crop: false, background: WHITE };
+        Folder { path: self.pictures(), size, framing, split: Split::Train, cache: None }
     }
 
     fn cached(&self) -> Folder {
@@ -181,7 +184,8 @@ fn what_is_transparent_lies_on_the_background() {
     place.draw("1.png", &half.into());
     place.draw("2.webp", &RgbaImage::from_pixel(3, 2, Rgba([9, 9, 200, 0])).into());
     place.draw("3.png", &image::GrayAlphaImage::from_pixel(3, 2, LumaA([7, 255])).into());
-    let on = |background| fresh(&Folder { background, ..place.folder() }).data;
+    let on =
+        |background| fresh(&Folder { framing: Framing { crop: false, background }, ..place.folder() }).data;
     for (background, half, clear) in [
         (WHITE, [227, 177, 127], [255; 3]),
         (Background([0; 3]), [100, 50, 0], [0; 3]),
@@ -194,12 +198,37 @@ fn what_is_transparent_lies_on_the_background() {
 }
 
 #[test]
+fn of_two_parts_one_is_learned() {
+    let place = Place::new();
+    for (name, level) in [("train/a/1.png", 1), ("train/2.png", 2), ("test/3.png", 3), ("4.png", 4)] {
+        place.draw(name, &grey(level));
+    }
+    let of = |split| fresh(&Folder { split, ..place.folder() });
+    let levels = |loaded: &Loaded| {
+        let mut levels: Vec<_> = loaded.data.images().pixels().chunks(6).map(|pixels| pixels[0]).collect();
+        levels.sort_unstable();
+        levels
+    };
+    for (split, expected) in [(Split::Train, &[1, 2][..]), (Split::Test, &[3]), (Split::All, &[1, 2, 3, 4])] {
+        let loaded = of(split);
+        assert_eq!((levels(&loaded), loaded.data.name()), (expected.to_vec(), "pictures"), "{split:?}");
+        let noted = loaded.notes.iter().any(|note| note.contains("being in no part of it: 4.png"));
+        assert_eq!(noted, split != Split::All, "{:?}", loaded.notes);
+    }
+    fs::remove_dir_all(place.pictures().join("test")).unwrap();
+    assert_eq!(levels(&of(Split::Train)), [1, 2, 4]);
+    let error = message(load(&Folder { split: Split::Test, ..place.folder() }, &mut |_| {}));
+    assert!(error.contains("pictures: has no test part"), "{error}");
+}
+
+#[test]
 fn all_are_grey_only_if_every_one_is_once_it_lies_on_the_background() {
     let place = Place::of_greys(&[10, 20]);
     place.draw("3.png", &colour([7; 3]));
     place.draw("4.png", &RgbaImage::from_pixel(3, 2, Rgba([255, 0, 0, 0])).into());
     assert_eq!(place.set().images().channels(), 1);
-    let blue = Folder { background: Background([0, 0, 255]), ..place.folder() };
+    let blue =
+        Folder { framing: Framing { crop: false, background: Background([0, 0, 255]) }, ..place.folder() };
     assert_eq!(fresh(&blue).data.images().channels(), 3);
     place.draw("5.png", &colour([1, 2, 3]));
     let set = place.set();
@@ -214,8 +243,10 @@ fn a_crop_keeps_the_middle_and_a_stretch_keeps_all() {
     let level = |place: u32| Luma([[0, 80, 160, 240][place as usize / 8]]);
     place.draw("1.png", &GrayImage::from_fn(32, 8, |x, _| level(x)).into());
     place.draw("2.png", &GrayImage::from_fn(8, 32, |_, y| level(y)).into());
-    let of =
-        |width, height, crop| fresh(&Folder { size: Size { width, height }, crop, ..place.folder() }).data;
+    let of = |width, height, crop| {
+        let framing = Framing { crop, background: WHITE };
+        fresh(&Folder { size: Size { width, height }, framing, ..place.folder() }).data
+    };
     // The middle half of the first, two columns of one level each; of the second less, for it is tall.
     let set = of(16, 8, true);
     assert_eq!((set.images().height(), set.images().width()), (8, 16));
@@ -428,8 +459,8 @@ fn whatever_changes_the_pictures_is_decoded_anew() {
     fresh(&place.cached());
     for other in [
         Folder { size: Size { width: 2, height: 3 }, ..place.cached() },
-        Folder { crop: true, ..place.cached() },
-        Folder { background: Background([0; 3]), ..place.cached() },
+        Folder { framing: Framing { crop: true, background: WHITE }, ..place.cached() },
+        Folder { framing: Framing::default(), ..place.cached() },
     ] {
         fresh(&other);
         from_cache(&other);

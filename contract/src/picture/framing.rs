@@ -1,4 +1,4 @@
-//! The colour that transparent pictures lie on.
+//! How files of pictures of any shape become pictures of one size.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,10 +9,21 @@ use serde::{Deserialize, Serialize};
 const NAMED: [(&str, Background); 3] =
     [("black", Background::BLACK), ("white", Background([255; 3])), ("grey", Background([128; 3]))];
 
+/// How a picture comes to a size, and what is seen through it. The default is that of labelled pictures:
+/// stretched, on black.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Framing {
+    /// Whether what exceeds the shape of the size is cut off, evenly on both sides. Otherwise pictures of
+    /// another shape are stretched.
+    pub crop: bool,
+    /// What is transparent lies on it.
+    pub background: Background,
+}
+
 /// What is transparent lies on this colour: red, green, blue.
 ///
 /// ```
-/// use train::sources::unlabelled::Background;
+/// use contract::picture::Background;
 ///
 /// assert_eq!("white".parse(), Ok(Background([255, 255, 255])));
 /// assert_eq!(Background([255, 204, 0]).to_string(), "#ffcc00");
@@ -22,16 +33,21 @@ const NAMED: [(&str, Background); 3] =
 pub struct Background(pub [u8; 3]);
 
 impl Background {
-    /// The background of labelled pictures.
-    pub(super) const BLACK: Self = Self([0; 3]);
+    const BLACK: Self = Self([0; 3]);
 
     /// Puts a pixel of this opacity on the background.
-    pub(super) fn under(self, pixel: [u8; 3], opacity: u8) -> [u8; 3] {
+    pub fn under(self, pixel: [u8; 3], opacity: u8) -> [u8; 3] {
         let (opaque, clear) = (u32::from(opacity), u32::from(255 - opacity));
         [0, 1, 2].map(|channel| {
             let [above, below] = [pixel[channel], self.0[channel]].map(u32::from);
             ((above * opaque + below * clear + 127) / 255) as u8
         })
+    }
+}
+
+impl Default for Background {
+    fn default() -> Background {
+        Background::BLACK
     }
 }
 
