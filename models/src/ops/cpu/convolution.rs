@@ -5,21 +5,24 @@
 //!
 //! The label's planes are constant, so what they add is a picture per class: no multiplications.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, Number, Output, Products, Threads};
 use super::transpose::transpose;
-use super::{Gradients, HostLabels, sum_by, vectorised};
+use super::{Gradients, HostLabels, sum_by, vectorised, written};
 use crate::layers::Window;
 use crate::ops::geometry::{Convolution, Direction, Geometry};
 
-/// Pictures unfolded at a time, or more where grids are small.
-const BLOCK: usize = 4;
 /// Grid points that are worth reading all weights for: small grids have the large weights.
 const POINTS: usize = 256;
 /// The batch is cut into so many groups at most for the weight's gradient, whatever the number of
 /// threads: one partial sum each, added in order.
 const GROUPS: usize = 8;
+
+/// Numbers of a picture that one thread sums at a time over a batch.
+const PIECE: usize = 4096;
 
 /// A convolution's weights.
 #[derive(Clone, Copy)]
@@ -33,10 +36,10 @@ pub struct Kernel<'a> {
 }
 
 impl Geometry {
-    /// Pictures unfolded at a time: a power of two, so that batches of such sizes are cut evenly.
-    fn block(&self) -> usize {
+    /// Pictures unfolded at a time, `least` or more: a power of two, so that batches of such sizes are cut evenly.
+    fn block(&self, least: usize) -> usize {
         let pictures = (POINTS / self.points().max(1)).max(1);
-        BLOCK.max(1 << pictures.ilog2())
+        least.max(1 << pictures.ilog2())
     }
 
     /// Columns of a padded picture.
@@ -148,51 +151,58 @@ impl<'a> Kernel<'a> {
         let (points, row) = (g.points(), g.row());
         let (x_len, y_len) = self.lengths();
         let r: Vec<P::Number> = self.as_rows();
+        let weight = Matrix::new(&r, g.filters, row);
+        let weight = P::factor(match self.direction {
+            Direction::Gather => weight.t(),
+            Direction::Scatter => weight,
+        });
         let base = self.base(labels);
-        let (n, pictures) = (x.len() / x_len, g.block());
+        let (n, pictures) = (x.len() / x_len, g.block(P::PICTURES));
         let threads = beside(n.div_ceil(pictures));
-        let mut y = vec![0f32; n * y_len];
-        y.par_chunks_mut(pictures * y_len).zip(x.par_chunks(pictures * x_len)).enumerate().for_each_init(
-            || Scratch::new(&g, pictures),
-            |scratch, (block, (y, x))| {
-                let first = block * pictures;
-                let pictures = x.len() / x_len;
-                let Scratch { padded, rows, grid } = scratch;
-                let (rows, grid) =
-                    (&mut rows[..pictures * points * row], &mut grid[..pictures * points * g.filters]);
-                match self.direction {
-                    Direction::Gather => {
-                        let (padded, rows) = (Number::room(padded), Number::room(rows));
-                        for (x, rows) in x.chunks(x_len).zip(rows.chunks_mut(points * row)) {
-                            g.unfold(x, padded, rows);
+        let write = |y: &mut [MaybeUninit<f32>]| {
+            let blocks = y.par_chunks_mut(pictures * y_len).zip(x.par_chunks(pictures * x_len)).enumerate();
+            blocks.for_each_init(
+                || Scratch::new(&g, pictures),
+                |scratch, (block, (y, x))| {
+                    let y = zeroed(y);
+                    let first = block * pictures;
+                    let pictures = x.len() / x_len;
+                    let Scratch { padded, rows, grid } = scratch;
+                    let (rows, grid) =
+                        (&mut rows[..pictures * points * row], &mut grid[..pictures * points * g.filters]);
+                    match self.direction {
+                        Direction::Gather => {
+                            let (padded, rows) = (Number::room(padded), Number::room(rows));
+                            for (x, rows) in x.chunks(x_len).zip(rows.chunks_mut(points * row)) {
+                                g.unfold(x, padded, rows);
+                            }
+                            let rows = Matrix::new(rows, pictures * points, row);
+                            P::product_of(Output::replace(grid, g.filters, threads), rows, &weight);
+                            for (grid, y) in grid.chunks(y_len).zip(y.chunks_mut(y_len)) {
+                                transpose(grid, g.filters, (points, g.filters), y, points);
+                            }
                         }
-                        let rows = Matrix::new(rows, pictures * points, row);
-                        let weight = Matrix::new(&r, g.filters, row).t();
-                        P::product(Output::replace(grid, g.filters, threads), rows, weight);
-                        for (grid, y) in grid.chunks(y_len).zip(y.chunks_mut(y_len)) {
-                            transpose(grid, g.filters, (points, g.filters), y, points);
+                        Direction::Scatter => {
+                            let grid = Number::room(grid);
+                            for (x, grid) in x.chunks(x_len).zip(grid.chunks_mut(x_len)) {
+                                transpose(x, points, (g.filters, points), grid, g.filters);
+                            }
+                            let grid = Matrix::new(grid, pictures * points, g.filters);
+                            P::product_of(Output::replace(rows, row, threads), grid, &weight);
+                            for (rows, y) in rows.chunks(points * row).zip(y.chunks_mut(y_len)) {
+                                g.fold(rows, padded, y);
+                            }
                         }
                     }
-                    Direction::Scatter => {
-                        let grid = Number::room(grid);
-                        for (x, grid) in x.chunks(x_len).zip(grid.chunks_mut(x_len)) {
-                            transpose(x, points, (g.filters, points), grid, g.filters);
-                        }
-                        let grid = Matrix::new(grid, pictures * points, g.filters);
-                        let weight = Matrix::new(&r, g.filters, row);
-                        P::product(Output::replace(rows, row, threads), grid, weight);
-                        for (rows, y) in rows.chunks(points * row).zip(y.chunks_mut(y_len)) {
-                            g.fold(rows, padded, y);
-                        }
+                    for (i, y) in y.chunks_mut(y_len).enumerate() {
+                        let class = labels.map_or(0, |l| l.of[first + i] as usize);
+                        y.iter_mut().zip(&base[class * y_len..]).for_each(|(y, b)| *y += b);
                     }
-                }
-                for (i, y) in y.chunks_mut(y_len).enumerate() {
-                    let class = labels.map_or(0, |l| l.of[first + i] as usize);
-                    y.iter_mut().zip(&base[class * y_len..]).for_each(|(y, b)| *y += b);
-                }
-            },
-        );
-        y
+                },
+            );
+        };
+        // SAFETY: the blocks cover the whole batch, and each is zeroed first.
+        unsafe { written(n * y_len, write) }
     }
 
     /// The backward pass.
@@ -208,45 +218,59 @@ impl<'a> Kernel<'a> {
     ) -> Gradients {
         let g = self.geometry;
         let (x_len, y_len) = self.lengths();
-        let r: Vec<P::Number> = self.as_rows();
-        let (n, pictures) = (x.len() / x_len, g.block());
+        let r: Vec<P::Number> = if wanted.input { self.as_rows() } else { Vec::new() };
+        let weight = wanted.input.then(|| {
+            let weight = Matrix::new(&r, g.filters, g.row());
+            P::factor(match self.direction {
+                Direction::Gather => weight,
+                Direction::Scatter => weight.t(),
+            })
+        });
+        let (n, pictures) = (x.len() / x_len, g.block(P::PICTURES));
         let per_group = n.div_ceil(GROUPS).next_multiple_of(pictures);
         let threads = beside(n.div_ceil(per_group));
-        let mut dx = if wanted.input { vec![0f32; x.len()] } else { Vec::new() };
-        let mut dx_groups: Vec<Option<&mut [f32]>> = if wanted.input {
-            dx.chunks_mut(per_group * x_len).map(Some).collect()
-        } else {
-            x.chunks(per_group * x_len).map(|_| None).collect()
-        };
-
-        let partial: Vec<Vec<f32>> = dx_groups
-            .par_iter_mut()
-            .zip(x.par_chunks(per_group * x_len).zip(dy.par_chunks(per_group * y_len)))
-            .map(|(dx, (x, dy))| {
+        let mut partial: Vec<Vec<f32>> = Vec::new();
+        let mut walk = |dx: Option<&mut [MaybeUninit<f32>]>| {
+            let mut dx_groups: Vec<Option<&mut [MaybeUninit<f32>]>> = match dx {
+                Some(dx) => dx.chunks_mut(per_group * x_len).map(Some).collect(),
+                None => x.chunks(per_group * x_len).map(|_| None).collect(),
+            };
+            let groups = x.par_chunks(per_group * x_len).zip(dy.par_chunks(per_group * y_len));
+            let groups = dx_groups.par_iter_mut().zip(groups).map(|(dx, (x, dy))| {
                 let mut scratch = Scratch::new(&g, pictures);
-                let mut dr = if wanted.parameters { vec![0f32; r.len()] } else { Vec::new() };
+                let mut dr = Vec::new();
                 let blocks = x.chunks(pictures * x_len).zip(dy.chunks(pictures * y_len)).enumerate();
                 for (block, (x, dy)) in blocks {
-                    let dx = dx.as_mut().map(|dx| {
+                    let dx = dx.as_mut().zip(weight.as_ref()).map(|(dx, weight)| {
                         let start = block * pictures * x_len;
-                        &mut dx[start..start + x.len()]
+                        (zeroed(&mut dx[start..start + x.len()]), weight)
                     });
-                    self.backward_block::<P>(&r, (x, dy), &mut scratch, (dx, &mut dr), threads);
+                    let dr = wanted.parameters.then_some(&mut dr);
+                    self.backward_block::<P>((x, dy), &mut scratch, dx, dr, threads);
                 }
                 dr
-            })
-            .collect();
+            });
+            partial = groups.collect();
+        };
+        let dx = if wanted.input {
+            // SAFETY: the groups' blocks cover the whole batch, and each is zeroed first.
+            Some(unsafe { written(x.len(), |dx| walk(Some(dx))) })
+        } else {
+            walk(None);
+            None
+        };
         let parameters = wanted.parameters.then(|| self.parameter_gradients(&partial, labels, dy));
-        Gradients { x: wanted.input.then_some(dx), parameters }
+        Gradients { x: dx, parameters }
     }
 
-    /// A few pictures' part of the backward pass: fills `dx`, adds to `dr` unless it is empty.
+    /// A few pictures' part of the backward pass: fills `dx`, which needs the weight, and adds to `dr`, which is
+    /// empty before the first.
     fn backward_block<P: Products>(
         &self,
-        r: &[P::Number],
         (x, dy): (&[f32], &[f32]),
         scratch: &mut Scratch,
-        (dx, dr): (Option<&mut [f32]>, &mut [f32]),
+        dx: Option<(&mut [f32], &P::Factor<'_>)>,
+        dr: Option<&mut Vec<f32>>,
         threads: Threads,
     ) {
         let g = self.geometry;
@@ -261,7 +285,7 @@ impl<'a> Kernel<'a> {
         };
         {
             let (padded, rows) = (Number::room(padded), Number::room(rows));
-            if !dr.is_empty() || self.direction == Direction::Scatter {
+            if dr.is_some() || self.direction == Direction::Scatter {
                 for (picture, rows) in on_picture.chunks(picture_len).zip(rows.chunks_mut(points * row)) {
                     g.unfold(picture, padded, rows);
                 }
@@ -270,25 +294,32 @@ impl<'a> Kernel<'a> {
             for (from, grid) in on_grid.chunks(grid_len).zip(grid.chunks_mut(grid_len)) {
                 transpose(from, points, (g.filters, points), grid, g.filters);
             }
-            if !dr.is_empty() {
+            if let Some(dr) = dr {
                 let grid = Matrix::new(&*grid, pictures * points, g.filters).t();
                 let rows = Matrix::new(&*rows, pictures * points, row);
-                P::product(Output::add(dr, row, threads), grid, rows);
+                if dr.is_empty() {
+                    let write = |dr: &mut [MaybeUninit<f32>]| {
+                        P::product(Output::write(dr, row, threads), grid, rows);
+                    };
+                    // SAFETY: the product has a row of so many for each filter.
+                    *dr = unsafe { written(g.filters * row, write) };
+                } else {
+                    P::product(Output::add(dr, row, threads), grid, rows);
+                }
             }
         }
-        let Some(dx) = dx else { return };
-        let weight = Matrix::new(r, g.filters, row);
+        let Some((dx, weight)) = dx else { return };
         match self.direction {
             Direction::Gather => {
                 let dy = Matrix::new(&*Number::room(grid), pictures * points, g.filters);
-                P::product(Output::replace(rows, row, threads), dy, weight);
+                P::product_of(Output::replace(rows, row, threads), dy, weight);
                 for (rows, dx) in rows.chunks(points * row).zip(dx.chunks_mut(x_len)) {
                     g.fold(rows, padded, dx);
                 }
             }
             Direction::Scatter => {
                 let dy = Matrix::new(&*Number::room(rows), pictures * points, row);
-                P::product(Output::replace(grid, g.filters, threads), dy, weight.t());
+                P::product_of(Output::replace(grid, g.filters, threads), dy, weight);
                 for (grid, dx) in grid.chunks(x_len).zip(dx.chunks_mut(x_len)) {
                     transpose(grid, g.filters, (points, g.filters), dx, points);
                 }
@@ -396,11 +427,13 @@ impl<'a> Kernel<'a> {
         let classes = labels.map_or(1, |l| l.classes);
         let mut sums = vec![0f32; classes * y_len];
         sums.par_chunks_mut(y_len).enumerate().for_each(|(class, sum)| {
-            for (i, dy) in dy.chunks_exact(y_len).enumerate() {
-                if labels.is_none_or(|l| l.of[i] as usize == class) {
-                    sum.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += dy);
+            sum.par_chunks_mut(PIECE).enumerate().for_each(|(piece, sum)| {
+                for (i, dy) in dy.chunks_exact(y_len).enumerate() {
+                    if labels.is_none_or(|l| l.of[i] as usize == class) {
+                        sum.iter_mut().zip(&dy[piece * PIECE..]).for_each(|(sum, dy)| *sum += dy);
+                    }
                 }
-            }
+            });
         });
         let channels = self.bias.len();
         let area = y_len / channels;
@@ -436,6 +469,13 @@ impl<'a> Kernel<'a> {
 /// Who computes a product of which so many run side by side.
 fn beside(pieces: usize) -> Threads {
     if pieces < rayon::current_num_threads() { Threads::All } else { Threads::One }
+}
+
+/// The same numbers, set to 0: by the thread that goes on with them, so that they are in its cache.
+fn zeroed(numbers: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    numbers.fill(MaybeUninit::new(0.));
+    // SAFETY: all are set.
+    unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [f32]) }
 }
 
 /// Scratch memory for a few pictures.

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use half::bf16;
 
+use super::bf16::Panels;
+
 /// A matrix in a slice: element (r, c) is at `r * row_stride + c * column_stride`.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a, T = f32> {
@@ -58,6 +60,19 @@ pub trait Products: Copy + Default + Send + Sync + 'static {
     /// What the factors are rounded to when they are gathered.
     type Number: Number;
 
+    /// Pictures that a convolution unfolds at a time, or more where grids are small: few, so that their rows
+    /// stay in the nearer caches, but enough to read the weight for.
+    const PICTURES: usize;
+
+    /// A right factor that many products take.
+    type Factor<'a>: Sync;
+
+    /// Makes a factor for many products.
+    fn factor(b: Matrix<'_, Self::Number>) -> Self::Factor<'_>;
+
+    /// [`product`] with such a factor.
+    fn product_of(out: Output<'_>, a: Matrix<'_, Self::Number>, b: &Self::Factor<'_>);
+
     /// [`product`] of such numbers.
     fn product(out: Output<'_>, a: Matrix<'_, Self::Number>, b: Matrix<'_, Self::Number>);
 
@@ -71,6 +86,18 @@ pub struct Float32;
 
 impl Products for Float32 {
     type Number = f32;
+    type Factor<'a> = Matrix<'a>;
+
+    /// The weight is packed again for each few.
+    const PICTURES: usize = 4;
+
+    fn factor(b: Matrix<'_>) -> Matrix<'_> {
+        b
+    }
+
+    fn product_of(out: Output<'_>, a: Matrix<'_>, b: &Matrix<'_>) {
+        product(out, a, *b);
+    }
 
     fn product(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>) {
         product(out, a, b);
@@ -87,6 +114,17 @@ pub struct Bfloat16;
 
 impl Products for Bfloat16 {
     type Number = bf16;
+    type Factor<'a> = Panels;
+
+    const PICTURES: usize = 1;
+
+    fn factor(b: Matrix<'_, bf16>) -> Panels {
+        Panels::new(b)
+    }
+
+    fn product_of(out: Output<'_>, a: Matrix<'_, bf16>, b: &Panels) {
+        super::bf16::product_of_panels(out, a, b);
+    }
 
     fn product(out: Output<'_>, a: Matrix<'_, bf16>, b: Matrix<'_, bf16>) {
         super::bf16::product(out, a, b);
@@ -190,13 +228,13 @@ impl<'a> Output<'a> {
         Output { numbers, stride, into: Into::Add, threads }
     }
 
-    /// Rows, columns and inner dimension of a product that goes here.
+    /// Rows, columns and inner dimension of a product by so many rows and columns that goes here.
     ///
     /// # Panics
     /// If the inner dimensions differ, or there is too little room.
-    pub(super) fn fit<A, B>(&self, a: &Matrix<'_, A>, b: &Matrix<'_, B>) -> (usize, usize, usize) {
-        let (m, n, k) = (a.rows, b.columns, a.columns);
-        assert_eq!(k, b.rows, "inner dimensions of a product");
+    pub(super) fn fit<A>(&self, a: &Matrix<'_, A>, (rows, n): (usize, usize)) -> (usize, usize, usize) {
+        let (m, k) = (a.rows, a.columns);
+        assert_eq!(k, rows, "inner dimensions of a product");
         let fits = extent(m, n, self.stride).is_some_and(|needed| needed <= self.numbers.len());
         assert!(m == 0 || n == 0 || self.stride >= n && fits, "a {m}×{n} product in {}", self.numbers.len());
         (m, n, k)
@@ -210,7 +248,7 @@ impl<'a> Output<'a> {
 /// # Panics
 /// If the inner dimensions differ, or the output is too small.
 pub fn product(out: Output<'_>, a: Matrix<'_>, b: Matrix<'_>) {
-    let (m, n, k) = out.fit(&a, &b);
+    let (m, n, k) = out.fit(&a, (b.rows, b.columns));
     if m == 0 || n == 0 {
         return;
     }

@@ -73,8 +73,8 @@ const CONFIGURATION: Configuration = {
 /// # Safety
 /// [`is_here`], and [`avx512::is_here`]; the target has room for the piece's rows and columns.
 pub unsafe fn multiply(piece: Piece<'_>, to: Target) {
-    let Piece { left, rows, right, columns, depth } = piece;
-    assert!(left.len() >= rows * depth && right.len() >= columns.next_multiple_of(PANEL) * depth);
+    let Piece { left, stride, rows, right, columns, depth } = piece;
+    piece.check();
     // What is left of the rows is too little for tiles.
     let whole = rows / ROWS * ROWS;
     // SAFETY: the processor has tiles, and the system lets us.
@@ -83,7 +83,7 @@ pub unsafe fn multiply(piece: Piece<'_>, to: Target) {
         for row in (0..whole).step_by(ROWS) {
             let mut sums = [0f32; ROWS * PANEL];
             // SAFETY: the tiles are configured; there are ROWS rows and a panel of `depth` numbers.
-            unsafe { tiles(&left[row * depth..], right, depth, &mut sums) };
+            unsafe { tiles((&left[row * stride..], stride), right, depth, &mut sums) };
             let columns = PANEL.min(columns - panel * PANEL);
             for (r, sums) in sums.chunks_exact(PANEL).enumerate() {
                 // SAFETY: row and columns are of the piece, for which there is room.
@@ -99,7 +99,7 @@ pub unsafe fn multiply(piece: Piece<'_>, to: Target) {
     // SAFETY: as above. Tiles in use make every switch of threads dearer.
     unsafe { asm!("tilerelease", options(nomem, nostack)) };
     if whole < rows {
-        let rest = Piece { left: &left[whole * depth..], rows: rows - whole, ..piece };
+        let rest = Piece { left: &left[whole * stride..], rows: rows - whole, ..piece };
         // SAFETY: the caller's.
         unsafe { avx512::multiply(rest, to.at(whole, 0)) };
     }
@@ -108,8 +108,14 @@ pub unsafe fn multiply(piece: Piece<'_>, to: Target) {
 /// The sums of [`ROWS`] rows and a panel, row by row.
 ///
 /// # Safety
-/// The tiles are configured; `left` has [`ROWS`] rows of `depth` numbers, `right` a panel of them.
-unsafe fn tiles(left: &[bf16], right: &[bf16], depth: usize, sums: &mut [f32; ROWS * PANEL]) {
+/// The tiles are configured; `left` has [`ROWS`] rows of `depth` numbers, a stride apart, `right` a panel of
+/// them.
+unsafe fn tiles(
+    (left, stride): (&[bf16], usize),
+    right: &[bf16],
+    depth: usize,
+    sums: &mut [f32; ROWS * PANEL],
+) {
     // SAFETY: the caller's; each step reads STEP numbers of each row and STEP / 2 pairs of the panel.
     unsafe {
         asm!(
@@ -136,10 +142,10 @@ unsafe fn tiles(left: &[bf16], right: &[bf16], depth: usize, sums: &mut [f32; RO
             "tilestored [{sums} + {pair} + 2048], tmm2",
             "tilestored [{sums} + {pair} + 2112], tmm3",
             upper = inout(reg) left.as_ptr() => _,
-            lower = inout(reg) left.as_ptr().add(TILE * depth) => _,
+            lower = inout(reg) left.as_ptr().add(TILE * stride) => _,
             right = inout(reg) right.as_ptr() => _,
             steps = inout(reg) depth / STEP => _,
-            row = in(reg) 2 * depth,
+            row = in(reg) 2 * stride,
             // A panel's pair, and a row of the sums: 2 · PANEL · 2 bytes, PANEL · 4.
             pair = in(reg) 4 * PANEL,
             sums = in(reg) sums.as_mut_ptr(),

@@ -24,12 +24,12 @@ pub fn is_here() -> bool {
 /// [`is_here`]; the target has room for the piece's rows and columns.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub unsafe fn multiply(piece: Piece<'_>, to: Target) {
-    let Piece { left, rows, right, columns, depth } = piece;
-    assert!(left.len() >= rows * depth && right.len() >= columns.next_multiple_of(PANEL) * depth);
+    let Piece { left, stride, rows, right, columns, depth } = piece;
+    piece.check();
     for (panel, right) in right.chunks_exact(PANEL * depth).enumerate() {
         let column = panel * PANEL;
         for row in (0..rows).step_by(ROWS) {
-            let left = &left[row * depth..];
+            let left = (&left[row * stride..], stride);
             // SAFETY: the piece has these rows and columns, and the target room for them.
             unsafe {
                 let to = to.at(row, column);
@@ -56,9 +56,15 @@ pub unsafe fn multiply(piece: Piece<'_>, to: Target) {
 /// R rows of up to [`PANEL`] columns.
 ///
 /// # Safety
-/// `left` has R rows of `depth` numbers, `right` a panel of them; the target has room for R rows of `columns`.
+/// `left` has R rows of `depth` numbers, a stride apart, `right` a panel of them; the target has room for R rows of `columns`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn tile<const R: usize>(left: &[bf16], right: &[bf16], depth: usize, to: Target, columns: usize) {
+unsafe fn tile<const R: usize>(
+    (left, stride): (&[bf16], usize),
+    right: &[bf16],
+    depth: usize,
+    to: Target,
+    columns: usize,
+) {
     let (left, right) = (left.as_ptr(), right.as_ptr());
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
     for pair in 0..depth / 2 {
@@ -70,7 +76,7 @@ unsafe fn tile<const R: usize>(left: &[bf16], right: &[bf16], depth: usize, to: 
                 transmute::<__m512i, __m512bh>(_mm512_loadu_si512(right.add(PANEL).cast())),
             ];
             for (r, sums) in sums.iter_mut().enumerate() {
-                let left: *const i32 = left.add(r * depth + 2 * pair).cast();
+                let left: *const i32 = left.add(r * stride + 2 * pair).cast();
                 let left: __m512bh = transmute(_mm512_set1_epi32(left.read_unaligned()));
                 sums[0] = _mm512_dpbf16_ps(sums[0], left, halves[0]);
                 sums[1] = _mm512_dpbf16_ps(sums[1], left, halves[1]);

@@ -87,14 +87,65 @@ impl Unit {
 /// A packed piece of a product: `rows` × `depth` by `depth` × `columns`.
 #[derive(Clone, Copy)]
 struct Piece<'a> {
-    /// (rows, depth), row by row.
+    /// (rows, depth), rows `stride` numbers apart.
     left: &'a [bf16],
+    stride: usize,
     rows: usize,
     /// Panels of (depth / 2, [`PANEL`], 2).
     right: &'a [bf16],
     columns: usize,
     /// A multiple of [`STEP`].
     depth: usize,
+}
+
+impl Piece<'_> {
+    /// # Panics
+    /// If there are fewer numbers than it says.
+    fn check(&self) {
+        let Piece { left, stride, rows, right, columns, depth } = *self;
+        assert!(rows == 0 || left.len() >= (rows - 1) * stride + depth);
+        assert!(right.len() >= columns.next_multiple_of(PANEL) * depth);
+    }
+}
+
+/// A right operand that is packed: for one that many products take.
+pub struct Panels {
+    numbers: Vec<bf16>,
+    rows: usize,
+    columns: usize,
+}
+
+impl Panels {
+    /// Packs `b`, with all threads.
+    pub fn new<B: Number>(b: Matrix<'_, B>) -> Panels {
+        let (unit, rows, columns) = (Unit::best(), b.rows, b.columns);
+        let width = columns.next_multiple_of(PANEL);
+        let mut numbers = vec![bf16::ZERO; width * rows.next_multiple_of(STEP)];
+        numbers.par_chunks_mut(width.max(1) * DEPTH).enumerate().for_each(|(i, chunk)| {
+            let inner = range(i, rows, DEPTH);
+            let depth = inner.len().next_multiple_of(STEP);
+            chunk.par_chunks_mut(PANELS * PANEL * depth).enumerate().for_each(|(i, to)| {
+                let columns = range(i, columns, PANELS * PANEL);
+                pack::right(unit, b.part(inner.clone(), columns), to, depth);
+            });
+        });
+        Panels { numbers, rows, columns }
+    }
+
+    /// The panels of these columns, and of the `depth` rows from `start`.
+    fn part(&self, start: usize, depth: usize, columns: Range<usize>) -> &[bf16] {
+        let first = start * self.columns.next_multiple_of(PANEL) + columns.start * depth;
+        &self.numbers[first..first + columns.len().next_multiple_of(PANEL) * depth]
+    }
+}
+
+/// The right operand of a product.
+#[derive(Clone, Copy)]
+enum Right<'a, B> {
+    /// It's packed piece by piece.
+    Matrix(Matrix<'a, B>),
+    /// It is packed.
+    Panels(&'a Panels),
 }
 
 /// Where a piece of a product goes: element (r, c) is at `r * stride + c`.
@@ -128,11 +179,22 @@ impl Target {
 /// # Panics
 /// If the inner dimensions differ, or the output is too small.
 pub fn product<A: Number, B: Number>(out: Output<'_>, a: Matrix<'_, A>, b: Matrix<'_, B>) {
-    product_on(Unit::best(), out, a, b);
+    product_on(Unit::best(), out, a, Right::Matrix(b));
 }
 
-fn product_on<A: Number, B: Number>(unit: Unit, out: Output<'_>, a: Matrix<'_, A>, b: Matrix<'_, B>) {
-    let (m, n, k) = out.fit(&a, &b);
+/// The same of a right operand that is packed.
+///
+/// # Panics
+/// As [`product`].
+pub fn product_of_panels<A: Number>(out: Output<'_>, a: Matrix<'_, A>, b: &Panels) {
+    product_on(Unit::best(), out, a, Right::<A>::Panels(b));
+}
+
+fn product_on<A: Number, B: Number>(unit: Unit, out: Output<'_>, a: Matrix<'_, A>, b: Right<'_, B>) {
+    let (m, n, k) = match b {
+        Right::Matrix(b) => out.fit(&a, (b.rows, b.columns)),
+        Right::Panels(b) => out.fit(&a, (b.rows, b.columns)),
+    };
     if m == 0 || n == 0 {
         return;
     }
@@ -144,25 +206,43 @@ fn product_on<A: Number, B: Number>(unit: Unit, out: Output<'_>, a: Matrix<'_, A
     // Where there are fewer groups of panels than threads, each is packed by several, for some rows each.
     let parts = if threads == Threads::All && groups < rayon::current_num_threads() { parts } else { 1 };
     let target = Target { start: out.as_mut_ptr().cast(), stride, into };
-    let mut left = Vec::new();
+    // Rows that are as the kernels read them stay where they are.
+    let rows = A::as_rounded(a).filter(|a| a.column_stride == 1 && k.is_multiple_of(STEP));
+    let mut packed = Vec::new();
     for start in (0..k).step_by(DEPTH) {
         let inner = start..(start + DEPTH).min(k);
         let depth = inner.len().next_multiple_of(STEP);
-        left.resize(m * depth, bf16::ZERO);
-        let pack = |(i, left): (usize, &mut [bf16])| {
-            pack::left(unit, a.part(range(i, m, ROWS), inner.clone()), left, depth);
+        let (left, left_stride) = match rows {
+            Some(rows) => (&rows.data[start..], rows.row_stride),
+            None => {
+                packed.resize(m * depth, bf16::ZERO);
+                let pack = |(i, left): (usize, &mut [bf16])| {
+                    pack::left(unit, a.part(range(i, m, ROWS), inner.clone()), left, depth);
+                };
+                match threads {
+                    Threads::One => packed.chunks_mut(ROWS * depth).enumerate().for_each(pack),
+                    Threads::All => packed.par_chunks_mut(ROWS * depth).enumerate().for_each(pack),
+                }
+                (&packed[..], depth)
+            }
         };
-        match threads {
-            Threads::One => left.chunks_mut(ROWS * depth).enumerate().for_each(pack),
-            Threads::All => left.par_chunks_mut(ROWS * depth).enumerate().for_each(pack),
-        }
-        let work = |right: &mut Vec<bf16>, i: usize| {
+        let work = |room: &mut Vec<bf16>, i: usize| {
             let (columns, rows) =
                 (range(i / parts, n, PANELS * PANEL), range(i % parts, m, m.div_ceil(parts)));
-            right.resize(columns.len().next_multiple_of(PANEL) * depth, bf16::ZERO);
-            pack::right(unit, b.part(inner.clone(), columns.clone()), right, depth);
-            let left = &left[rows.start * depth..rows.end * depth];
-            let piece = Piece { left, rows: rows.len(), right, columns: columns.len(), depth };
+            if rows.is_empty() {
+                return;
+            }
+            let right = match b {
+                Right::Panels(panels) => panels.part(start, depth, columns.clone()),
+                Right::Matrix(b) => {
+                    room.resize(columns.len().next_multiple_of(PANEL) * depth, bf16::ZERO);
+                    pack::right(unit, b.part(inner.clone(), columns.clone()), room, depth);
+                    room
+                }
+            };
+            let left = &left[rows.start * left_stride..];
+            let piece =
+                Piece { left, stride: left_stride, rows: rows.len(), right, columns: columns.len(), depth };
             let into = if start == 0 { into } else { Into::Add };
             // SAFETY: the piece lies inside the output, which was checked above, and no other one overlaps it.
             let to = Target { into, ..unsafe { target.at(rows.start, columns.start) } };
@@ -179,8 +259,8 @@ fn product_on<A: Number, B: Number>(unit: Unit, out: Output<'_>, a: Matrix<'_, A
         };
         match threads {
             Threads::One => {
-                let mut right = Vec::new();
-                (0..groups * parts).for_each(|i| work(&mut right, i));
+                let mut room = Vec::new();
+                (0..groups * parts).for_each(|i| work(&mut room, i));
             }
             Threads::All => (0..groups * parts).into_par_iter().for_each_init(Vec::new, work),
         }
@@ -220,7 +300,7 @@ mod tests {
                         Into::Replace => Output::replace(&mut out, n + 1, threads),
                         Into::Add => Output::add(&mut out, n + 1, threads),
                     };
-                    product_on(unit, to, a[i & 1], b[i >> 1 & 1]);
+                    product_on(unit, to, a[i & 1], Right::Matrix(b[i >> 1 & 1]));
                     for (r, row) in out.chunks(n + 1).enumerate() {
                         let before = if into == Into::Add { 2. } else { 0. };
                         for (c, found) in row[..n].iter().enumerate() {
@@ -241,28 +321,40 @@ mod tests {
         to
     }
 
-    /// Bfloat16 in, as it is gathered from pictures.
+    /// Bfloat16 in, as it is gathered from pictures: rows that are read where they are, and such as are packed;
+    /// right operands packed before and on the way.
     #[test]
-    fn factors_that_are_rounded_already_are_taken_as_they_are() {
-        let a: Vec<bf16> = (0..35 * 40).map(|i| bf16::of((i * 37 % 101) as f32 - 50.)).collect();
-        let floats: Vec<f32> = a.iter().map(|x| x.to_f32()).collect();
-        for unit in Unit::all() {
-            let product = |threads, is_rounded: bool| {
-                let mut out = vec![0f32; 35 * 35];
-                match is_rounded {
-                    true => {
-                        let a = Matrix::new(&a, 35, 40);
-                        product_on(unit, Output::replace(&mut out, 35, threads), a, a.t());
-                    }
-                    false => {
-                        let a = Matrix::new(&floats, 35, 40);
-                        product_on(unit, Output::replace(&mut out, 35, threads), a, a.t());
-                    }
-                }
-                out
+    fn factors_that_are_rounded_or_packed_already_are_taken_as_they_are() {
+        for (m, k, n) in [(35, 40, 35), (50, 64, 35), (13, 1056, 300)] {
+            let whole = |length: usize| -> Vec<bf16> {
+                (0..length).map(|i| bf16::of((i * 37 % 101) as f32 - 50.)).collect()
             };
+            let floats = |rounded: &[bf16]| -> Vec<f32> { rounded.iter().map(|x| x.to_f32()).collect() };
+            let (a, b) = (whole(m * (k + 32)), whole(n * k));
+            let (a_floats, b_floats) = (floats(&a), floats(&b));
+            let (a, a_floats) = (Matrix::strided(&a, m, k, k + 32), Matrix::strided(&a_floats, m, k, k + 32));
+            let (b, b_floats) = (Matrix::new(&b, n, k).t(), Matrix::new(&b_floats, n, k).t());
             // Whole numbers, whose sums are exact.
-            assert_eq!(product(Threads::One, true), product(Threads::All, false));
+            let mut expected = vec![0f32; m * n];
+            super::super::matrix::product(
+                Output::replace(&mut expected, n, Threads::One),
+                a_floats,
+                b_floats,
+            );
+            let panels = Panels::new(b_floats);
+            for unit in Unit::all() {
+                for (i, threads) in [Threads::One, Threads::All].into_iter().cycle().enumerate().take(8) {
+                    let mut found = vec![f32::NAN; m * n];
+                    let out = Output::replace(&mut found, n, threads);
+                    match i / 2 {
+                        0 => product_on(unit, out, a, Right::Matrix(b)),
+                        1 => product_on(unit, out, a_floats, Right::Matrix(b_floats)),
+                        2 => product_on(unit, out, a, Right::<f32>::Panels(&panels)),
+                        _ => product_on(unit, out, a_floats, Right::<f32>::Panels(&panels)),
+                    }
+                    assert_eq!(found, expected, "{unit:?}, {m}×{k}×{n}, {i}");
+                }
+            }
         }
     }
 

@@ -15,6 +15,11 @@ use super::{PANEL, Unit};
 pub trait Packed: super::avx512::Load {
     /// The nearest bfloat16.
     fn rounded(self) -> bf16;
+
+    /// The same matrix, if its numbers are bfloat16 already.
+    fn as_rounded(matrix: Matrix<'_, Self>) -> Option<Matrix<'_, bf16>>
+    where
+        Self: Sized;
 }
 
 /// How a factor's numbers are packed.
@@ -22,17 +27,30 @@ pub trait Packed: super::avx512::Load {
 pub trait Packed {
     /// The nearest bfloat16.
     fn rounded(self) -> bf16;
+
+    /// The same matrix, if its numbers are bfloat16 already.
+    fn as_rounded(matrix: Matrix<'_, Self>) -> Option<Matrix<'_, bf16>>
+    where
+        Self: Sized;
 }
 
 impl Packed for f32 {
     fn rounded(self) -> bf16 {
         bf16::of(self)
     }
+
+    fn as_rounded(_: Matrix<'_, f32>) -> Option<Matrix<'_, bf16>> {
+        None
+    }
 }
 
 impl Packed for bf16 {
     fn rounded(self) -> bf16 {
         self
+    }
+
+    fn as_rounded(matrix: Matrix<'_, bf16>) -> Option<Matrix<'_, bf16>> {
+        Some(matrix)
     }
 }
 

@@ -13,13 +13,13 @@ const COLUMNS: usize = 16;
 /// # Safety
 /// The target has room for the piece's rows and columns.
 pub unsafe fn multiply(piece: Piece<'_>, to: Target) {
-    let Piece { left, rows, right, columns, depth } = piece;
+    let Piece { left, stride, rows, right, columns, depth } = piece;
     for row in (0..rows).step_by(ROWS) {
         let count = ROWS.min(rows - row);
         // Rows beyond the last are the last once more, and aren't written.
         let left = std::array::from_fn(|r| {
             let row = row + r.min(count - 1);
-            &left[row * depth..(row + 1) * depth]
+            &left[row * stride..row * stride + depth]
         });
         for column in (0..columns).step_by(COLUMNS) {
             let panel = &right[column / PANEL * PANEL * depth..][..PANEL * depth];
