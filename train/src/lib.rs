@@ -10,10 +10,12 @@
 //! | [`recipe`] | the named sets of options |
 //! | [`batches`] | which pictures each iteration sees, and its latents |
 //! | [`loss`] | binary cross-entropy on logits, in the stable form |
+//! | [`lecam`] | keeps D's logits of real and of drawn pictures near each other |
 //! | [`adam`] | the optimiser, whose state can be saved |
 //! | [`average`] | the exponential moving average of the generator |
 //! | [`schedule`] | how the learning rates change over a run |
 //! | [`networks`] | the networks' sizes for the data |
+//! | [`augmentation`] | shifts and cuts the pictures that D sees |
 //! | [`guide`] | a classifier that the generator learns from too |
 //! | [`trainer`], [`figures`] | one iteration: D once, then G; what it says of itself |
 //! | [`replay`], [`graph`], [`numbers`] | the same through a CUDA graph; such graphs; what changes from one to the next |
@@ -34,6 +36,7 @@
 
 pub mod adam;
 pub mod animation;
+pub mod augmentation;
 pub mod average;
 pub mod batches;
 pub mod console;
@@ -45,6 +48,7 @@ pub mod figures;
 pub mod graph;
 pub mod guide;
 pub mod judge;
+pub mod lecam;
 pub mod loss;
 pub mod memory;
 pub mod metrics;

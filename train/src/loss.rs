@@ -29,6 +29,19 @@ pub fn gradient(logits: &Tensor, target: f64) -> Result<Tensor> {
     (probability(logits)? - target)? / n
 }
 
+/// The gradient of the mean squared difference of logits with respect to the first, 2 (a − b) / N; that with
+/// respect to the others is its opposite.
+///
+/// # Shapes
+/// `a` and `b` (N, 1) → (N, 1)
+///
+/// # Errors
+/// Candle's.
+pub fn difference_gradient(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let n = a.elem_count() as f64;
+    (a - b)? * (2. / n)
+}
+
 /// σ(l): what D takes for the chance of "real".
 ///
 /// # Shapes

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::adam;
+use crate::augmentation::Augmentation;
 use crate::average;
 use crate::options::Options;
 use crate::schedule::Decay;
@@ -77,8 +78,33 @@ pub struct Recipe {
     /// word: it learns to draw what that reads as its label.
     #[serde(default)]
     pub guide: f64,
+    /// How often D sees a picture shifted, and how often cut, real and drawn ones alike
+    /// ([`augmentation`](crate::augmentation)).
+    #[serde(default)]
+    pub augment_probability: f64,
+    /// The largest shift, as a part of the picture's size.
+    #[serde(default = "translation")]
+    pub translation: f64,
+    /// What is cut out, as a part of the picture's size.
+    #[serde(default = "cutout")]
+    pub cutout: f64,
+    /// How much the squared difference of D's logits of a picture and of a changed copy counts in D's loss,
+    /// for real and for drawn ones (Zhao et al. 2021, <https://arxiv.org/abs/2002.04724>, section 3.1).
+    #[serde(default)]
+    pub consistency: f64,
+    /// How much the [LeCam regulariser](crate::lecam) counts in D's loss.
+    #[serde(default)]
+    pub lecam: f64,
     /// How much of the generator's moving average an iteration keeps.
     pub average_keep: f64,
+}
+
+fn translation() -> f64 {
+    Augmentation::TRANSLATION
+}
+
+fn cutout() -> f64 {
+    Augmentation::CUTOUT
 }
 
 impl Default for Recipe {
@@ -93,6 +119,11 @@ impl Default for Recipe {
             mismatch: 0.,
             contrast: 0.,
             guide: 0.,
+            augment_probability: 0.,
+            translation: translation(),
+            cutout: cutout(),
+            consistency: 0.,
+            lecam: 0.,
             average_keep: average::KEEP,
         }
     }
@@ -103,6 +134,18 @@ impl Recipe {
     pub fn adam_d(&self) -> adam::Config {
         let learning_rate = self.learning_rate_d.unwrap_or(self.adam.learning_rate);
         adam::Config { learning_rate, ..self.adam }
+    }
+
+    /// How the pictures that D sees are changed, if they are to be.
+    pub fn augmentation(&self) -> Option<Augmentation> {
+        let &Recipe { augment_probability: probability, translation, cutout, .. } = self;
+        (probability > 0.).then_some(Augmentation { probability, translation, cutout })
+    }
+
+    /// How the copies are, with which D is to be consistent: each by every change.
+    pub fn copies(&self) -> Option<Augmentation> {
+        let &Recipe { translation, cutout, .. } = self;
+        (self.consistency > 0.).then_some(Augmentation { probability: 1., translation, cutout })
     }
 
     /// What D learns real pictures toward.

@@ -10,6 +10,7 @@ use candle_core::{Tensor, TensorId};
 use models::Result;
 use models::ops::Factors;
 
+use crate::augmentation::Pair;
 use crate::figures::Figures;
 use crate::graph::{self, Graph};
 use crate::numbers::{Numbers, Slots};
@@ -24,13 +25,23 @@ pub struct Batch {
     pub z: Tensor,
     /// Other labels (N), where the recipe has a use for them.
     pub wrong: Option<Tensor>,
+    /// How the pictures are changed for D, where they are.
+    pub augmented: Option<Pair>,
+    /// How the copies are, with which it is to be consistent.
+    pub copies: Option<Pair>,
 }
 
 impl Batch {
     fn copy(&self) -> Result<Batch> {
-        let Batch { x, y, z, wrong } = self;
-        let wrong = wrong.as_ref().map(Tensor::copy).transpose()?;
-        Ok(Batch { x: x.copy()?, y: y.copy()?, z: z.copy()?, wrong })
+        let Batch { x, y, z, wrong, augmented, copies } = self;
+        Ok(Batch {
+            x: x.copy()?,
+            y: y.copy()?,
+            z: z.copy()?,
+            wrong: wrong.as_ref().map(Tensor::copy).transpose()?,
+            augmented: augmented.as_ref().map(Pair::copy).transpose()?,
+            copies: copies.as_ref().map(Pair::copy).transpose()?,
+        })
     }
 
     /// Takes over another batch of these shapes.
@@ -39,7 +50,8 @@ impl Batch {
     }
 
     fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        [&self.x, &self.y, &self.z].into_iter().chain(&self.wrong)
+        let changes = self.augmented.iter().chain(&self.copies).flat_map(Pair::tensors);
+        [&self.x, &self.y, &self.z].into_iter().chain(&self.wrong).chain(changes)
     }
 }
 

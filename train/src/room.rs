@@ -22,7 +22,8 @@ const FLOAT: usize = 4;
 /// the output of each layer with weights, and that of each batch norm with its activation. D's two
 /// passes (real and fake) are kept throughout an iteration. Beside them are G's pass and D's, or the
 /// guide's, over its pictures while G learns, or, where G learns more than once, its last pass and the
-/// next one; and the gradient of the largest layer. The weights' gradients are D's two and G's.
+/// next one; and the gradient of the largest layer. The weights' gradients are D's two, or three where it is
+/// to be consistent, and G's.
 ///
 /// A checkpoint is made in memory before it is written.
 ///
@@ -94,6 +95,7 @@ impl Memory {
             true => Numbers::of(&judge::training::config(data).network()?),
             false => Numbers::default(),
         };
+        let of_copies = if recipe.consistency > 0. { d.trainable } else { 0 };
         let passes = match recipe.generator_updates {
             1 => g.held + 2 * d.held + d.held.max(guide.held),
             _ => (g.held + 2 * d.held + d.held.max(guide.held)).max(2 * g.held + 2 * d.held),
@@ -102,7 +104,7 @@ impl Memory {
             weights: floats(&[g.all, d.all, guide.all]),
             moments: floats(&[g.trainable, d.trainable, g.trainable, d.trainable]),
             average: floats(&[g.all]),
-            gradients: floats(&[d.trainable, d.trainable, g.trainable]),
+            gradients: floats(&[d.trainable, d.trainable, of_copies, g.trainable]),
             activations: floats(&[passes, g.largest.max(d.largest)]).saturating_mul(*batch_size),
             checkpoint: floats(&[g.all, g.all, d.all, g.trainable, d.trainable, g.trainable, d.trainable]),
             pictures: 2 * data.images().pixels().len(),

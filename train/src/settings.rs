@@ -119,6 +119,11 @@ impl Settings {
             mismatch: weight(&learning.mismatch),
             contrast: weight(&learning.contrast),
             guide: weight(&learning.guide),
+            augment_probability: required!(learning.augment_probability).0,
+            translation: required!(learning.translation).0,
+            cutout: required!(learning.cutout).0,
+            consistency: weight(&learning.consistency),
+            lecam: weight(&learning.lecam),
             average_keep: required!(learning.average_keep).0,
         };
         let is_unlabelled = data.is_unlabelled();
@@ -144,6 +149,16 @@ impl Settings {
                 bail!("decay-from is {from}, but the run has {epochs} epochs; expected fewer than that")
             }
             _ => {}
+        }
+        let changes =
+            [("augment-probability", recipe.augment_probability), ("consistency", recipe.consistency)];
+        for (key, value) in changes.into_iter().filter(|(_, value)| *value > 0.) {
+            if recipe.translation.max(recipe.cutout) == 0. {
+                bail!(
+                    "{key} is {value}, but translation and cutout are 0, so no picture is changed; expected \
+                     one of them above 0"
+                );
+            }
         }
         if run.judge.is_some() && run.evaluate_every.is_none() {
             bail!("judge is given, but not evaluate-every, so it has nothing to measure; expected both");

@@ -17,6 +17,11 @@ pub enum Purpose {
     Augment = 4,
     /// Which pictures are mirrored; a stream for each epoch.
     Flip = 5,
+    /// How the pictures that D sees are changed; a round for each iteration, a stream for the real ones and one
+    /// for the drawn.
+    Augmentation = 6,
+    /// The same of the copies that D is to judge as it does the pictures.
+    Consistency = 7,
 }
 
 /// Stream `index` of a purpose's round. A purpose that needs one number alone has one round, 0.
@@ -40,9 +45,9 @@ mod tests {
 
     #[test]
     fn streams_of_one_seed_never_meet() {
-        use Purpose::{Augment, FixedNoise, Flip, Latent, Order};
+        use Purpose::{Augment, Augmentation, Consistency, FixedNoise, Flip, Latent, Order};
         let mut seen = HashSet::new();
-        for purpose in [Order, Latent, FixedNoise, Augment, Flip] {
+        for purpose in [Order, Latent, FixedNoise, Augment, Flip, Augmentation, Consistency] {
             for (round, index) in [(0, 0), (0, 1), (1, 0), (1, 1), (u64::MAX, u64::MAX)] {
                 assert!(seen.insert(random(7, purpose, round, index).next_u64()));
             }

@@ -6,14 +6,17 @@ use models::ops::Factors;
 use models::{Architecture, Network, Parameters, Result, Wanted};
 
 use crate::adam::Adam;
+use crate::augmentation::{Changes, Pair};
 use crate::average;
 use crate::figures::Figures;
 use crate::guide::Guide;
+use crate::lecam::LeCam;
 use crate::loss;
 use crate::numbers::{Numbers, Slots};
 use crate::recipe::Recipe;
 use crate::replay::{Batch, Conditions, Replay};
 use crate::schedule::Schedule;
+use crate::streams::Purpose;
 
 /// Both networks, their weights and optimisers, and the generator's average.
 pub struct Trainer {
@@ -22,6 +25,8 @@ pub struct Trainer {
     pub schedule: Schedule,
     /// The classifier that G learns from too, where the recipe asks for one.
     pub guide: Option<Guide>,
+    /// Key of what an iteration draws itself: how pictures are changed for D.
+    pub seed: u64,
     /// G's list.
     pub generator: Network,
     /// D's list.
@@ -34,6 +39,7 @@ pub struct Trainer {
     pub average: Parameters,
     adam_g: Adam,
     adam_d: Adam,
+    lecam: Option<LeCam>,
     iterations: u64,
     /// Iterations through a CUDA graph, where they go through one.
     replay: Option<Replay>,
@@ -49,7 +55,7 @@ impl Trainer {
         let g = generator.initialise(seed, device)?;
         // Any key but G's will do.
         let d = discriminator.initialise(!seed, device)?;
-        Trainer::with_weights((generator, g), (discriminator, d), recipe)
+        Ok(Trainer { seed, ..Trainer::with_weights((generator, g), (discriminator, d), recipe)? })
     }
 
     /// Networks that start from given weights.
@@ -65,9 +71,11 @@ impl Trainer {
             recipe,
             schedule: Schedule::CONSTANT,
             guide: None,
+            seed: 0,
             average: g.copy()?,
             adam_g: Adam::new(recipe.adam, &g)?,
             adam_d: Adam::new(recipe.adam_d(), &d)?,
+            lecam: (recipe.lecam > 0.).then(|| LeCam::new(DType::F32, d.device())).transpose()?,
             generator,
             discriminator,
             g,
@@ -92,9 +100,11 @@ impl Trainer {
             recipe,
             schedule: Schedule::CONSTANT,
             guide: None,
+            seed: checkpoint.header.provenance.seed,
             average: checkpoint.parameters("average", &generator, device)?,
             adam_g: Adam::load(recipe.adam, updates, checkpoint, "adam.generator", &g)?,
             adam_d: Adam::load(recipe.adam_d(), iterations, checkpoint, "adam.discriminator", &d)?,
+            lecam: (recipe.lecam > 0.).then(|| LeCam::load(checkpoint, DType::F32, device)).transpose()?,
             generator,
             discriminator,
             g,
@@ -111,6 +121,9 @@ impl Trainer {
         contents.parameters("average", &self.average);
         self.adam_g.save(contents, "adam.generator", &self.g);
         self.adam_d.save(contents, "adam.discriminator", &self.d);
+        if let Some(lecam) = &self.lecam {
+            lecam.save(contents);
+        }
     }
 
     /// The first weights, of G, D or the average, that hold a number which is not finite.
@@ -173,7 +186,10 @@ impl Trainer {
             }
             _ => None,
         };
-        let batch = Batch { x: x.clone(), y: y.clone(), z: z.clone(), wrong };
+        let draw = |of, purpose| Pair::draw(of, (self.seed, purpose, self.iterations), x);
+        let augmented = self.recipe.augmentation().map(|of| draw(of, Purpose::Augmentation)).transpose()?;
+        let copies = self.recipe.copies().map(|of| draw(of, Purpose::Consistency)).transpose()?;
+        let batch = Batch { x: x.clone(), y: y.clone(), z: z.clone(), wrong, augmented, copies };
         let numbers = self.advance();
         let Some(mut replay) = self.replay.take() else { return self.iterate(&batch, &numbers, None) };
         let iterate = |batch: &Batch, slots: Option<&Slots>| self.iterate(batch, &numbers, slots);
@@ -197,9 +213,12 @@ impl Trainer {
     fn conditions(&self) -> Conditions {
         let guide = self.guide.as_ref();
         let weights = [&self.g, &self.d, &self.average].into_iter().chain(guide.map(Guide::parameters));
+        let lecam = self.lecam.iter().flat_map(|lecam| [lecam.real.id(), lecam.fake.id()]);
         let networks = [&self.generator, &self.discriminator].into_iter().chain(guide.map(Guide::network));
         Conditions {
-            weights: weights.flat_map(|weights| weights.iter().map(|(_, value)| value.id())).collect(),
+            weights: (weights.flat_map(|weights| weights.iter().map(|(_, value)| value.id())))
+                .chain(lecam)
+                .collect(),
             factors: networks.map(Network::factors).collect(),
         }
     }
@@ -207,24 +226,52 @@ impl Trainer {
     /// What an iteration asks of the device. It depends on tensors alone, and, where there are no slots for
     /// them, on its numbers; it changes weights, moments and averages in place, and leaves nothing else behind.
     fn iterate(&self, batch: &Batch, numbers: &Numbers, slots: Option<&Slots>) -> Result<Figures> {
-        let Trainer { recipe, guide, generator, discriminator, g, d, average, adam_g, adam_d, .. } = self;
-        let Batch { x, y, z, wrong } = batch;
+        let Trainer { recipe, guide, generator, discriminator, g, d, average, .. } = self;
+        let Trainer { adam_g, adam_d, lecam, .. } = self;
+        let Batch { x, y, z, wrong, augmented, copies } = batch;
+        let (of_real, of_fake) = augmented.as_ref().map(|pair| (&pair.real, &pair.fake)).unzip();
 
         // (1) update D: real toward 1, or a little less, plus fake toward 0, and, where the recipe has
-        // it, real under wrong labels too. Each goes through D separately, with its own batch statistics.
+        // it, real under wrong labels too. Each goes through D separately, with its own batch statistics, and
+        // augmented where the recipe says so.
         let mut fake = generator.trace(g, z, Some(y))?; //       N, 1, 28, 28
         fake.update_running_averages(generator, g)?;
-        let on_real = discriminator.trace(d, x, Some(y))?; //    N, 1
-        let on_fake = discriminator.trace(d, &fake.output, Some(y))?;
-        let toward_real = loss::gradient(&on_real.output, recipe.real_target())?;
-        let toward_fake = loss::gradient(&on_fake.output, 0.)?;
+        let shown = augment(of_real, x)?; //                     N, 1, 28, 28
+        let on_real = discriminator.trace(d, &shown, Some(y))?; //    N, 1
+        let on_fake = discriminator.trace(d, &augment(of_fake, &fake.output)?, Some(y))?;
+        let mut toward_real = loss::gradient(&on_real.output, recipe.real_target())?;
+        let mut toward_fake = loss::gradient(&on_fake.output, 0.)?;
+        if let Some(lecam) = lecam {
+            let [real, fake] = lecam.gradients(&on_real.output, &on_fake.output)?;
+            toward_real = (toward_real + real * recipe.lecam)?;
+            toward_fake = (toward_fake + fake * recipe.lecam)?;
+            lecam.update(&on_real.output, &on_fake.output)?;
+        }
+        let mut from_copies = None;
+        if let Some(Pair { real, fake: drawn }) = copies {
+            let consistency = |changes: &Changes, x: &Tensor, logits: &Tensor| -> Result<_> {
+                let on_copy = discriminator.trace(d, &changes.apply(x)?, Some(y))?; //   N, 1
+                let toward_copy = (loss::difference_gradient(logits, &on_copy.output)? * recipe.consistency)?;
+                let from_copy =
+                    on_copy.backward(discriminator, d, &toward_copy.neg()?, Wanted::PARAMETERS)?;
+                Ok((toward_copy, from_copy))
+            };
+            let (of_real, from_real) = consistency(real, x, &on_real.output)?;
+            let (of_fake, from_fake) = consistency(drawn, &fake.output, &on_fake.output)?;
+            toward_real = (toward_real + of_real)?;
+            toward_fake = (toward_fake + of_fake)?;
+            from_copies = Some(from_real.plus(&from_fake)?);
+        }
         let from_real = on_real.backward(discriminator, d, &toward_real, Wanted::PARAMETERS)?;
         let mut from_fake = on_fake.backward(discriminator, d, &toward_fake, Wanted::PARAMETERS)?;
         if let Some(wrong) = wrong.as_ref().filter(|_| recipe.mismatch > 0.) {
-            let on_wrong = discriminator.trace(d, x, Some(wrong))?; //   N, 1
+            let on_wrong = discriminator.trace(d, &shown, Some(wrong))?; //   N, 1
             let toward_fake = (loss::gradient(&on_wrong.output, 0.)? * recipe.mismatch)?;
             from_fake =
                 from_fake.plus(&on_wrong.backward(discriminator, d, &toward_fake, Wanted::PARAMETERS)?)?;
+        }
+        if let Some(from_copies) = from_copies {
+            from_fake = from_fake.plus(&from_copies)?;
         }
         on_real.update_running_averages(discriminator, d)?;
         on_fake.update_running_averages(discriminator, d)?;
@@ -232,22 +279,26 @@ impl Trainer {
 
         // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
         // wrong labels toward 0, and toward what the guide reads as its label. The first update's forward
-        // pass is the one above: same weights, same z. It moves the running averages again, as two would.
+        // pass is the one above: same weights, same z, and the pictures are augmented as there. It moves the running averages again, as two would.
         let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
                 fake = generator.trace(g, z, Some(y))?;
             }
             fake.update_running_averages(generator, g)?;
-            let judged = discriminator.trace(d, &fake.output, Some(y))?;
+            let shown = augment(of_fake, &fake.output)?;
+            let judged = discriminator.trace(d, &shown, Some(y))?;
             judged.update_running_averages(discriminator, d)?;
             let toward_real = loss::gradient(&judged.output, 1.)?;
             let mut through = judged.backward(discriminator, d, &toward_real, Wanted::INPUT)?.input;
             if let Some(wrong) = wrong.as_ref().filter(|_| recipe.contrast > 0.) {
-                let judged = discriminator.trace(d, &fake.output, Some(wrong))?;
+                let judged = discriminator.trace(d, &shown, Some(wrong))?;
                 let toward_fake = (loss::gradient(&judged.output, 0.)? * recipe.contrast)?;
                 let more = judged.backward(discriminator, d, &toward_fake, Wanted::INPUT)?.input;
                 through = through.zip(more).map(|(a, b)| a + b).transpose()?;
+            }
+            if let Some(changes) = of_fake {
+                through = through.map(|dy| changes.backward(&dy)).transpose()?;
             }
             if let Some(guide) = guide {
                 let more = guide.gradient(&fake.output, y)?;
@@ -270,6 +321,11 @@ impl Trainer {
     }
 }
 
+/// What D is shown of pictures: these, or what they are changed to.
+fn augment(changes: Option<&Changes>, x: &Tensor) -> Result<Tensor> {
+    changes.map_or_else(|| Ok(x.clone()), |changes| changes.apply(x))
+}
+
 /// A label for each picture that is not its own: of the others each in turn, from picture to picture
 /// and from iteration to iteration.
 ///
@@ -290,7 +346,7 @@ mod tests {
 
     #[cfg(feature = "cuda")]
     use super::Factors;
-    use super::{Guide, Recipe, Replay, Trainer};
+    use super::{Guide, Pair, Purpose, Recipe, Replay, Trainer};
     use crate::schedule::{Decay, Schedule};
 
     fn trainer(recipe: Recipe) -> Trainer {
@@ -362,20 +418,130 @@ mod tests {
     fn gradients_of_g(trainer: &mut Trainer) -> Vec<f32> {
         let [x, y, z] = batch();
         trainer.iteration(&x, &y, &z).unwrap();
+        learned_from(&trainer.adam_g)
+    }
+
+    /// D's gradients, in the same way.
+    fn gradients_of_d(trainer: &mut Trainer) -> Vec<f32> {
+        let [x, y, z] = batch();
+        trainer.iteration(&x, &y, &z).unwrap();
+        learned_from(&trainer.adam_d)
+    }
+
+    fn learned_from(adam: &crate::adam::Adam) -> Vec<f32> {
         let first = |(first, _): &(candle_core::Var, candle_core::Var)| -> Vec<f32> {
             (first.flatten_all().unwrap() / 0.5).unwrap().to_vec1().unwrap()
         };
-        trainer.adam_g.moments.iter().flat_map(first).collect()
+        adam.moments.iter().flat_map(first).collect()
     }
 
     /// The same of a loss, by differentiating all of it.
-    fn differentiated(loss: &Tensor, g: &models::Parameters) -> Vec<f32> {
+    fn differentiated(loss: &Tensor, p: &models::Parameters) -> Vec<f32> {
         let gradients = loss.backward().unwrap();
         let of = |v| gradients.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        g.trainable().flat_map(|(_, v)| of(v)).collect()
+        p.trainable().flat_map(|(_, v)| of(v)).collect()
     }
 
-    /// Whether a term of G's loss moved the gradients by as much as its own are.
+    /// D's logits of pictures, in Candle's own operations.
+    fn judged(trainer: &Trainer, x: &Tensor) -> Tensor {
+        let [_, y, _] = batch();
+        trainer.discriminator.forward(&trainer.d, x, Some(&y), models::Mode::Train).unwrap()
+    }
+
+    /// What G draws, in Candle's own operations.
+    fn drawn(trainer: &Trainer) -> Tensor {
+        let [_, y, z] = batch();
+        trainer.generator.forward(&trainer.g, &z, Some(&y), models::Mode::Train).unwrap()
+    }
+
+    /// One update of G, and pictures changed enough to tell at 6×9 pixels.
+    fn augmented() -> Recipe {
+        Recipe {
+            generator_updates: 1,
+            augment_probability: 0.5,
+            translation: 0.25,
+            cutout: 0.5,
+            ..Recipe::default()
+        }
+    }
+
+    #[test]
+    fn both_networks_learn_from_augmented_pictures() {
+        let [x, y, z] = batch();
+        let key = (4, Purpose::Augmentation, 0);
+        let changes = Pair::draw(augmented().augmentation().unwrap(), key, &x).unwrap();
+        let fresh = trainer(augmented());
+        let shown = (changes.real.apply(&x).unwrap(), changes.fake.apply(&drawn(&fresh)).unwrap());
+        assert!(x.sub(&shown.0).unwrap().abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap() > 0.1);
+
+        let entropy = |logits: &Tensor, target| crate::loss::binary_cross_entropy(logits, target).unwrap();
+        let of_d = |(real, fake): &(Tensor, Tensor)| {
+            let loss = entropy(&judged(&fresh, real), 1.) + entropy(&judged(&fresh, &fake.detach()), 0.);
+            differentiated(&loss.unwrap(), &fresh.d)
+        };
+        let expected = of_d(&shown);
+        assert_moved(&gradients_of_d(&mut trainer(augmented())), &vec![0.; expected.len()], 1., &expected);
+
+        // G learns through D as it is after its update.
+        let mut after = trainer(augmented());
+        after.iteration(&x, &y, &z).unwrap();
+        let after = Trainer { generator: fresh.generator.clone(), g: fresh.g.clone(), ..after };
+        let shown = changes.fake.apply(&drawn(&after)).unwrap();
+        let expected = differentiated(&entropy(&judged(&after, &shown), 1.), &after.g);
+        assert_moved(&gradients_of_g(&mut trainer(augmented())), &vec![0.; expected.len()], 1., &expected);
+    }
+
+    #[test]
+    fn a_consistent_d_judges_a_picture_and_its_copy_alike() {
+        let [x, ..] = batch();
+        let recipe = |consistency: f32| Recipe { consistency: consistency.into(), ..augmented() };
+        let fresh = trainer(augmented());
+        let pair = |of: Option<_>, purpose| Pair::draw(of.unwrap(), (4, purpose, 0), &x).unwrap();
+        let seen = pair(augmented().augmentation(), Purpose::Augmentation);
+        let copies = pair(recipe(1.).copies(), Purpose::Consistency);
+        let of = |x: &Tensor, seen: &super::Changes, copies: &super::Changes| {
+            let [seen, copies] = [seen, copies].map(|changes| judged(&fresh, &changes.apply(x).unwrap()));
+            (seen - copies).unwrap().sqr().unwrap().mean_all().unwrap()
+        };
+        let of_fake = of(&drawn(&fresh).detach(), &seen.fake, &copies.fake);
+        let loss = (of(&x, &seen.real, &copies.real) + of_fake).unwrap();
+        let expected = differentiated(&loss, &fresh.d);
+        let gradients = |consistency| gradients_of_d(&mut trainer(recipe(consistency)));
+        for consistency in [1., 2.5] {
+            assert_moved(&gradients(consistency), &gradients(0.), consistency, &expected);
+        }
+    }
+
+    #[test]
+    fn lecam_pulls_logits_toward_those_of_the_other_kind() {
+        let [x, ..] = batch();
+        let fresh = trainer(Recipe::default());
+        let (real, fake) = (judged(&fresh, &x), judged(&fresh, &drawn(&fresh).detach()));
+        let toward = |logits: &Tensor, average: f64| (logits - average).unwrap().sqr().unwrap().mean_all();
+        let loss = (toward(&real, -0.5).unwrap() + toward(&fake, 0.25).unwrap()).unwrap();
+        let expected = differentiated(&loss, &fresh.d);
+        let gradients = |weight: f32| {
+            let mut trainer = trainer(Recipe { lecam: weight.into(), ..Recipe::default() });
+            if let Some(lecam) = &trainer.lecam {
+                lecam.real.set(&Tensor::new(&[0.25f32], &Device::Cpu).unwrap()).unwrap();
+                lecam.fake.set(&Tensor::new(&[-0.5f32], &Device::Cpu).unwrap()).unwrap();
+            }
+            let gradients = gradients_of_d(&mut trainer);
+            if let Some(lecam) = &trainer.lecam {
+                for (average, before, logits) in [(&lecam.real, 0.25, &real), (&lecam.fake, -0.5, &fake)] {
+                    let mean = logits.mean_all().unwrap().to_scalar::<f32>().unwrap();
+                    let found = average.to_vec1::<f32>().unwrap()[0];
+                    assert!((found - (0.99 * before + 0.01 * mean)).abs() < 1e-6, "{found}, {mean}");
+                }
+            }
+            gradients
+        };
+        for weight in [1., 2.5] {
+            assert_moved(&gradients(weight), &gradients(0.), weight, &expected);
+        }
+    }
+
+    /// Whether a term of a loss moved the gradients by as much as its own are.
     fn assert_moved(found: &[f32], without: &[f32], by: f32, expected: &[f32]) {
         let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
         for ((found, without), expected) in found.iter().zip(without).zip(expected) {
@@ -484,7 +650,7 @@ mod tests {
     #[test]
     fn iterations_that_cannot_be_recorded_run_as_ever_and_say_so_once() {
         let [x, y, z] = batch();
-        let recipe = Recipe { mismatch: 0.5, ..Recipe::default() };
+        let recipe = Recipe { mismatch: 0.5, consistency: 0.5, lecam: 0.5, ..augmented() };
         let (mut plain, mut replayed) = (trainer(recipe), trainer(recipe));
         replayed.replay = Some(Replay::default());
         for iteration in 0..4 {
@@ -536,7 +702,8 @@ mod tests {
             seen
         };
         let all_of_it = Recipe { mismatch: 0.5, contrast: 0.25, guide: 0.5, ..Recipe::default() };
-        for recipe in [Recipe::default(), all_of_it] {
+        let regularised = Recipe { consistency: 0.5, lecam: 0.5, ..augmented() };
+        for recipe in [Recipe::default(), all_of_it, regularised] {
             for factors in [Factors::Float32, Factors::Bfloat16] {
                 assert!(run(recipe, factors, true) == run(recipe, factors, false), "{recipe:?}, {factors:?}");
             }

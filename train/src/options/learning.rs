@@ -2,7 +2,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::EPOCHS;
-use super::value::{BelowOne, Positive, Switch, UpToHalf, UpToTen, Whole, word};
+use super::value::{BelowOne, Positive, Switch, UpToHalf, UpToOne, UpToTen, Whole, word};
 use crate::schedule::Decay;
 
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
@@ -50,6 +50,24 @@ pub(crate) struct Learning {
     /// one is trained on the real pictures first [default: 0.0]
     #[arg(long, value_name = "W")]
     pub(crate) guide: Option<UpToTen>,
+    /// The discriminator sees pictures shifted, and with a square cut out, real and drawn ones alike, each
+    /// change with this probability [default: 0.0]
+    #[arg(long, value_name = "P")]
+    pub(crate) augment_probability: Option<UpToOne>,
+    /// Shifts of up to this part of the picture's size [default: 0.125]
+    #[arg(long, value_name = "PART")]
+    pub(crate) translation: Option<UpToHalf>,
+    /// A square of this part of the picture's size is cut out [default: 0.25]
+    #[arg(long, value_name = "PART")]
+    pub(crate) cutout: Option<UpToHalf>,
+    /// The discriminator also learns, with this weight, to judge a picture and a shifted and cut copy of
+    /// it alike, real or drawn [default: 0.0]
+    #[arg(long, value_name = "W")]
+    pub(crate) consistency: Option<UpToTen>,
+    /// The discriminator's logits of real pictures are held, with this weight, near their moving average
+    /// of drawn ones, and the other way round [default: 0.0]
+    #[arg(long, value_name = "W")]
+    pub(crate) lecam: Option<UpToTen>,
     /// How much of the averaged generator an iteration keeps: a horizon of 1 / (1 - K) iterations
     /// [default: 0.999]
     #[arg(long, value_name = "K")]

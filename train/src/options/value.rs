@@ -121,6 +121,9 @@ value!(
     /// From 0 to 0.5.
     UpToHalf(f64), "a number from 0 to 0.5", |found| found.number().filter(|x| (0. ..=0.5).contains(x)));
 value!(
+    /// From 0 to 1.
+    UpToOne(f64), "a number from 0 to 1", |found| found.number().filter(|x| (0. ..=1.).contains(x)));
+value!(
     /// From 0 to 10.
     UpToTen(f64), "a number from 0 to 10", |found| found.number().filter(|x| (0. ..=10.).contains(x)));
 value!(

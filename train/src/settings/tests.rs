@@ -158,6 +158,17 @@ fn settings_of_the_other_kind_of_pictures_are_refused() {
 }
 
 #[test]
+fn changes_of_pictures_that_change_none_are_refused() {
+    for flag in ["--augment-probability=0.5", "--consistency=2"] {
+        let given = |more: &[&str]| Settings::new(&options(&[&[flag], more].concat(), None).unwrap());
+        let told = given(&["--translation=0", "--cutout=0"]).unwrap_err().to_string();
+        assert!(told.contains("translation and cutout are 0") && told.contains("expected"), "{told}");
+        assert!(given(&["--translation=0"]).is_ok() && given(&["--cutout=0"]).is_ok());
+    }
+    assert!(Settings::new(&options(&["--translation=0", "--cutout=0"], None).unwrap()).is_ok());
+}
+
+#[test]
 fn every_word_of_a_choice_means_something() {
     for flag in command().get_arguments().filter(|flag| !flag.get_possible_values().is_empty()) {
         let key = flag.get_long().unwrap();
