@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use models::checkpoint::{Checkpoint, Contents};
 use models::ops::Factors;
-use models::{Architecture, Network, Parameters, Result, Wanted};
+use models::{Architecture, Gradients, Network, Parameters, Result, Wanted};
 
 use crate::adam::Adam;
 use crate::augmentation::{Changes, Pair};
@@ -232,12 +232,12 @@ impl Trainer {
         let (of_real, of_fake) = augmented.as_ref().map(|pair| (&pair.real, &pair.fake)).unzip();
 
         // (1) update D: real toward 1, or a little less, plus fake toward 0, and, where the recipe has
-        // it, real under wrong labels too. Each goes through D separately, with its own batch statistics, and
-        // augmented where the recipe says so.
+        // it, real under wrong labels too. Each goes through D separately, with its own batch statistics.
+        // What D is shown is augmented where the recipe says so, and two regularisers add to its loss.
         let mut fake = generator.trace(g, z, Some(y))?; //       N, 1, 28, 28
         fake.update_running_averages(generator, g)?;
         let shown = augment(of_real, x)?; //                     N, 1, 28, 28
-        let on_real = discriminator.trace(d, &shown, Some(y))?; //    N, 1
+        let on_real = discriminator.trace(d, &shown, Some(y))?; // N, 1
         let on_fake = discriminator.trace(d, &augment(of_fake, &fake.output)?, Some(y))?;
         let mut toward_real = loss::gradient(&on_real.output, recipe.real_target())?;
         let mut toward_fake = loss::gradient(&on_fake.output, 0.)?;
@@ -248,18 +248,11 @@ impl Trainer {
             lecam.update(&on_real.output, &on_fake.output)?;
         }
         let mut from_copies = None;
-        if let Some(Pair { real, fake: drawn }) = copies {
-            let consistency = |changes: &Changes, x: &Tensor, logits: &Tensor| -> Result<_> {
-                let on_copy = discriminator.trace(d, &changes.apply(x)?, Some(y))?; //   N, 1
-                let toward_copy = (loss::difference_gradient(logits, &on_copy.output)? * recipe.consistency)?;
-                let from_copy =
-                    on_copy.backward(discriminator, d, &toward_copy.neg()?, Wanted::PARAMETERS)?;
-                Ok((toward_copy, from_copy))
-            };
-            let (of_real, from_real) = consistency(real, x, &on_real.output)?;
-            let (of_fake, from_fake) = consistency(drawn, &fake.output, &on_fake.output)?;
-            toward_real = (toward_real + of_real)?;
-            toward_fake = (toward_fake + of_fake)?;
+        if let Some(pair) = copies {
+            let (real, from_real) = self.consistency(&on_real.output, &pair.real.apply(x)?, y)?;
+            let (fake, from_fake) = self.consistency(&on_fake.output, &pair.fake.apply(&fake.output)?, y)?;
+            toward_real = (toward_real + real)?;
+            toward_fake = (toward_fake + fake)?;
             from_copies = Some(from_real.plus(&from_fake)?);
         }
         let from_real = on_real.backward(discriminator, d, &toward_real, Wanted::PARAMETERS)?;
@@ -279,7 +272,8 @@ impl Trainer {
 
         // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
         // wrong labels toward 0, and toward what the guide reads as its label. The first update's forward
-        // pass is the one above: same weights, same z, and the pictures are augmented as there. It moves the running averages again, as two would.
+        // pass is the one above: same weights, same z. It moves the running averages again, as two would.
+        // Its pictures are augmented as above too.
         let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
@@ -318,6 +312,19 @@ impl Trainer {
             judged: logits,
             real_target: recipe.real_target(),
         })
+    }
+
+    /// Consistency between D's `logits` of pictures and those of changed copies: the gradient of its loss with
+    /// respect to the former, and that with respect to D's weights through the latter.
+    ///
+    /// # Shapes
+    /// `logits` (N, 1), `copies` (N, C, H, W), `y` (N) → (N, 1)
+    fn consistency(&self, logits: &Tensor, copies: &Tensor, y: &Tensor) -> Result<(Tensor, Gradients)> {
+        let Trainer { recipe, discriminator, d, .. } = self;
+        let on_copies = discriminator.trace(d, copies, Some(y))?; // N, 1
+        let away = (loss::difference_gradient(logits, &on_copies.output)? * recipe.consistency)?;
+        let through_copies = on_copies.backward(discriminator, d, &away.neg()?, Wanted::PARAMETERS)?;
+        Ok((away, through_copies))
     }
 }
 

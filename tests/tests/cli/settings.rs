@@ -70,6 +70,8 @@ fn malformed_files() {
         ("beta1 = 1", &["beta1 is 1", "from 0 up to but not 1"]),
         ("beta2 = \"0.9\"", &["beta2 is \"0.9\"", "a number"]),
         ("smoothing = 0.6", &["smoothing is 0.6", "from 0 to 0.5"]),
+        ("augment-probability = 2", &["augment-probability is 2", "from 0 to 1"]),
+        ("translation = 4", &["translation is 4", "from 0 to 0.5"]),
         ("average-keep = 1.0", &["average-keep is 1.0", "not 1"]),
         ("decay = \"fast\"", &["decay is \"fast\"", "\"constant\" or \"linear\" or \"cosine\""]),
         ("decay = 1", &["decay is 1", "\"linear\""]),
