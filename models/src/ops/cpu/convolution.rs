@@ -5,7 +5,8 @@
 //!
 //! The label's planes are constant, so what they add is a picture per class: no multiplications.
 
-use std::mem::MaybeUninit;
+use std::cell::Cell;
+use std::mem::{MaybeUninit, take};
 
 use rayon::prelude::*;
 
@@ -167,9 +168,7 @@ impl<'a> Kernel<'a> {
                     let y = zeroed(y);
                     let first = block * pictures;
                     let pictures = x.len() / x_len;
-                    let Scratch { padded, rows, grid } = scratch;
-                    let (rows, grid) =
-                        (&mut rows[..pictures * points * row], &mut grid[..pictures * points * g.filters]);
+                    let [padded, rows, grid] = scratch.of(&g, pictures);
                     match self.direction {
                         Direction::Gather => {
                             let (padded, rows) = (Number::room(padded), Number::room(rows));
@@ -277,8 +276,7 @@ impl<'a> Kernel<'a> {
         let (points, row) = (g.points(), g.row());
         let (x_len, y_len) = self.lengths();
         let pictures = x.len() / x_len;
-        let Scratch { padded, rows, grid } = scratch;
-        let (rows, grid) = (&mut rows[..pictures * points * row], &mut grid[..pictures * points * g.filters]);
+        let [padded, rows, grid] = scratch.of(&g, pictures);
         let (on_picture, on_grid, picture_len, grid_len) = match self.direction {
             Direction::Gather => (x, dy, x_len, y_len),
             Direction::Scatter => (dy, x, y_len, x_len),
@@ -478,8 +476,14 @@ fn zeroed(numbers: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [f32]) }
 }
 
-/// Scratch memory for a few pictures.
+/// Scratch memory for a few pictures. The thread keeps it for the next ones, and for the next convolution:
+/// clearing new memory takes as long as using it.
 struct Scratch {
+    room: Room,
+}
+
+#[derive(Default)]
+struct Room {
     /// One padded picture, channels last.
     padded: Vec<f32>,
     /// (pictures·P, K)
@@ -488,12 +492,37 @@ struct Scratch {
     grid: Vec<f32>,
 }
 
+thread_local! {
+    static KEPT: Cell<Room> = const { Cell::new(Room { padded: Vec::new(), rows: Vec::new(), grid: Vec::new() }) };
+}
+
 impl Scratch {
     fn new(g: &Geometry, pictures: usize) -> Scratch {
-        Scratch {
-            padded: vec![0f32; g.padded_len()],
-            rows: vec![0f32; pictures * g.points() * g.row()],
-            grid: vec![0f32; pictures * g.grid_len()],
+        // A thread that is in the midst of another convolution has none to give.
+        let mut room = KEPT.take();
+        let sizes = [g.padded_len(), pictures * g.points() * g.row(), pictures * g.grid_len()];
+        for (numbers, size) in [&mut room.padded, &mut room.rows, &mut room.grid].into_iter().zip(sizes) {
+            if numbers.len() < size {
+                // Not `resize`: what is there needn't be copied.
+                *numbers = vec![0f32; size];
+            }
         }
+        Scratch { room }
+    }
+
+    /// Room for one padded picture, and for the rows and the grid of so many.
+    fn of(&mut self, g: &Geometry, pictures: usize) -> [&mut [f32]; 3] {
+        let Room { padded, rows, grid } = &mut self.room;
+        [
+            &mut padded[..g.padded_len()],
+            &mut rows[..pictures * g.points() * g.row()],
+            &mut grid[..pictures * g.grid_len()],
+        ]
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        KEPT.set(take(&mut self.room));
     }
 }

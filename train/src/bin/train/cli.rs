@@ -111,7 +111,7 @@ mod tests {
                 "decay" => "constant",
                 "latent" => "uniform",
                 "batch-size" => "64",
-                "smoothing" | "beta1" | "beta2" | "average-keep" => "0.5",
+                "smoothing" | "beta1" | "beta2" | "average-keep" | "translation" | "cutout" => "0.5",
                 _ => "1",
             };
             let flag = format!("--{name}={value}");
