@@ -246,7 +246,7 @@ impl Trace {
             for (name, new) in [("running_mean", mean), ("running_variance", variance)] {
                 let old = p.get(&format!("{}.{name}", norm.name))?;
                 match &self.record {
-                    Record::Kernels { kernels, .. } => kernels.blend(old, new, MOMENTUM)?,
+                    Record::Kernels { kernels, .. } => kernels.blend(old, new, MOMENTUM.into())?,
                     Record::Candle { .. } => {
                         old.set(&((old.as_tensor() * (1. - MOMENTUM))? + (new * MOMENTUM)?)?)?;
                     }

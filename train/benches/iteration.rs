@@ -251,10 +251,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
                 let name = format!("edgegan, {}", name(precision));
                 println!("{batch:>5}  {name:>22}  {time:>7.2}  {:>8.0}  {memory:>21.0}", speed(time));
                 if device.is_cuda() {
-                    let queued = cost.queued;
-                    println!(
-                        "       of which {queued:.2} ms until all is queued: the rest waits for nothing"
-                    );
+                    println!("{}", host_time(&cost));
+                    match setting.trainer.graph_failure() {
+                        None => println!("       as a CUDA graph"),
+                        Some(why) => println!("       not as a CUDA graph: {why}"),
+                    }
                 }
                 #[cfg(target_os = "linux")]
                 if let (Some(first), Some(last)) = (first, last) {

@@ -1,6 +1,7 @@
 //! The exponential moving average of the generator's weights (Yazıcı et al. 2019). Its samples are
 //! right more often than those of the weights that training leaves at any one moment.
 
+use candle_core::{Tensor, Var};
 use models::ops::{Changing, Factors, kernels_for};
 use models::{Parameters, Result};
 
@@ -19,13 +20,19 @@ pub fn take(keep: f64, iteration: u64) -> f64 {
 /// # Errors
 /// Candle's.
 pub fn update(average: &Parameters, parameters: &Parameters, take: Changing<'_>) -> Result<()> {
-    for ((_, average), (_, new)) in average.iter().zip(parameters.iter()) {
-        match kernels_for(average, Factors::Float32) {
-            Some(kernels) => kernels.blend_by(average, new, take)?,
-            None => {
-                let Changing { value, .. } = take;
-                average.set(&((average.as_tensor() * (1. - value))? + (new.as_tensor() * value)?)?)?;
-            }
+    average.iter().zip(parameters.iter()).try_for_each(|((_, average), (_, new))| toward(average, new, take))
+}
+
+/// Moves one average toward what is averaged.
+///
+/// # Errors
+/// Candle's.
+pub fn toward(average: &Var, new: &Tensor, take: Changing<'_>) -> Result<()> {
+    match kernels_for(average, Factors::Float32) {
+        Some(kernels) => kernels.blend(average, new, take)?,
+        None => {
+            let Changing { value, .. } = take;
+            average.set(&((average.as_tensor() * (1. - value))? + (new * value)?)?)?;
         }
     }
     Ok(())

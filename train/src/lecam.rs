@@ -7,8 +7,9 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use models::checkpoint::{Checkpoint, Contents};
-use models::ops::{Factors, kernels_for};
 use models::{Error, Result};
+
+use crate::average;
 
 /// How much of the averages an iteration keeps.
 pub const KEEP: f64 = 0.99;
@@ -82,11 +83,7 @@ impl LeCam {
     /// Candle's.
     pub fn update(&self, real: &Tensor, fake: &Tensor) -> Result<()> {
         for (average, logits) in [(&self.real, real), (&self.fake, fake)] {
-            let mean = logits.mean(0)?; // 1
-            match kernels_for(average, Factors::Float32) {
-                Some(kernels) => kernels.blend(average, &mean, 1. - KEEP)?,
-                None => average.set(&((average.as_tensor() * KEEP)? + (mean * (1. - KEEP))?)?)?,
-            }
+            average::toward(average, &logits.mean(0)?, (1. - KEEP).into())?;
         }
         Ok(())
     }

@@ -176,12 +176,7 @@ pub trait Kernels: Sync {
     fn activation_backward(&self, f: Activation, y: &Tensor, dy: &Tensor) -> Result<Tensor>;
 
     /// Moves `old` toward `new` in place: old += take · (new − old).
-    fn blend(&self, old: &Tensor, new: &Tensor, take: f64) -> Result<()>;
-
-    /// As [`Kernels::blend`], by a number that changes from iteration to iteration.
-    fn blend_by(&self, old: &Tensor, new: &Tensor, take: Changing<'_>) -> Result<()> {
-        self.blend(old, new, take.value)
-    }
+    fn blend(&self, old: &Tensor, new: &Tensor, take: Changing<'_>) -> Result<()>;
 
     /// Adam's step along a gradient, or the sum of two: those of real and of fake images, say.
     fn adam(

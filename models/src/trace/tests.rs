@@ -406,7 +406,7 @@ fn what_changes_parameters_agrees_with_the_papers_algorithm() {
             let [p_now, m_now, v_now, g1_now, g2_now] = [&p, &m, &v, &g1, &g2].map(tensor);
             let moved = Moved { parameter: &p_now, first: &m_now, second: &v_now };
             kernels.adam(moved, &g1_now, second.then_some(&g2_now), step).unwrap();
-            kernels.blend(&g1_now, &g2_now, 0.25).unwrap();
+            kernels.blend(&g1_now, &g2_now, 0.25.into()).unwrap();
             let mut expected = [(); 4].map(|()| Vec::with_capacity(n));
             for i in 0..n {
                 let [p, m, v, g1, g2] = [&p, &m, &v, &g1, &g2].map(|t| f64::from(t[i]));
@@ -447,7 +447,7 @@ fn numbers_on_the_device_are_taken_as_their_values_are() {
             let moved = Moved { parameter: &p, first: &m, second: &v };
             let step = AdamStep { on_device: of_adam.as_ref(), ..step };
             kernels.adam(moved, &g, None, step).unwrap();
-            kernels.blend_by(&g, &p, Changing { value: take, on_device: of_blend.as_ref() }).unwrap();
+            kernels.blend(&g, &p, Changing { value: take, on_device: of_blend.as_ref() }).unwrap();
             [p, m, v, g].map(|t| values(&t))
         };
         let numbers = [9., step.step, step.root, take].map(|number| number as f32);

@@ -37,7 +37,8 @@ pub struct Kernel<'a> {
 }
 
 impl Geometry {
-    /// Pictures unfolded at a time, `least` or more: a power of two, so that batches of such sizes are cut evenly.
+    /// Pictures unfolded at a time, `least` or more: a power of two, so that batches of such sizes are cut
+    /// evenly.
     fn block(&self, least: usize) -> usize {
         let pictures = (POINTS / self.points().max(1)).max(1);
         least.max(1 << pictures.ilog2())
@@ -262,8 +263,8 @@ impl<'a> Kernel<'a> {
         Gradients { x: dx, parameters }
     }
 
-    /// A few pictures' part of the backward pass: fills `dx`, which needs the weight, and adds to `dr`, which is
-    /// empty before the first.
+    /// A few pictures' part of the backward pass: fills `dx`, which needs the weight, and adds to `dr`, which
+    /// is empty before the first.
     fn backward_block<P: Products>(
         &self,
         (x, dy): (&[f32], &[f32]),
@@ -473,7 +474,7 @@ fn beside(pieces: usize) -> Threads {
 fn zeroed(numbers: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     numbers.fill(MaybeUninit::new(0.));
     // SAFETY: all are set.
-    unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [f32]) }
+    unsafe { numbers.assume_init_mut() }
 }
 
 /// Scratch memory for a few pictures. The thread keeps it for the next ones, and for the next convolution:
@@ -493,7 +494,7 @@ struct Room {
 }
 
 thread_local! {
-    static KEPT: Cell<Room> = const { Cell::new(Room { padded: Vec::new(), rows: Vec::new(), grid: Vec::new() }) };
+    static KEPT: Cell<Room> = Cell::default();
 }
 
 impl Scratch {

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, Output, Products, Threads};
-use super::{Gradients, HostLabels, written};
+use super::{Gradients, HostLabels, columns, written};
 
 /// Outputs that one thread takes at a time, where no product does.
 const OUTPUTS: usize = 256;
@@ -42,18 +42,12 @@ impl Linear<'_> {
         // Without the input: a row for each class, of the bias and the label's column of the weight.
         let mut rows = self.bias.repeat(labels.map_or(1, |l| l.classes));
         if labels.is_some() {
-            let mut columns: Vec<Vec<&mut [f32]>> = Vec::new();
-            columns.resize_with(outputs.div_ceil(OUTPUTS), Vec::new);
-            for class in rows.chunks_mut(outputs) {
-                columns.iter_mut().zip(class.chunks_mut(OUTPUTS)).for_each(|(part, class)| part.push(class));
-            }
-            columns.into_par_iter().zip(self.weight.par_chunks(OUTPUTS * row)).for_each(
-                |(mut rows, weight)| {
-                    for (o, weight) in weight.chunks_exact(row).enumerate() {
-                        rows.iter_mut().zip(&weight[inputs..]).for_each(|(row, w)| row[o] += w);
-                    }
-                },
-            );
+            let parts = columns(&mut rows, outputs, OUTPUTS).into_par_iter();
+            parts.zip(self.weight.par_chunks(OUTPUTS * row)).for_each(|(mut rows, weight)| {
+                for (o, weight) in weight.chunks_exact(row).enumerate() {
+                    rows.iter_mut().zip(&weight[inputs..]).for_each(|(row, w)| row[o] += w);
+                }
+            });
         }
         let start = |y: &mut [MaybeUninit<f32>]| {
             y.par_chunks_mut(outputs).enumerate().for_each(|(i, y)| {

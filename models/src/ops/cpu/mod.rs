@@ -29,7 +29,7 @@ use std::mem::MaybeUninit;
 use candle_core::{Device, Result, Tensor};
 
 use super::geometry::Convolution;
-use super::{AdamStep, Kernels, Labels, Moved, Norm, Statistics, Weights, batch_dims};
+use super::{AdamStep, Changing, Kernels, Labels, Moved, Norm, Statistics, Weights, batch_dims};
 use crate::{Activation, Wanted};
 use host::{Host, host, host_labels};
 use matrix::Products;
@@ -175,9 +175,9 @@ impl<P: Products> Kernels for Cpu<P> {
         like(activation::backward(f, &host(y)?, &host(dy)?), y)
     }
 
-    fn blend(&self, old: &Tensor, new: &Tensor, take: f64) -> Result<()> {
+    fn blend(&self, old: &Tensor, new: &Tensor, take: Changing<'_>) -> Result<()> {
         let new = host(new)?;
-        host::update(old, |old| update::blend(old, &new, take as f32))
+        host::update(old, |old| update::blend(old, &new, take.value as f32))
     }
 
     fn adam(
@@ -245,6 +245,16 @@ pub(crate) unsafe fn written(n: usize, write: impl FnOnce(&mut [MaybeUninit<f32>
     // SAFETY: there is room for them, and the caller's.
     unsafe { numbers.set_len(n) };
     numbers
+}
+
+/// Rows of `width` numbers, cut into pieces of so many columns: of each piece its part of every row.
+pub(crate) fn columns<T>(rows: &mut [T], width: usize, size: usize) -> Vec<Vec<&mut [T]>> {
+    let mut pieces: Vec<Vec<&mut [T]>> = Vec::new();
+    pieces.resize_with(width.div_ceil(size), Vec::new);
+    for row in rows.chunks_exact_mut(width) {
+        pieces.iter_mut().zip(row.chunks_mut(size)).for_each(|(piece, part)| piece.push(part));
+    }
+    pieces
 }
 
 /// Writes what `value` makes of the numbers at the same place in `inputs`.

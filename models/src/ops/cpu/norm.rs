@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::activation::{Function, with_function};
-use super::{Gradients, sum_by, vectorised, write_each, written};
+use super::{Gradients, columns, sum_by, vectorised, write_each, written};
 use crate::Activation;
 use crate::layers::batch_norm::EPSILON;
 
@@ -151,15 +151,12 @@ impl BatchNorm<'_> {
         let size = if pixels == 1 { FEATURES } else { (PIECE / bytes.max(1)).max(1) };
         let mut results = Vec::new();
         let write = |out: &mut [MaybeUninit<f32>]| {
-            let mut parts: Vec<Vec<&mut [MaybeUninit<f32>]>> = Vec::new();
-            parts.resize_with(channels.div_ceil(size), Vec::new);
-            for item in out.chunks_exact_mut(channels * pixels) {
-                parts.iter_mut().zip(item.chunks_mut(size * pixels)).for_each(|(part, item)| part.push(item));
-            }
-            let parts = parts.into_par_iter().enumerate().map(|(i, part)| {
-                let first = i * size;
-                work(Piece { first, count: size.min(channels - first), channels, pixels }, part)
-            });
+            let parts = columns(out, channels * pixels, size * pixels).into_par_iter().enumerate().map(
+                |(i, part)| {
+                    let first = i * size;
+                    work(Piece { first, count: size.min(channels - first), channels, pixels }, part)
+                },
+            );
             results = parts.collect();
         };
         // SAFETY: the pieces cover all channels of all items, and each is written.

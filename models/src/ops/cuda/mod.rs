@@ -289,11 +289,7 @@ impl Kernels for Cuda {
         fill("activation_back", y.dims(), &inputs, &[count, function], &[slope], Blocks::Each(count))
     }
 
-    fn blend(&self, old: &Tensor, new: &Tensor, take: f64) -> Result<()> {
-        self.blend_by(old, new, take.into())
-    }
-
-    fn blend_by(&self, old: &Tensor, new: &Tensor, take: Changing<'_>) -> Result<()> {
+    fn blend(&self, old: &Tensor, new: &Tensor, take: Changing<'_>) -> Result<()> {
         let count = old.elem_count();
         let (changing, changes) = changing(old, take.on_device, 1);
         let tensors = [(old, count), (new, count), changing];
@@ -335,7 +331,7 @@ mod tests {
             assert!(error.contains("expected"), "{error}");
         };
         is_refused(CUDA.activation_backward(Activation::Relu, &x, &zeros(&[3, 3])).unwrap_err());
-        is_refused(CUDA.blend(&five, &four, 0.5).unwrap_err());
+        is_refused(CUDA.blend(&five, &four, 0.5.into()).unwrap_err());
         let norm = |weight, bias| Norm { weight, bias, after: None };
         assert!(CUDA.norm(norm(&four, &four), &x, &four, &four).is_ok());
         is_refused(CUDA.norm(norm(&four, &five), &x, &four, &four).unwrap_err());
@@ -347,7 +343,7 @@ mod tests {
         assert!(CUDA.adam(moved, &five, None, step).is_ok());
         is_refused(CUDA.adam(moved, &five, None, AdamStep { on_device: Some(&four), ..step }).unwrap_err());
         let take = Changing { value: 0.5, on_device: Some(&four) };
-        is_refused(CUDA.blend_by(&five, &five, take).unwrap_err());
+        is_refused(CUDA.blend(&five, &five, take).unwrap_err());
         let weights = Weights { weight: &zeros(&[2, 7]), bias: &zeros(&[2]) };
         let [three, two] = [3, 2].map(|n| Tensor::zeros(n, DType::U32, &Device::Cpu).unwrap());
         assert!(CUDA.linear(weights, &x, Some(Labels { of: &three, classes: 3 })).is_ok());

@@ -56,7 +56,8 @@ pub unsafe fn multiply(piece: Piece<'_>, to: Target) {
 /// R rows of up to [`PANEL`] columns.
 ///
 /// # Safety
-/// `left` has R rows of `depth` numbers, a stride apart, `right` a panel of them; the target has room for R rows of `columns`.
+/// `left` has R rows of `depth` numbers, a stride apart, `right` a panel of them; the target has room for R
+/// rows of `columns`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn tile<const R: usize>(
     (left, stride): (&[bf16], usize),
