@@ -33,8 +33,14 @@ pub fn transpose<T: Number>(
             let to = &mut to[column * to_stride + row..][..(columns - 1) * to_stride + rows];
             #[cfg(target_arch = "x86_64")]
             if is_wide {
+                let (from, to) = ((from.as_ptr(), from_stride), (to.as_mut_ptr(), to_stride));
                 // SAFETY: the processor has AVX-512; the slices hold these rows and columns.
-                unsafe { block((from.as_ptr(), from_stride), (rows, columns), (to.as_mut_ptr(), to_stride)) };
+                unsafe {
+                    match (rows, columns) {
+                        (LANES, LANES) => block::<T, true>(from, (LANES, LANES), to),
+                        edge => block::<T, false>(from, edge, to),
+                    }
+                }
                 continue;
             }
             for c in 0..columns {
@@ -100,22 +106,32 @@ pub(super) fn first(n: usize) -> __mmask16 {
     if n >= LANES { !0 } else { (1 << n) - 1 }
 }
 
-/// Up to sixteen rows and columns.
+/// Numbers of each row from those that are read to those that are asked for meanwhile. Rows are often a
+/// page apart, which is too far for the processor to guess.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 4 * LANES;
+
+/// Up to sixteen rows and columns; `WHOLE`: just so many, which then stay in registers.
 ///
 /// # Safety
 /// The processor has AVX-512; `from` has these rows and columns, and `to` room for their transpose.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn block<T: Written>(
+unsafe fn block<T: Written, const WHOLE: bool>(
     (from, from_stride): (*const f32, usize),
     (rows, columns): (usize, usize),
     (to, to_stride): (*mut T, usize),
 ) {
+    let (rows, columns) = if WHOLE { (LANES, LANES) } else { (rows, columns) };
     let mut block = [_mm512_setzero_si512(); LANES];
     let mask = first(columns);
     for (r, row) in block.iter_mut().enumerate().take(rows) {
-        // SAFETY: of a row that there is, only columns that there are.
-        *row = _mm512_castps_si512(unsafe { _mm512_maskz_loadu_ps(mask, from.add(r * from_stride)) });
+        let from = from.wrapping_add(r * from_stride);
+        // SAFETY: of a row that there is, only columns that there are. What is beyond them is only asked for.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(AHEAD).cast());
+            *row = _mm512_castps_si512(_mm512_maskz_loadu_ps(mask, from));
+        }
     }
     let mask = first(rows);
     for (c, column) in transposed(block).into_iter().enumerate().take(columns) {
