@@ -113,6 +113,28 @@ pub enum Precision {
     Bf16,
 }
 
+/// What `--precision` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// bfloat16 on a CPU that multiplies in it, else float32.
+    Auto,
+    /// That one.
+    #[serde(untagged)]
+    Fixed(Precision),
+}
+
+impl PrecisionChoice {
+    /// What a run on `device` takes.
+    pub fn on(self, device: &Device) -> Precision {
+        match self {
+            PrecisionChoice::Fixed(precision) => precision,
+            PrecisionChoice::Auto if device.is_cpu() && Unit::best() != Unit::Portable => Precision::Bf16,
+            PrecisionChoice::Auto => Precision::Float32,
+        }
+    }
+}
+
 impl Precision {
     /// Makes this the precision of all matrix products on CUDA devices.
     ///

@@ -5,12 +5,13 @@ mod unlabelled;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
+use candle_core::Device;
 use contract::picture::Framing;
 use models::{Architecture, Sizes};
 use serde::{Deserialize, Serialize};
 
 use crate::adam;
-use crate::device::Precision;
+use crate::device::{Precision, PrecisionChoice};
 use crate::options::Options;
 use crate::options::value::{UpToTen, Whole};
 use crate::recipe::Recipe;
@@ -94,11 +95,11 @@ macro_rules! required {
 }
 
 impl Settings {
-    /// The settings of all options of a run, as [`resolve`] gives them.
+    /// The settings of all options of a run on this device, as [`resolve`] gives them.
     ///
     /// # Errors
     /// If they contradict each other.
-    pub fn new(options: &Options) -> Result<Settings> {
+    pub fn new(options: &Options, device: &Device) -> Result<Settings> {
         let Options { run, data, learning, networks } = options;
         let (rate_g, rate_d) = (required!(learning.learning_rate_g).0, required!(learning.learning_rate_d).0);
         // Unlabelled pictures have neither these weights nor these widths.
@@ -166,9 +167,11 @@ impl Settings {
         let name = required!(run.recipe);
         let changes = options.changes(&name.options()?)?.join(", ");
         let precision = match (required!(run.precision), run.tf32.as_ref().is_some_and(|tf32| tf32.0)) {
-            (Precision::Bf16, true) => bail!("tf32 is true, but precision is \"bf16\"; expected one of them"),
+            (PrecisionChoice::Fixed(Precision::Bf16), true) => {
+                bail!("tf32 is true, but precision is \"bf16\"; expected one of them")
+            }
             (_, true) => Precision::Tf32,
-            (precision, false) => precision,
+            (choice, false) => choice.on(device),
         };
         Ok(Settings {
             networks,

@@ -86,7 +86,7 @@ fn malformed_files() {
         ("size = \"64x\"", &["size is \"64x\"", "WIDTHxHEIGHT"]),
         ("data = 3", &["data is 3", "expected a path"]),
         ("data = \"\"", &["data is \"\"", "expected a path"]),
-        ("precision = \"fp16\"", &["precision is \"fp16\"", "\"f32\" or \"tf32\" or \"bf16\""]),
+        ("precision = \"fp16\"", &["precision is \"fp16\"", "\"f32\" or \"tf32\" or \"bf16\" or \"auto\""]),
         ("tf32 = \"yes\"", &["tf32 is \"yes\"", "true or false"]),
         ("epochs 5", &["line 1 is not TOML"]),
         ("seed = 1\nepochs =\n", &["line 2 is not TOML"]),

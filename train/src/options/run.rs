@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EPOCHS;
 use super::value::{Place, Switch, Whole, word};
-use crate::device::Precision;
+use crate::device::PrecisionChoice;
 use crate::recipe::RecipeName;
 
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
@@ -26,9 +26,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) tf32: Option<Switch>,
     /// What the factors of matrix products are rounded to: f32, nothing; tf32, 11 bits, on a GPU; bf16, 8
-    /// bits. Faster, and the run's numbers differ [default: f32]
-    #[arg(long, value_name = "FORMAT", value_parser = word::<Precision>(&["f32", "tf32", "bf16"]))]
-    pub(crate) precision: Option<Precision>,
+    /// bits; auto, bf16 on a CPU that has units for it, else f32. Faster, and the run's numbers differ
+    /// [default: f32]
+    #[arg(long, value_name = "FORMAT", value_parser = word::<PrecisionChoice>(&["f32", "tf32", "bf16", "auto"]))]
+    pub(crate) precision: Option<PrecisionChoice>,
     /// Save every so many iterations too, beside each epoch's end [default: never, or as the resumed run]
     #[arg(long, value_name = "ITERATIONS")]
     pub(crate) checkpoint_every: Option<Whole<1, { u64::MAX }>>,

@@ -1,9 +1,12 @@
+use candle_core::Device;
 use clap::{Arg, Args, Command, FromArgMatches};
 use contract::LatentDistribution;
+use models::ops::cpu::bf16::Unit;
 use models::{Architecture, Sizes};
 use serde_json::{Value, json};
 
 use super::{Settings, resolve};
+use crate::device::Precision;
 use crate::options::{self, Options};
 use crate::recipe::{Recipe, RecipeName};
 use crate::schedule::Decay;
@@ -16,7 +19,7 @@ fn command() -> Command {
 
 /// The settings that these arguments and this file give.
 fn resolved(arguments: &[&str], file: Option<&str>) -> Settings {
-    Settings::new(&options(arguments, file).unwrap()).unwrap()
+    Settings::new(&options(arguments, file).unwrap(), &Device::Cpu).unwrap()
 }
 
 fn options(arguments: &[&str], file: Option<&str>) -> anyhow::Result<Options> {
@@ -48,7 +51,7 @@ fn without_options_it_is_the_reference() {
 fn every_recipe_says_every_setting() {
     for recipe in RECIPES.map(RecipeName::name) {
         let options = options(&["--recipe", recipe], None).unwrap();
-        assert_eq!(Settings::new(&options).unwrap().recipe_name, recipe);
+        assert_eq!(Settings::new(&options, &Device::Cpu).unwrap().recipe_name, recipe);
         for key in options::names() {
             let optional = [
                 "data",
@@ -70,7 +73,7 @@ fn every_recipe_says_every_setting() {
 fn flags_go_over_the_file_and_the_file_over_the_recipe() {
     let file = "seed = 5\nepochs = 7\nbatch-size = 8\nbeta1 = 0.25\ntf32 = true\n";
     let options = options(&["--epochs", "9", "--tf32=false"], Some(file)).unwrap();
-    let settings = Settings::new(&options).unwrap();
+    let settings = Settings::new(&options, &Device::Cpu).unwrap();
     assert_eq!((settings.epochs, settings.seed, settings.batch_size), (9, 5, 8));
     assert_eq!((settings.recipe.adam.beta1, settings.recipe.adam.beta2), (0.25, 0.999));
     assert_eq!(value(&options, "tf32"), Some(json!(false)));
@@ -102,7 +105,8 @@ fn what_is_printed_is_read_again() {
     assert!(printed.contains("seed = \"18446744073709551615\"\n"), "{printed}");
     let again = options(&[], Some(&printed)).unwrap();
     assert_eq!(again, first);
-    let (settings, again) = (Settings::new(&first).unwrap(), Settings::new(&again).unwrap());
+    let (settings, again) =
+        [&first, &again].map(|options| Settings::new(options, &Device::Cpu).unwrap()).into();
     assert_eq!((again.recipe, again.networks), (settings.recipe, settings.networks));
     assert_eq!(
         (again.recipe.decay, again.networks.sizes().latent),
@@ -124,7 +128,7 @@ fn unlabelled_pictures_have_settings_of_their_own() {
     let file = "unlabelled = true\ndata = \"photos\"\nsize = \"64x48\"\nbackground = \"#ffcc00\"\n";
     let options_of_both =
         options(&["--crop=false", "--flip", "--generator-filters", "8"], Some(file)).unwrap();
-    let settings = Settings::new(&options_of_both).unwrap();
+    let settings = Settings::new(&options_of_both, &Device::Cpu).unwrap();
     let made = settings.unlabelled.unwrap();
     assert_eq!((made.crop, made.background.0, settings.flip), (false, [255, 204, 0], true));
     assert_eq!((settings.networks.sizes().generator_filters, settings.size.unwrap().height), (8, 48));
@@ -160,12 +164,13 @@ fn settings_of_the_other_kind_of_pictures_are_refused() {
 #[test]
 fn changes_of_pictures_that_change_none_are_refused() {
     for flag in ["--augment-probability=0.5", "--consistency=2"] {
-        let given = |more: &[&str]| Settings::new(&options(&[&[flag], more].concat(), None).unwrap());
+        let given =
+            |more: &[&str]| Settings::new(&options(&[&[flag], more].concat(), None).unwrap(), &Device::Cpu);
         let told = given(&["--translation=0", "--cutout=0"]).unwrap_err().to_string();
         assert!(told.contains("translation and cutout are 0") && told.contains("expected"), "{told}");
         assert!(given(&["--translation=0"]).is_ok() && given(&["--cutout=0"]).is_ok());
     }
-    assert!(Settings::new(&options(&["--translation=0", "--cutout=0"], None).unwrap()).is_ok());
+    assert!(Settings::new(&options(&["--translation=0", "--cutout=0"], None).unwrap(), &Device::Cpu).is_ok());
 }
 
 #[test]
@@ -198,4 +203,18 @@ fn help_tells_the_reference_recipe_s_values() {
             );
         }
     }
+}
+
+/// `auto` leaves GPUs alone, gives way to `--tf32`, and comes to what this processor has units for.
+#[test]
+fn auto_is_bfloat16_where_the_cpu_multiplies_in_it() {
+    let asked = |more: &[&str]| resolved(&[&["--precision=auto"], more].concat(), None).precision;
+    let here = match Unit::best() {
+        Unit::Portable => Precision::Float32,
+        _ => Precision::Bf16,
+    };
+    assert_eq!(asked(&[]), here);
+    assert_eq!(asked(&["--tf32"]), Precision::Tf32);
+    assert_eq!(resolved(&["--precision=bf16"], None).precision, Precision::Bf16);
+    assert_eq!(resolved(&[], None).precision, Precision::Float32, "the reference recipe's");
 }

@@ -50,7 +50,7 @@ pub fn prepare(cli: Cli, voice: &Voice) -> Result<Job> {
         }
         None => {
             let options = settings::resolve(&cli.options, cli.config.as_deref())?;
-            let settings = Settings::new(&options)?;
+            let settings = Settings::new(&options, &device)?;
             settings.precision.apply(&device)?;
             let dataset = Dataset { mirror: cli.mirror.clone(), ..Dataset::of_settings(&settings) };
             let data = load(dataset, voice)?;
@@ -101,7 +101,7 @@ pub fn prepare(cli: Cli, voice: &Voice) -> Result<Job> {
 pub fn plan(cli: &Cli, voice: &Voice) -> Result<String> {
     let device = cli.device.open()?;
     let options = settings::resolve(&cli.options, cli.config.as_deref())?;
-    let settings = Settings::new(&options)?;
+    let settings = Settings::new(&options, &device)?;
     settings.precision.apply(&device)?;
     let path = settings.data.clone().unwrap_or_else(|| PathBuf::from(sources::mnist::DEFAULT_FOLDER));
     let dataset = Dataset { path: Some(path), cache: None, ..Dataset::of_settings(&settings) };
