@@ -140,7 +140,23 @@ impl Form {
     /// [`Error::Graph`] if the weights don't fit the precision, [`Error::Form`] for pixels of a
     /// network that makes none, [`Error::Infer`] if there is no ONNX Runtime to time with, or it can't run a graph.
     pub fn graph(&self, subject: &Subject<'_>, runtime: Option<&Path>) -> Result<Formed> {
-        let mut graph = lower(subject.network, subject.parameters, &subject.names)?;
+        let graph = lower(subject.network, subject.parameters, &subject.names)?;
+        self.of_graph(graph, subject.pixel_range, &subject.typical, runtime)
+    }
+
+    /// The same of a graph, such as one that was read from a file: with its pixels' range if it makes pictures,
+    /// and what it is likely to see. What the passes did already stays done.
+    ///
+    /// # Errors
+    /// As [`graph`](Form::graph).
+    pub fn of_graph(
+        &self,
+        mut graph: Graph,
+        pixel_range: Option<PixelRange>,
+        typical: &HashMap<String, Numbers>,
+        runtime: Option<&Path>,
+    ) -> Result<Formed> {
+        graph = in_place::linear(&graph)?;
         if self.optimize == Optimize::Full {
             graph = simplify(graph)?;
         }
@@ -162,7 +178,7 @@ impl Form {
             }
             Precision::Fp32 => graph,
             Precision::Fp16 => half::compute(&graph)?,
-            Precision::Int8 => half::store(&int8::linear(&graph, subject.typical.clone())?)?,
+            Precision::Int8 => half::store(&int8::linear(&graph, typical.clone())?)?,
         };
         let is_8_bit =
             graph.nodes().iter().any(|node| matches!(node.operator, Operator::MatMulInteger { .. }));
@@ -171,8 +187,8 @@ impl Form {
             asked => asked,
         };
         if self.uint8 {
-            let range = subject.pixel_range.ok_or_else(|| Error::Form {
-                message: format!("--uint8 is for pictures, which {} doesn't make", subject.network.name()),
+            let range = pixel_range.ok_or_else(|| Error::Form {
+                message: format!("--uint8 is for pictures, which {} doesn't make", graph.name()),
             })?;
             graph = bytes(&graph, range)?;
         }

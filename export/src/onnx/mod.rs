@@ -26,8 +26,10 @@
 //! | `rewrite` | one graph from another, node by node |
 //! | [`evaluate`] | what a graph computes, in double precision |
 //! | `encode`, `align`, `model`, `proto` | the file |
+//! | [`decode()`] | the graph of such a file |
 
 mod align;
+mod decode;
 mod encode;
 pub mod evaluate;
 mod graph;
@@ -38,6 +40,7 @@ mod rewrite;
 mod shape;
 mod tensor;
 
+pub use decode::decode;
 pub use graph::{Graph, Node, Value};
 pub use model::{Model, OPSET, Producer, ir_version};
 pub use operator::{Attribute, Operator, Sliding};

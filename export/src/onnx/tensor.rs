@@ -41,6 +41,14 @@ impl Element {
         .into()
     }
 
+    /// The type that `TensorProto.DataType` calls so, if graphs here have it.
+    pub(super) fn of_data_type(data_type: i32) -> Option<Element> {
+        use Element::{Float16, Float32, Int8, Int32, Int64, Uint8};
+        [Float32, Float16, Int64, Int32, Int8, Uint8]
+            .into_iter()
+            .find(|element| element.data_type() == data_type)
+    }
+
     /// Bytes of one number.
     pub fn bytes(self) -> usize {
         match self {
@@ -185,7 +193,11 @@ impl Tensor {
         Tensor::new(Element::Uint8, dims, values.into_iter().collect())
     }
 
-    fn new(element: Element, dims: &[usize], bytes: Vec<u8>) -> Result<Tensor> {
+    /// Any numbers, as `TensorProto.raw_data` has them: little endian, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] if there are not as many numbers as the shape has.
+    pub(super) fn new(element: Element, dims: &[usize], bytes: Vec<u8>) -> Result<Tensor> {
         let expected: usize = dims.iter().product();
         let found = bytes.len() / element.bytes();
         if found == expected {

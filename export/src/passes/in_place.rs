@@ -7,9 +7,11 @@
 //! where they are. As (inputs, outputs) one image runs through them in rows, from first to last;
 //! for many images their part of a product is packed as it is needed, once a batch.
 
+use std::collections::HashSet;
+
 use super::weights::Weights;
 use crate::Result;
-use crate::onnx::{Graph, Operator, Rewrite, Tensor};
+use crate::onnx::{Graph, Node, Operator, Rewrite, Tensor};
 
 /// Linear layers of fewer weights, 4 MB, are quick to prepack.
 pub const LEAST: usize = 1 << 20;
@@ -42,13 +44,77 @@ pub fn products(graph: &Graph, least: usize) -> Result<Graph> {
     rewrite.finish()
 }
 
+/// The graph with such products as linear layers again: what [`products`] was given.
+///
+/// # Errors
+/// None for a graph that [`Graph`] accepted.
+pub fn linear(graph: &Graph) -> Result<Graph> {
+    let mut rewrite = Rewrite::new(graph)?;
+    let mut done = HashSet::new();
+    for node in graph.nodes() {
+        if done.contains(&node.name) {
+            continue;
+        }
+        let Some(Product { weight, squeeze, sum }) = Product::of(graph, node) else {
+            rewrite.copy(node)?;
+            continue;
+        };
+        let &[_, inputs, outputs] = weight.dims() else { continue };
+        let numbers = weight.floats();
+        let transposed = (0..inputs * outputs).map(|at| numbers[at % inputs * outputs + at / inputs]);
+        let weight = Tensor::float32(&[outputs, inputs], transposed)?;
+        let mut values = vec![rewrite.value(&node.inputs[0])?, rewrite.initializer(&node.inputs[1], weight)?];
+        if let Some(sum) = sum {
+            values.push(rewrite.value(&sum.inputs[1])?);
+        }
+        let last = sum.unwrap_or(squeeze);
+        let name = last.name.strip_suffix(".product").unwrap_or(&last.name);
+        let y = rewrite.node(name, Operator::Gemm, &values.iter().collect::<Vec<_>>())?;
+        done.extend([squeeze.name.clone(), last.name.clone()]);
+        rewrite.stand_for(&last.name, y);
+    }
+    rewrite.finish()
+}
+
+/// A linear layer as [`products`] writes it.
+struct Product<'a> {
+    /// (1, inputs, outputs).
+    weight: &'a Tensor,
+    squeeze: &'a Node,
+    /// What adds the layer's summand, if it has one.
+    sum: Option<&'a Node>,
+}
+
+impl<'a> Product<'a> {
+    /// That of this node, if it is the first of one.
+    fn of(graph: &'a Graph, node: &'a Node) -> Option<Product<'a>> {
+        let weight = graph.constant(node.inputs.get(1)?)?;
+        let is_stack = node.operator == Operator::MatMul && matches!(weight.dims(), [1, _, _]);
+        // A weight that something else takes too could not be transposed for one of them.
+        if !is_stack || graph.uses(&node.inputs[1]) != 1 {
+            return None;
+        }
+        let only = |value: &'a str| graph.users(value).next().filter(|_| graph.uses(value) == 1);
+        let squeeze = only(&node.name).filter(|next| next.operator == Operator::Squeeze { axes: vec![0] })?;
+        let is_vectors = graph.value(&node.inputs[0])?.type_of().dims.len() == 2;
+        let sum = only(&squeeze.name).filter(|next| {
+            // The summand has to be there already where the layer stands.
+            let before = |value: &str| graph.nodes().iter().position(|node| node.name == value);
+            next.operator == Operator::Add
+                && next.inputs[0] == squeeze.name
+                && before(&next.inputs[1]) < before(&node.name)
+        });
+        is_vectors.then_some(Product { weight, squeeze, sum })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use models::{Network, Shape};
 
     use super::super::simplify;
     use super::super::tests::{assert_close, operators, plain, random_weights};
-    use super::products;
+    use super::{linear, products};
 
     #[test]
     fn large_linear_layers_are_the_same_as_products() {
@@ -70,5 +136,10 @@ mod tests {
         assert_eq!(operators(&stacked), expected);
         assert_close(&graph, &stacked, 1e-12);
         assert_eq!(operators(&products(&graph, 91).unwrap()), operators(&graph));
+        let back = linear(&stacked).unwrap();
+        assert_eq!(back.nodes(), graph.nodes());
+        for weight in ["large.weight", "plain.weight"] {
+            assert_eq!(back.constant(weight), graph.constant(weight), "{weight}");
+        }
     }
 }

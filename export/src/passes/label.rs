@@ -28,10 +28,14 @@ pub fn tabulate(graph: &Graph) -> Result<Graph> {
     let all = rewrite.initializer(&format!("{label}.classes"), all)?;
     let indices = rewrite.value(&label)?;
     // What depends on the label alone, worked out for all classes: (classes, …).
-    let mut tables = HashMap::from([(label, all)]);
+    let mut tables = HashMap::from([(label.clone(), all)]);
     for node in graph.nodes() {
         let of_label = |name: &String| tables.contains_key(name) || graph.constant(name).is_some();
-        if node.inputs.iter().all(of_label) && node.inputs.iter().any(|name| tables.contains_key(name)) {
+        if let Some(table) = table_of(graph, node, &label, classes) {
+            rewrite.copy(node)?;
+            tables.insert(node.name.clone(), rewrite.value(table)?);
+        } else if node.inputs.iter().all(of_label) && node.inputs.iter().any(|name| tables.contains_key(name))
+        {
             let inputs = node.inputs.iter().map(|name| match tables.get(name) {
                 Some(table) => Ok(table.clone()),
                 None => rewrite.value(name),
@@ -60,6 +64,13 @@ fn label_of(graph: &Graph) -> Option<(String, usize)> {
     });
     let classes = rows.collect::<Option<Vec<_>>>()?.into_iter().min()?;
     Some((label.name().to_string(), classes))
+}
+
+/// The table of one row a class that a node takes the label's row of.
+fn table_of<'a>(graph: &Graph, node: &'a Node, label: &str, classes: usize) -> Option<&'a str> {
+    let [table, indices] = node.inputs.as_slice() else { return None };
+    let rows = graph.constant(table)?.dims().first().copied();
+    (node.operator == Operator::Gather && indices == label && rows == Some(classes)).then_some(table)
 }
 
 /// The x ⊕ y that goes into a node with weights.
@@ -100,7 +111,10 @@ fn split(
         true => rewrite.node(&node.name, Operator::Gemm, &[&x, &of_features, &row])?,
         false => {
             let y = rewrite.node(&node.name, node.operator.clone(), &[&x, &of_features])?;
-            rewrite.node(&format!("{}.sum", node.name), Operator::Add, &[&y, &row])?
+            // A label that stood before this one may have been taken out already.
+            let name = format!("{}.sum", node.name);
+            let name = if graph.value(&name).is_some() { format!("{}.sum", concat.name) } else { name };
+            rewrite.node(&name, Operator::Add, &[&y, &row])?
         }
     };
     rewrite.stand_for(&node.name, sum);
@@ -124,6 +138,11 @@ mod tests {
         // A table for each of six labels, one of which has another one between itself and the weights.
         assert_eq!(count("Gather"), 6);
         assert_same(&graph, &tabled);
+        // Where two labels were before weights, the first is taken out by a second round; then nothing is left.
+        let again = |graph| dead::remove(&constants::fold(&tabulate(graph).unwrap()).unwrap()).unwrap();
+        let twice = again(&tabled);
+        assert_same(&graph, &twice);
+        assert_eq!(again(&twice).nodes(), twice.nodes());
     }
 
     #[test]
