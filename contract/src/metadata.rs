@@ -23,6 +23,7 @@
 //! | `edgegan.quality` | JSON object of measured figures |
 //! | `edgegan.precision` | JSON object: `fp16` or `int8`, and how far it is from single precision; absent: single precision |
 //! | `edgegan.subpixel` | JSON array of transposed convolutions that the graph has as convolutions |
+//! | `edgegan.adopted` | JSON object, of a file that was made of another program's: that one's SHA-256, program and operator sets, and the nodes that were added |
 //! | `edgegan.golden` | JSON object, see [`Golden`] |
 //!
 //! # 8-bit pixels

@@ -65,13 +65,16 @@ pub enum Error {
         /// Its own words.
         reason: String,
     },
-    /// An engine makes something else of the file than Candle of the network.
+    /// An engine makes something else of the file than Candle of the network, or ONNX Runtime of the file
+    /// that it was made from.
     #[error(
-        "{engine} and Candle differ by {largest:.2e} (mean {mean:.2e}) on {file}, more than {tolerance}; {remedy}"
+        "{engine} and {reference} differ by {largest:.2e} (mean {mean:.2e}) on {file}, more than {tolerance}; {remedy}"
     )]
     Differs {
         /// Its name and version.
         engine: String,
+        /// What it was compared with.
+        reference: String,
         /// What was run.
         file: String,
         /// Largest difference.
@@ -98,6 +101,25 @@ pub enum Error {
         path: PathBuf,
         /// The first thing that is wrong with it.
         found: String,
+    },
+    /// A file that can't be made into another form.
+    #[error(
+        "--from {}: {found}; expected a generator in single precision that `cargo export` wrote",
+        path.display()
+    )]
+    NotExported {
+        /// The path as given.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// Another program's file that can't become a generator of edgegan's as asked.
+    #[error("model {} can't be adopted: {message}", path.display())]
+    Adopt {
+        /// The path as given.
+        path: PathBuf,
+        /// What was found, and what to do.
+        message: String,
     },
     /// Two models that don't take or give the same things.
     #[error("{} and {} can't be compared: {found}", a.display(), b.display())]
@@ -154,6 +176,8 @@ impl Error {
             | Error::Form { .. }
             | Error::Unreadable { .. }
             | Error::NotOnnx { .. }
+            | Error::NotExported { .. }
+            | Error::Adopt { .. }
             | Error::Incomparable { .. }
             | Error::Runtime { .. }
             | Error::Repository(_) => true,

@@ -10,31 +10,27 @@ use contract::latent::latent_batch;
 use contract::memory::{Available, available};
 use contract::onnx::{Dim, Header, Outlet};
 use contract::{Contract, PixelRange, tensor};
-use infer::{Engine as Choice, Generator, ModelSource, Runtime};
+use infer::Runtime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::form::{Form, Formed, Precision, Subject};
-use crate::generator::{contract, golden};
+use crate::generator::contract;
 use crate::onnx::{Model, Producer, ir_version};
-use crate::proof::{Cases, Difference, Engine, Taken, Tolerance};
+use crate::proof::{Cases, Taken, Tolerance};
+use crate::prove::{CANDLE, Embedded, Proof};
 use crate::quality;
 use crate::reader;
 use crate::report::{Comparison, Report};
-use crate::session;
 use crate::trained::{Trained, Weights, Which};
 use crate::{Error, Result};
 
 /// Where a file says its precision.
-const PRECISION: &str = "edgegan.precision";
+pub(crate) const PRECISION: &str = "edgegan.precision";
+/// Where a file says which transposed convolutions it has as convolutions.
+pub(crate) const SUBPIXEL: &str = "edgegan.subpixel";
 /// `TensorProto.DataType` of pixels as bytes.
 const UINT8: u64 = 2;
-
-/// `infer` loads a model in two ways: for few images it lends the engine the weights where they lie in
-/// the file, for many it hands over the file as it is. Both are proven.
-const FEW_IMAGES: usize = 1;
-/// Enough to choose the second way.
-const MANY_IMAGES: usize = 1 << 16;
 
 /// Images whose range of numbers an 8-bit layer is made for.
 const TYPICAL: usize = 200;
@@ -91,9 +87,11 @@ pub fn export(options: &Options) -> Result<Report> {
         );
         return Err(Error::Form { message });
     }
-    check_batch(&options.form, &trained)?;
+    let network = &trained.network;
+    let largest = network.shapes().iter().map(|shape| shape.elements()).max().unwrap_or(0);
+    check_batch(&options.form, network.input().elements() + network.output().elements(), largest)?;
     let runtime = Runtime::load(options.runtime.as_deref())?;
-    let Lowered { formed, mut model, mut metadata } =
+    let Lowered { formed, mut model, metadata } =
         lowered(&trained, contract.as_ref(), &options.form, options.runtime.as_deref())?;
     let Formed { graph, timings, converted, precision } = formed;
     let form = Form { precision, ..options.form.clone() };
@@ -101,52 +99,20 @@ pub fn export(options: &Options) -> Result<Report> {
     let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
         file: &options.out,
-        trained: &trained,
+        names: trained.names(),
         form: &form,
         contract: contract.as_ref(),
         runtime,
         asked: options.runtime.as_deref(),
+        reference: CANDLE.to_string(),
+        tolerance: tolerance(&form, contract.as_ref()),
+        embedded: Embedded::of(precision),
     };
-    // What the file promises is what it draws without its promises.
-    let before = proof.run(&model.encode(), &cases)?;
-    if precision != Precision::Fp32 {
-        let Difference { largest, mean, levels, .. } =
-            before.first().map(|c| c.difference).unwrap_or_default();
-        let stated = json!({
-            "precision": precision.name(),
-            "largest": largest,
-            "mean": mean,
-            "levels": levels,
-        });
-        metadata.push((PRECISION.to_string(), stated.to_string()));
-    }
-    if let Some(contract) = contract.clone().filter(|_| proof.is_standard()) {
-        model.set_metadata(metadata.clone());
-        let mut generator = proof.generator(&model.encode(), Choice::OnnxRuntime, FEW_IMAGES)?;
-        // Engines may differ from each other by as much as each differs from Candle.
-        let tolerance = match precision {
-            Precision::Fp32 => 1,
-            _ => before.iter().filter_map(|c| c.difference.levels).max().unwrap_or(0).max(1),
-        };
-        let golden = Some(golden(&mut generator, tolerance)?);
-        metadata.retain(|(key, _)| key != "edgegan.golden");
-        metadata.extend(
-            Contract { golden, ..contract }
-                .to_metadata()
-                .into_iter()
-                .filter(|(key, _)| key == "edgegan.golden"),
-        );
-    }
-    model.set_metadata(metadata);
-
-    let bytes = model.encode();
-    let comparisons = proof.run(&bytes, &cases)?;
-    match options.out == Path::new(STDOUT) {
-        true => std::io::stdout()
-            .write_all(&bytes)
-            .map_err(|source| contract::files::Error { path: options.out.clone(), source })?,
-        false => contract::files::write(&options.out, |file| file.write_all(&bytes))?,
-    }
+    let (bytes, comparisons) = proof.promise(metadata, &cases, |metadata| {
+        model.set_metadata(metadata.to_vec());
+        model.encode()
+    })?;
+    write(&options.out, &bytes)?;
     Ok(Report {
         written: true,
         nodes: Some(graph.nodes().len()),
@@ -201,7 +167,7 @@ fn lowered(
     let mut model = Model::of_opset(form.opset, &formed.graph, producer)?;
     let mut metadata = Vec::new();
     if !formed.converted.is_empty() {
-        metadata.push(("edgegan.subpixel".to_string(), json!(formed.converted).to_string()));
+        metadata.push((SUBPIXEL.to_string(), json!(formed.converted).to_string()));
     }
     match contract {
         Some(contract) => metadata.extend(contract.to_metadata()),
@@ -251,11 +217,14 @@ pub fn verify(options: &Options) -> Result<Report> {
     let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
         file: &options.out,
-        trained: &trained,
+        names: trained.names(),
         form: &form,
         contract: contract.as_ref(),
         runtime,
         asked: options.runtime.as_deref(),
+        reference: CANDLE.to_string(),
+        tolerance: tolerance(&form, contract.as_ref()),
+        embedded: Embedded::of(form.precision),
     };
     let comparisons = proof.run(&bytes, &cases)?;
     Ok(report(options, form.precision, trained, &bytes, comparisons, runtime))
@@ -308,7 +277,8 @@ fn report(
         parameters: None,
         opset: None,
         ir_version: None,
-        checkpoint: options.checkpoint.clone(),
+        checkpoint: Some(options.checkpoint.clone()),
+        from: None,
         network: trained.kind,
         weights: trained.weights,
         architecture: trained.architecture.to_string(),
@@ -325,78 +295,18 @@ fn report(
     }
 }
 
-/// Runs a file's bytes in every engine.
-struct Proof<'a> {
-    file: &'a Path,
-    trained: &'a Trained,
-    form: &'a Form,
-    contract: Option<&'a Contract>,
-    runtime: &'static Runtime,
-    asked: Option<&'a Path>,
+/// What differences pass for rounding in a file of this form.
+pub(crate) fn tolerance(form: &Form, contract: Option<&Contract>) -> Tolerance {
+    Tolerance::of(form.precision, contract.map(|contract| contract.pixel_range), form.uint8)
 }
 
-impl Proof<'_> {
-    /// Whether the file is one that `infer` draws from.
-    fn is_standard(&self) -> bool {
-        self.contract.is_some() && !self.form.uint8 && self.form.batch.is_none()
+/// Writes a file that was proven, to standard output if that is asked for.
+pub(crate) fn write(out: &Path, bytes: &[u8]) -> Result<()> {
+    if out == Path::new(STDOUT) {
+        let written = std::io::stdout().write_all(bytes);
+        return Ok(written.map_err(|source| contract::files::Error { path: out.to_path_buf(), source })?);
     }
-
-    /// Every engine against Candle.
-    fn run(&self, bytes: &[u8], cases: &Cases) -> Result<Vec<Comparison>> {
-        let pixels = self.contract.map(|contract| contract.pixel_range);
-        let tolerance = Tolerance::of(self.form.precision, pixels, self.form.uint8);
-        let mut comparisons = Vec::new();
-        for mut engine in self.engines(bytes)? {
-            let difference = cases.compare(&mut engine)?;
-            // Comparing no numbers proves nothing.
-            if difference.values == 0 || !tolerance.allows(&difference) {
-                return Err(Error::Differs {
-                    engine: engine.name(),
-                    file: self.file.display().to_string(),
-                    largest: difference.largest,
-                    mean: difference.mean,
-                    tolerance: format!("{:.0e} (mean {:.0e})", tolerance.largest, tolerance.mean),
-                    remedy: "nothing was written: try another ONNX Runtime with --runtime, and if it differs \
-                             too, the file isn't of this checkpoint, or this is an error of the exporter",
-                });
-            }
-            comparisons.push(Comparison { engine: engine.name(), difference, batches: engine.batches() });
-        }
-        Ok(comparisons)
-    }
-
-    fn engines(&self, bytes: &[u8]) -> Result<Vec<Engine>> {
-        if !self.is_standard() {
-            return Ok(vec![Engine::Session {
-                session: session::load(bytes, self.runtime)?,
-                runtime: self.runtime,
-                names: self.trained.names(),
-                batch: self.form.batch.map(|n| n as usize),
-                bytes: self.form.uint8,
-            }]);
-        }
-        let mut engines = Vec::new();
-        for images in [FEW_IMAGES, MANY_IMAGES] {
-            engines.push(self.generator(bytes, Choice::OnnxRuntime, images)?);
-            match self.generator(bytes, Choice::Rten, images) {
-                Ok(generator) => engines.push(generator),
-                // Half precision is for GPUs, which the embedded engine doesn't serve.
-                Err(_) if self.form.precision == Precision::Fp16 => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(engines.into_iter().map(|generator| Engine::Generator(Box::new(generator))).collect())
-    }
-
-    /// The file's bytes in one of `infer`'s engines, on the CPU: what every machine has.
-    fn generator(&self, bytes: &[u8], engine: Choice, expected_images: usize) -> Result<Generator> {
-        let name = self.file.display().to_string();
-        let source = ModelSource::Bytes { name: &name, bytes };
-        let runtime = self.asked.filter(|_| engine.takes_library()).map(Path::to_path_buf);
-        let device = infer::Device::Cpu;
-        let options = infer::Options { engine, device, runtime, expected_images, ..Default::default() };
-        Ok(Generator::load(&source, &options)?)
-    }
+    Ok(contract::files::write(out, |file| file.write_all(bytes))?)
 }
 
 /// What engines are compared on.
@@ -446,7 +356,7 @@ fn pixel_range(trained: &Trained) -> PixelRange {
 }
 
 /// Latents as they are drawn, with every label in turn.
-fn typical(contract: &Contract) -> Result<HashMap<String, Numbers>> {
+pub(crate) fn typical(contract: &Contract) -> Result<HashMap<String, Numbers>> {
     let indices: Vec<u64> = (0..TYPICAL as u64).collect();
     let z = latent_batch(contract.latent_distribution, TYPICAL_SEED, &indices, contract.latent_dim);
     let z = Numbers::from_iter(z.iter().copied(), &Device::Cpu)?.reshape(z.dim())?.to_dtype(DType::F64)?;
@@ -458,11 +368,9 @@ fn typical(contract: &Contract) -> Result<HashMap<String, Numbers>> {
     Ok(typical)
 }
 
-/// Refuses a fixed batch that can't be run here, and so not be proven.
-fn check_batch(form: &Form, trained: &Trained) -> Result<()> {
-    let network = &trained.network;
-    let outside = network.input().elements() + network.output().elements();
-    let largest = network.shapes().iter().map(|shape| shape.elements()).max().unwrap_or(0);
+/// Refuses a fixed batch that can't be run here, and so not be proven: of a network whose input and output
+/// have so many numbers, and its largest layer.
+pub(crate) fn check_batch(form: &Form, outside: usize, largest: usize) -> Result<()> {
     // What a layer takes and gives, and the network's own numbers here and in the engine, as float32.
     let image = 4 * (2 * largest as u64 + 4 * outside as u64);
     let (Some(batch), Some(Available { bytes, whose })) = (form.batch, available()) else { return Ok(()) };

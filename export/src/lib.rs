@@ -8,7 +8,9 @@
 //! | [`onnx`] | graphs and files; knows no network |
 //! | [`passes`] | from graph to graph: fewer steps, other precisions |
 //! | [`form`], [`deconv`] | which passes go over a graph |
-//! | [`proof`], [`session`] | engines against Candle, elementwise |
+//! | [`from_file`] | the same from a file in single precision, where the checkpoint isn't |
+//! | [`adopt`](mod@adopt) | another program's generator as a file that `infer` draws from |
+//! | [`proof`], `prove`, [`session`] | engines against Candle, or against the file before, elementwise |
 //! | [`report`] | what is said of it |
 //! | `quality` | figures that `evaluate` measured, for the file to carry |
 //! | [`generator`] | what a generator's file says of itself |
@@ -19,6 +21,7 @@
 //! | [`figure`](mod@figure) | networks as a picture, from a checkpoint or such a file |
 //! | [`triton`] | a model repository of NVIDIA Triton Inference Server |
 
+pub mod adopt;
 pub mod checkpoint;
 pub mod deconv;
 pub mod diff;
@@ -26,12 +29,14 @@ mod error;
 pub mod export;
 pub mod figure;
 pub mod form;
+pub mod from_file;
 pub mod generator;
 pub mod inspect;
 pub mod lower;
 pub mod onnx;
 pub mod passes;
 pub mod proof;
+mod prove;
 mod quality;
 pub mod reader;
 pub mod report;

@@ -1,4 +1,5 @@
-//! Whether engines make of the exported file what Candle makes of the network.
+//! Whether engines make of the exported file what Candle makes of the network, or ONNX Runtime of the file
+//! that it was made from.
 
 use candle_core::Tensor;
 use contract::latent::latent_batch;
@@ -159,6 +160,28 @@ impl Cases {
         let expected = candle(network, parameters, &x, &labels)?;
         let sizes = [network.input().elements(), network.output().elements()];
         Ok(Cases { sizes, input: network.input(), x: x.into_iter().collect(), labels, expected, range })
+    }
+
+    /// The same of a generator that something else runs: `draw` makes the pictures of latents
+    /// (N, latent_dim) and their labels, one after the other, as numbers of the contract's range.
+    ///
+    /// # Errors
+    /// Those of `draw`.
+    pub fn drawn(
+        contract: &Contract,
+        draw: impl FnOnce(&Array2<f32>, &[i64]) -> Result<Vec<f32>>,
+    ) -> Result<Cases> {
+        let classes = contract.is_labelled().then_some(contract.classes.len());
+        let (x, labels) = rows(contract.latent_dim, classes, contract.latent_distribution);
+        let expected = draw(&x, &labels)?;
+        Ok(Cases {
+            sizes: [contract.latent_dim, expected.len() / x.nrows().max(1)],
+            input: Shape::Vector(contract.latent_dim),
+            x: x.into_iter().collect(),
+            labels,
+            expected,
+            range: Some(contract.pixel_range),
+        })
     }
 
     /// What an engine makes of all of them, in batches of each size of [`Engine::batches`]. A fixed batch

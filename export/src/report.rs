@@ -1,7 +1,7 @@
 //! What was exported, and how it was checked.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contract::{printable, shown, thousands};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use crate::deconv::Timing;
 use crate::form::Precision;
 use crate::passes::int8::LEAST;
 use crate::proof::Difference;
+use crate::prove::CANDLE;
 use crate::trained::Weights;
 
 /// What was exported, and how it was checked.
@@ -31,8 +32,10 @@ pub struct Report {
     pub opset: Option<i64>,
     /// Version of the file format.
     pub ir_version: Option<i64>,
-    /// The checkpoint.
-    pub checkpoint: PathBuf,
+    /// The checkpoint, if it was made from one.
+    pub checkpoint: Option<PathBuf>,
+    /// The file that it was made from, if it was one.
+    pub from: Option<PathBuf>,
     /// Which network.
     pub network: &'static str,
     /// Which of its weights, where there is a choice.
@@ -74,6 +77,39 @@ pub struct Comparison {
     pub batches: Vec<usize>,
 }
 
+impl Report {
+    fn source(&self) -> Option<&Path> {
+        self.checkpoint.as_deref().or(self.from.as_deref())
+    }
+}
+
+/// A line for each engine: how near it is to the reference, in the worse of the ways in which it loads the file.
+pub(crate) fn agreements(
+    f: &mut fmt::Formatter<'_>,
+    comparisons: &[Comparison],
+    reference: &str,
+) -> fmt::Result {
+    let mut said: Vec<&str> = Vec::new();
+    for Comparison { engine, .. } in comparisons {
+        if said.contains(&engine.as_str()) {
+            continue;
+        }
+        said.push(engine);
+        let of_engine = comparisons.iter().filter(|comparison| comparison.engine == *engine);
+        let worst = of_engine.max_by(|a, b| a.difference.largest.total_cmp(&b.difference.largest));
+        if let Some(Comparison { difference, batches, .. }) = worst {
+            let Difference { largest, mean, levels, values } = difference;
+            write!(f, "{engine} and {reference} agree within {largest:.1e} (mean {mean:.1e}")?;
+            if let Some(levels) = levels {
+                write!(f, ", {levels} of 255 levels")?;
+            }
+            let batches: Vec<_> = batches.iter().map(usize::to_string).collect();
+            writeln!(f, ") on {values} numbers, in batches of {}", batches.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report { architecture, dataset, epochs, iterations, .. } = self;
@@ -85,7 +121,7 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "{}: {} of {} on {}{weights} after {epochs:.1} epochs ({iterations} iterations)",
-            shown(&self.checkpoint),
+            self.source().map(shown).unwrap_or_default(),
             self.network,
             printable(architecture),
             printable(dataset),
@@ -94,24 +130,11 @@ impl fmt::Display for Report {
             let chosen = if timing.converted == self.converted { ": taken" } else { "" };
             writeln!(f, "  {timing}{chosen}")?;
         }
-        let mut said: Vec<&str> = Vec::new();
-        for Comparison { engine, .. } in &self.comparisons {
-            if said.contains(&engine.as_str()) {
-                continue;
-            }
-            said.push(engine);
-            let of_engine = self.comparisons.iter().filter(|comparison| comparison.engine == *engine);
-            let worst = of_engine.max_by(|a, b| a.difference.largest.total_cmp(&b.difference.largest));
-            if let Some(Comparison { difference, batches, .. }) = worst {
-                let Difference { largest, mean, levels, values } = difference;
-                write!(f, "{engine} and Candle agree within {largest:.1e} (mean {mean:.1e}")?;
-                if let Some(levels) = levels {
-                    write!(f, ", {levels} of 255 levels")?;
-                }
-                let batches: Vec<_> = batches.iter().map(usize::to_string).collect();
-                writeln!(f, ") on {values} numbers, in batches of {}", batches.join(", "))?;
-            }
-        }
+        let reference = match &self.from {
+            Some(file) => shown(file),
+            None => CANDLE.to_string(),
+        };
+        agreements(f, &self.comparisons, &reference)?;
         let megabytes = self.bytes as f64 / 1e6;
         if self.asked_int8 && self.precision != Precision::Int8 {
             writeln!(

@@ -34,7 +34,10 @@ pub enum Error {
     },
     /// An ONNX model without the metadata that says how to sample it, or with metadata that can't
     /// be read.
-    #[error("model {model} is no edgegan generator: {found}; write one with `cargo export`")]
+    #[error(
+        "model {model} is no edgegan generator: {found}; write one with `cargo export`, or make one of another \
+         program's generator with `cargo export adopt FILE --out gen.onnx`"
+    )]
     NotAGenerator {
         /// The model's path or name.
         model: String,

@@ -7,7 +7,9 @@ mod header;
 mod interface;
 mod outlet;
 pub mod protobuf;
+mod unpacked;
 
 pub use header::Header;
 pub use interface::{check, check_judge, declared_shape};
 pub use outlet::{Dim, Outlet, element, element_name};
+pub use unpacked::unpacked;

@@ -168,7 +168,7 @@ fn of_model(
 }
 
 /// What the graph takes. Before IR version 4, initializers were listed among the inputs.
-fn inputs(graph: &GraphProto) -> Vec<Value> {
+pub(crate) fn inputs(graph: &GraphProto) -> Vec<Value> {
     let carried: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let taken = graph.input.iter().filter(|input| !carried.contains(input.name.as_str()));
     taken.map(Value::from).collect()

@@ -29,7 +29,8 @@ pub enum Element {
 }
 
 impl Element {
-    pub(super) fn data_type(self) -> i32 {
+    /// What `TensorProto.DataType` calls it.
+    pub(crate) fn data_type(self) -> i32 {
         match self {
             Element::Float32 => DataType::Float,
             Element::Float16 => DataType::Float16,
@@ -112,7 +113,13 @@ impl Type {
         Type { element: Element::Int64, dims }
     }
 
-    pub(super) fn value_info(&self, name: &str) -> ValueInfoProto {
+    /// How many numbers there are for one item of a batch.
+    pub fn elements(&self) -> usize {
+        self.dims.iter().map(|dim| dim.fixed().unwrap_or(1)).product()
+    }
+
+    /// A value of this type as the file declares it.
+    pub(crate) fn value_info(&self, name: &str) -> ValueInfoProto {
         let dim = |dim: &Dim| Dimension {
             value: Some(match dim {
                 Dim::Symbol(name) => dimension::Value::DimParam(name.clone()),
@@ -197,7 +204,7 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::Graph`] if there are not as many numbers as the shape has.
-    pub(super) fn new(element: Element, dims: &[usize], bytes: Vec<u8>) -> Result<Tensor> {
+    pub(crate) fn new(element: Element, dims: &[usize], bytes: Vec<u8>) -> Result<Tensor> {
         let expected: usize = dims.iter().product();
         let found = bytes.len() / element.bytes();
         if found == expected {
@@ -241,6 +248,11 @@ impl Tensor {
 
     fn numbers<const WIDTH: usize, Number>(&self, read: impl Fn([u8; WIDTH]) -> Number) -> Vec<Number> {
         self.bytes.as_chunks().0.iter().map(|&bytes| read(bytes)).collect()
+    }
+
+    /// The numbers as `TensorProto.raw_data` has them.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// How many numbers it holds.

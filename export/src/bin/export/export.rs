@@ -7,7 +7,7 @@ use ::export::form::Form;
 use ::export::reader;
 use ::export::trained::{Weights, Which};
 use ::export::triton::{Settings, name_of, write};
-use ::export::{Error, checkpoint};
+use ::export::{Error, checkpoint, from_file};
 use clap::Args;
 use contract::files::{Destination, STDOUT};
 
@@ -22,6 +22,10 @@ pub struct Export {
     /// ONNX file to write, or - for standard output
     #[arg(long, value_name = "FILE", required_unless_present = "verify_only")]
     out: Option<PathBuf>,
+    /// Make the file from this generator's ONNX file in single precision that `export` wrote, where its
+    /// checkpoint isn't
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "network", "weights", "quality", "verify_only"])]
+    from: Option<PathBuf>,
     /// Check a generator's file against the checkpoint instead, and write nothing
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     verify_only: Option<PathBuf>,
@@ -53,9 +57,8 @@ pub struct Export {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
-        let Export { checkpoint, out, verify_only, network, weights, form, quality, triton, .. } = self;
+        let Export { checkpoint, from, out, verify_only, network, weights, form, quality, triton, .. } = self;
         let Export { runtime, json, quiet, .. } = self;
-        let checkpoint = checkpoint::find(checkpoint.as_deref(), network)?;
         let only_verify = verify_only.is_some();
         let out = out.or(verify_only).unwrap_or_default();
         // What goes into a pipe or a terminal can't be read again, nor be told from a report there.
@@ -68,8 +71,14 @@ impl Export {
         if streams && triton.is_some() {
             refuse("--triton reads the file once more; name a file")?;
         }
-        let options = Options { checkpoint, network, weights, form, quality, out, runtime };
-        let mut report = if only_verify { verify(&options)? } else { export(&options)? };
+        let mut report = match from {
+            Some(from) => from_file::export(&from_file::Options { from, form, out, runtime })?,
+            None => {
+                let checkpoint = checkpoint::find(checkpoint.as_deref(), network)?;
+                let options = Options { checkpoint, network, weights, form, quality, out, runtime };
+                if only_verify { verify(&options)? } else { export(&options)? }
+            }
+        };
         if let Some(folder) = triton {
             let settings = Settings::new(name_of(&report.file));
             let written = write(&reader::read(&report.file)?, &report.file, &settings, &folder)?;

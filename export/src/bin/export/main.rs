@@ -4,6 +4,7 @@
 //! Arguments → options → a library call → what is printed. A file for each subcommand, and [`export`] for
 //! none.
 
+mod adopt;
 mod diff;
 mod export;
 mod figure;
@@ -26,6 +27,7 @@ Examples:
   cargo export --checkpoint runs/mnist --out gen.onnx
   cargo export --checkpoint old.safetensors --weights raw --out gen.onnx
   cargo export --out small.onnx --precision int8    8-bit weights
+  cargo export --from gen.onnx --out small.onnx --precision int8
   cargo export --out plain.onnx --optimize none     as the network reads, for Netron
   cargo export --checkpoint models/pretrained/mnist-judge.safetensors --out judge.onnx
   cargo evaluate runs/mnist --json > quality.json && \
@@ -33,6 +35,7 @@ Examples:
   cargo export --out gen.onnx --triton repository   for a server as well
   cargo export --verify-only gen.onnx --checkpoint runs/mnist
   cargo export --out gen.onnx --json | jq '.comparisons[].difference.largest'
+  cargo export adopt torch.onnx --latent normal --classes 0..9 --out gen.onnx
   cargo export inspect gen.onnx                     what is in it
   cargo export diff gen.onnx other.onnx             whether they draw the same
   cargo export triton gen.onnx --out repository     for NVIDIA Triton Inference Server
@@ -55,6 +58,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Adopt(adopt::Adopt),
     Inspect(inspect::Inspect),
     Diff(diff::Diff),
     Triton(triton::Triton),
@@ -64,6 +68,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse() {
+        Arguments { command: Some(Command::Adopt(adopt)), .. } => adopt.run(),
         Arguments { command: Some(Command::Inspect(inspect)), .. } => inspect.run(),
         Arguments { command: Some(Command::Triton(triton)), .. } => triton.run(),
         Arguments { command: Some(Command::Look(look)), .. } => look.run(),

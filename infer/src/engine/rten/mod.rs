@@ -1,15 +1,14 @@
 //! Models in rten, the engine that is part of the program.
 
-mod unpacked;
-
 use std::sync::Arc;
 
 use rten::{LoadError, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 use rten_tensor::Layout;
 
+use contract::onnx::unpacked;
+
 use super::{Input, LOADING_WEIGHTS_PAYS, Lent, Network, Reader, Values};
 use crate::{Error, ModelSource, Options};
-use unpacked::unpacked;
 
 /// Name and version, as Cargo.toml asks for it.
 pub const NAME: &str = "rten 0.27";

@@ -1,4 +1,4 @@
-//! ONNX files in the one encoding of repeated numbers that rten reads.
+//! ONNX files in the one encoding of repeated numbers that every engine reads.
 //!
 //! Protobuf can write a list of numbers packed, as one field, or as a field for each; readers must
 //! take both ("Encoding" of its documentation, "Packed Repeated Fields"). ONNX's own library and
@@ -7,7 +7,7 @@
 
 use std::io::Cursor;
 
-use contract::onnx::protobuf::{Message, Value, put_bytes, put_number, put_varint};
+use super::protobuf::{Message, Value, put_bytes, put_number, put_varint};
 
 /// Graphs within graphs are no deeper than this.
 const DEEPEST: usize = 32;
@@ -16,6 +16,7 @@ const DEEPEST: usize = 32;
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
+    Function,
     Graph,
     Node,
     Attribute,
@@ -34,9 +35,10 @@ impl Kind {
     fn field(self, number: u64) -> Content {
         match (self, number) {
             (Self::Model, 7) | (Self::Attribute, 6 | 11) => Content::Message(Self::Graph),
-            (Self::Graph, 1) => Content::Message(Self::Node),
+            (Self::Model, 25) => Content::Message(Self::Function),
+            (Self::Graph, 1) | (Self::Function, 7) => Content::Message(Self::Node),
             (Self::Graph, 5) | (Self::Attribute, 5 | 10) => Content::Message(Self::Tensor),
-            (Self::Node, 5) => Content::Message(Self::Attribute),
+            (Self::Node, 5) | (Self::Function, 11) => Content::Message(Self::Attribute),
             (Self::Attribute, 7) => Content::Floats,
             (Self::Attribute, 8) | (Self::Tensor, 1) => Content::Varints,
             _ => Content::Other,
