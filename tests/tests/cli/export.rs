@@ -1,9 +1,11 @@
 //! `export`: the file that it writes, and what it says to bad input.
 
+mod adopt;
 mod bad_models;
 mod diff;
 mod figure;
 mod forms;
+mod from_file;
 mod inspect;
 mod look;
 mod strangers;

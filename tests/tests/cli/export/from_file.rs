@@ -1,0 +1,136 @@
+//! `export --from`: other forms of a generator's file without its checkpoint.
+
+use std::fs;
+
+use models::{Architecture, Sizes};
+use serde_json::Value;
+use tests::{Shell, checkout};
+
+use super::{FILE, check_with_onnx, header, in_python, save, shell, shell_with_run};
+use crate::infer::tiny_model::TinyModel;
+
+fn report(shell: &Shell, arguments: &[&str]) -> Value {
+    serde_json::from_str(&shell.succeed(&[arguments, &["--json"]].concat())).unwrap()
+}
+
+/// A shell beside which a run lies whose layers are large enough for 8 bits.
+fn shell_with_large_run() -> Shell {
+    let shell = shell();
+    let sizes = Sizes { generator_units: 256, generator_filters: 16, ..Sizes::default() };
+    let pair = Architecture::LabelledDcgan(sizes);
+    save(&shell.path("runs/mnist").join(FILE), &header(pair), &pair.generator().unwrap(), 1);
+    shell
+}
+
+/// A file's graph, without what it says of itself.
+fn graph(shell: &Shell, file: &str) -> String {
+    in_python(&shell.path(file), "print(model.graph.SerializeToString().hex(), model.opset_import)")
+}
+
+/// Names of its metadata.
+fn metadata(shell: &Shell, file: &str) -> Vec<(String, String)> {
+    let report = report(shell, &["inspect", file]);
+    let entries = report["metadata"].as_array().unwrap().iter();
+    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap().to_string();
+    entries.map(|entry| (text(entry, "key"), text(entry, "value"))).collect()
+}
+
+/// Every form that a checkpoint has: from the file it is the same graph, to the byte, and says the same.
+#[test]
+fn a_form_from_a_file_is_the_form_from_its_checkpoint() {
+    let shell = shell_with_large_run();
+    shell.succeed(&["--out", "gen.onnx", "--quiet"]);
+    shell.succeed(&["--out", "plain.onnx", "--optimize", "none", "--quiet"]);
+    for form in [
+        &[][..],
+        &["--precision", "fp16"],
+        &["--precision", "int8"],
+        &["--uint8"],
+        &["--batch", "5"],
+        &["--opset", "20"],
+        &["--deconv", "subpixel"],
+        &["--uint8", "--batch", "3", "--precision", "fp16"],
+    ] {
+        shell.succeed(&[&["--out", "checkpoint.onnx", "--quiet"], form].concat());
+        for from in ["gen.onnx", "plain.onnx"] {
+            let report = report(&shell, &[&["--from", from, "--out", "file.onnx"], form].concat());
+            assert_eq!((&report["from"], &report["checkpoint"]), (&Value::from(from), &Value::Null));
+            assert!(graph(&shell, "file.onnx") == graph(&shell, "checkpoint.onnx"), "{form:?} of {from}");
+            let [ours, theirs] = ["file.onnx", "checkpoint.onnx"].map(|file| {
+                let mut metadata = metadata(&shell, file);
+                // How far it is from another reference.
+                metadata.retain(|(key, _)| key != "edgegan.precision");
+                metadata
+            });
+            assert_eq!(ours, theirs, "{form:?} of {from}");
+        }
+    }
+    check_with_onnx(&shell.path("file.onnx"));
+}
+
+#[test]
+fn the_shipped_generator_becomes_an_8_bit_file() {
+    let shell = shell();
+    let shipped = checkout().join("models/pretrained/mnist-generator.onnx");
+    let from = shipped.to_str().unwrap();
+    let said = shell.succeed(&["--from", from, "--out", "small.onnx", "--precision", "int8"]);
+    for part in [
+        "generator of labelled-dcgan on mnist after 12.0 epochs (11250 iterations)",
+        "mnist-generator.onnx agree within",
+        "small.onnx: ",
+        " MB, int8, ",
+    ] {
+        assert!(said.contains(part), "expected {part:?} in {said}");
+    }
+    let contract = super::contract(&shell.path("small.onnx"));
+    let shipped = super::contract(&shipped);
+    assert_eq!(contract.training, shipped.training);
+    assert!(contract.quality.is_empty() && !shipped.quality.is_empty());
+    assert!(contract.golden.is_some());
+    for engine in ["onnxruntime", "rten"] {
+        let test = ["self-test", "--model", "small.onnx", "--engine", engine, "--quiet"];
+        shell.succeed_as("infer", &test);
+    }
+    // In single precision, the figures of its checkpoint hold, and the file is the one that it was.
+    shell.succeed(&["--from", from, "--out", "same.onnx", "--quiet"]);
+    assert!(fs::read(shell.path("same.onnx")).unwrap() == fs::read(from).unwrap());
+}
+
+#[test]
+fn what_a_form_can_not_be_made_from() {
+    let shell = shell_with_run();
+    shell.succeed(&["--out", "gen.onnx", "--quiet", "--deconv", "subpixel"]);
+    shell.succeed(&["--out", "half.onnx", "--precision", "fp16", "--quiet"]);
+    shell.succeed(&["--out", "bytes.onnx", "--uint8", "--quiet"]);
+    let judge = checkout().join("models/pretrained/mnist-judge.onnx");
+    fs::copy(judge, shell.path("judge.onnx")).unwrap();
+    shell.write("other.onnx", TinyModel::default().bytes());
+    shell.write("bare.onnx", TinyModel { contract: None, ..Default::default() }.bytes());
+    shell.write("text.onnx", "A letter to a friend.");
+    let mut damaged = fs::read(shell.path("gen.onnx")).unwrap();
+    let middle = damaged.len() / 3 & !63;
+    damaged[middle..middle + 640].fill(0x3f);
+    shell.write("damaged.onnx", damaged);
+    shell.write("half-of-it.onnx", &fs::read(shell.path("gen.onnx")).unwrap()[..3000]);
+    for (file, part) in [
+        ("half.onnx", "it is fp16 already; expected a generator in single precision"),
+        ("bytes.onnx", "image: uint8"),
+        ("judge.onnx", "it is a judge"),
+        ("other.onnx", "doesn't say which program wrote it"),
+        ("bare.onnx", "is no edgegan generator"),
+        ("text.onnx", "is not an ONNX model"),
+        ("damaged.onnx", "doesn't draw its own golden case"),
+        ("half-of-it.onnx", "half-of-it.onnx"),
+        ("missing.onnx", "No such file"),
+    ] {
+        shell.fail(&["--from", file, "--out", "new.onnx", "--precision", "int8"], 2, &[file, part]);
+    }
+    let parts = ["--deconv transpose", "h2.deconv", "from the checkpoint"];
+    shell.fail(&["--from", "gen.onnx", "--out", "new.onnx", "--deconv", "transpose"], 2, &parts);
+    shell.fail(&["--from", "gen.onnx", "--out", "gen.onnx"], 2, &["this is read to make the file"]);
+    for flags in [["--checkpoint", "runs/small"], ["--weights", "raw"], ["--quality", "q.json"]] {
+        let output = shell.run(&[&["--from", "gen.onnx", "--out", "new.onnx"], &flags[..]].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains("cannot be used with"), "{stderr}");
+    }
+}
