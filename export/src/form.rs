@@ -156,7 +156,9 @@ impl Form {
         typical: &HashMap<String, Numbers>,
         runtime: Option<&Path>,
     ) -> Result<Formed> {
-        graph = in_place::linear(&graph)?;
+        if self.optimize == Optimize::Full || self.precision == Precision::Int8 {
+            graph = in_place::linear(&graph)?;
+        }
         if self.optimize == Optimize::Full {
             graph = simplify(graph)?;
         }

@@ -545,6 +545,130 @@ fn changed_onnx_files_are_compared_or_refused() {
     assert!(same > 0 && other > 0 && refused > 0);
 }
 
+/// A generator's file in single precision as `export` writes it, too small to draw anything, without a golden
+/// case: an input that was changed would not draw it.
+fn exported() -> Vec<u8> {
+    let pair = Architecture::LabelledDcgan(Sizes {
+        latent: LatentDistribution::Uniform,
+        latent_dim: 3,
+        classes: 2,
+        channels: 1,
+        height: 4,
+        width: 6,
+        generator_filters: 1,
+        generator_units: 2,
+        discriminator_filters: 1,
+        discriminator_units: 2,
+    });
+    let network = pair.generator().unwrap();
+    let weights = network.initialise(3, &Device::Cpu).unwrap();
+    let names = export::lower::Names { input: "z", label: "label", output: "image" };
+    let graph = export::lower::lower(&network, &weights, &names).unwrap();
+    let graph = export::passes::simplify(graph).unwrap();
+    let producer = export::onnx::Producer { name: "edgegan".into(), version: "0.1.0".into() };
+    let mut model = export::onnx::Model::new(&graph, producer).unwrap();
+    let contract = Contract {
+        architecture: "labelled-dcgan".into(),
+        dataset: "fuzz".into(),
+        classes: vec!["a".into(), "b".into()],
+        latent_dim: 3,
+        latent_distribution: LatentDistribution::Uniform,
+        pixel_range: PixelRange::ZeroToOne,
+        training: Training::default(),
+        quality: Default::default(),
+        golden: None,
+    };
+    model.set_metadata(contract.to_metadata());
+    model.encode()
+}
+
+/// A few bytes of a file changed, its lengths mostly right.
+fn slightly_changed(random: &mut ChaCha8Rng, whole: &[u8]) -> Vec<u8> {
+    let mut changed = whole.to_vec();
+    for _ in 0..random.random_range(1..4) {
+        *changed.choose_mut(random).unwrap() = random.random();
+    }
+    changed
+}
+
+/// Files for `export --from`, read into its own graph.
+fn fuzz_exported(count: u64) {
+    let seeds = [exported()];
+    let make = |random: &mut ChaCha8Rng| match random.random_bool(0.3) {
+        true => mutate(random, &seeds, usize::MAX),
+        false => slightly_changed(random, &seeds[0]),
+    };
+    let limit = Limit { buffers: 64 << 10, multiple: 150 };
+    fuzz("exported file", count, &limit, make, |input| {
+        export::from_file::Source::from_bytes(input.to_vec(), Path::new("fuzz")).is_ok()
+    });
+}
+
+#[test]
+fn exported_files() {
+    fuzz_exported(5_000);
+}
+
+#[test]
+#[ignore = "takes minutes; see the top of this file"]
+fn a_million_exported_files() {
+    fuzz_exported(1_000_000);
+}
+
+/// What becomes of files that were changed in a few bytes: written anew, or refused in one line with nothing
+/// written.
+fn made_or_refused(name: &str, whole: &[u8], count: u64, make: impl Fn(&Path, &Path) -> export::Result<()>) {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, out] = ["changed.onnx", "new.onnx"].map(|name| folder.path().join(name));
+    let (mut made, mut refused) = (0, 0);
+    for number in 0..count {
+        let mut random = ChaCha8Rng::seed_from_u64(number);
+        std::fs::write(&file, slightly_changed(&mut random, whole)).unwrap();
+        match make(&file, &out) {
+            Ok(()) => {
+                std::fs::remove_file(&out).unwrap();
+                made += 1;
+            }
+            Err(_) => {
+                assert!(!out.exists(), "{name} {number}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{name}: {made} made, {refused} refused");
+    assert!(made > 0 && refused > 0);
+}
+
+#[test]
+fn changed_files_take_another_form_or_are_refused() {
+    made_or_refused("--from", &exported(), 300, |file, out| {
+        let form =
+            export::form::Form { precision: export::form::Precision::Fp16, ..export::form::Form::default() };
+        let runtime = Some(tests::runtime_library());
+        let (from, out) = (file.to_path_buf(), out.to_path_buf());
+        export::from_file::export(&export::from_file::Options { from, form, out, runtime }).map(|_| ())
+    });
+}
+
+#[test]
+fn changed_files_are_adopted_or_refused() {
+    let bare = tiny_model::TinyModel { contract: None, ..Default::default() }.bytes();
+    let levels = std::fs::read(tests::checkout().join("tests/adopt/levels.onnx")).unwrap();
+    for (name, whole) in [("adopt", bare), ("adopt levels", levels)] {
+        made_or_refused(name, &whole, 150, |file, out| {
+            let options = export::adopt::Options {
+                file: file.to_path_buf(),
+                out: out.to_path_buf(),
+                latent: Some(LatentDistribution::Normal),
+                classes: Some(["a", "b", "c"].map(String::from).to_vec()),
+                runtime: Some(tests::runtime_library()),
+                ..Default::default()
+            };
+            export::adopt::adopt(&options).map(|_| ())
+        });
+    }
+}
+
 /// Every truncation of a file, not only some.
 #[test]
 fn truncated_onnx_files() {

@@ -159,25 +159,25 @@ fn know(model: &ModelProto, options: &Options) -> std::result::Result<Known, Str
     let output = Output::find(graph, options)?;
     let mut missing = Vec::new();
     if options.latent.is_none() {
-        missing.push("how its latents are drawn, with --latent normal or --latent uniform".to_string());
+        missing.push("how its latents are drawn (add --latent normal or --latent uniform)".to_string());
     }
     if let (Some(labels), None) = (&inputs.labels, classes) {
+        let classes = match labels.one_hot() {
+            Some(count) => format!("{count} classes"),
+            None => "classes".to_string(),
+        };
         missing.push(format!(
-            "what its {} are called, with --classes 0..9 or --classes cat,dog",
-            match labels.one_hot() {
-                Some(count) => format!("{count} classes"),
-                None => "classes".to_string(),
-            }
+            "what its {classes} are called (add --classes 0..9, or names such as --classes cat,dog)"
         ));
     }
     if output.pixels.is_none() {
-        missing.push("what black and white are, with --pixels 0..1, -1..1 or 0..255".to_string());
+        missing.push("what black and white are (add --pixels 0..1, -1..1 or 0..255)".to_string());
     }
     match (options.latent, missing.as_slice()) {
         (Some(latent), []) => {
             Ok(Known { inputs, output, latent, classes: classes.unwrap_or_default().to_vec() })
         }
-        _ => Err(format!("its file doesn't say everything; say {}", missing.join("; and "))),
+        _ => Err(format!("the file doesn't say {}", missing.join(", nor "))),
     }
 }
 

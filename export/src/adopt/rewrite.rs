@@ -64,6 +64,26 @@ struct Around<'a> {
     constants: Vec<TensorProto>,
 }
 
+/// A node between two values.
+struct Step {
+    operator: &'static str,
+    constant: Constant,
+    attributes: Vec<AttributeProto>,
+}
+
+/// A constant that goes into a node beside the value, by its name, and where.
+enum Constant {
+    None,
+    First(String),
+    Second(String),
+}
+
+impl Step {
+    fn of(operator: &'static str, attributes: Vec<AttributeProto>) -> Step {
+        Step { operator, constant: Constant::None, attributes }
+    }
+}
+
 impl<'a> Around<'a> {
     fn new(graph: &'a mut GraphProto) -> Around<'a> {
         let mut names = HashSet::new();
@@ -100,64 +120,73 @@ impl<'a> Around<'a> {
             return Ok(given);
         }
         let own = self.own(&labels.name);
-        let mut value = tensor::LABEL.to_string();
-        let mut steps: Vec<(&'static str, Option<String>, Vec<AttributeProto>)> = Vec::new();
-        if labels.one_hot().is_some() {
-            let table = self.constant(&format!("{own}.one_hot"), &identity(classes, element)?);
-            steps.push(("Gather", Some(table), vec![int("axis", 0)]));
-        } else if element != Element::Int64 {
-            steps.push(("Cast", None, vec![int("to", element.data_type().into())]));
-        }
-        let rank = usize::from(labels.one_hot().is_some());
+        let mut steps = Vec::new();
+        let rank = match labels.one_hot() {
+            Some(_) => {
+                let table = self.constant(&format!("{own}.one_hot"), &identity(classes, element)?);
+                steps.push(Step {
+                    constant: Constant::First(table),
+                    ..Step::of("Gather", vec![int("axis", 0)])
+                });
+                1
+            }
+            None => {
+                if element != Element::Int64 {
+                    steps.push(Step::of("Cast", vec![int("to", element.data_type().into())]));
+                }
+                0
+            }
+        };
         if labels.item.len() != rank {
-            steps.push(("Reshape", Some(self.shape(&own, &labels.item)?), Vec::new()));
+            let shape = Constant::Second(self.shape(&own, &labels.item)?);
+            steps.push(Step { constant: shape, ..Step::of("Reshape", Vec::new()) });
         }
-        let last = steps.len().saturating_sub(1);
-        for (at, (operator, constant, attributes)) in steps.into_iter().enumerate() {
-            let output = if at == last { own.clone() } else { self.fresh(&format!("{own}.{operator}")) };
-            let inputs: Vec<&str> = match (&constant, operator) {
-                (Some(table), "Gather") => vec![table, &value],
-                (Some(constant), _) => vec![&value, constant],
-                (None, _) => vec![&value],
-            };
-            self.before.push(node(operator, &inputs, &output, attributes));
-            value = output;
-        }
+        self.before.extend(self.chain(tensor::LABEL, &own, steps));
         Ok(given)
     }
 
     /// The graph's pictures as `image`, (N, channels, height, width), float32.
     fn pictures(&mut self, name: &str, made_by_a_node: bool, picture: &Picture) -> Result<(), String> {
-        let mut steps: Vec<(&'static str, Option<String>, Vec<AttributeProto>)> = Vec::new();
+        let mut steps = Vec::new();
         if picture.bytes {
-            steps.push(("Cast", None, vec![int("to", Element::Float32.data_type().into())]));
+            steps.push(Step::of("Cast", vec![int("to", Element::Float32.data_type().into())]));
         }
         if picture.pixels == Pixels::Levels {
             let levels = Tensor::float32(&[], [255.]).map_err(|error| error.to_string())?;
-            steps.push(("Div", Some(self.constant("image.levels", &levels)), Vec::new()));
+            let levels = Constant::Second(self.constant("image.levels", &levels));
+            steps.push(Step { constant: levels, ..Step::of("Div", Vec::new()) });
         }
         if picture.layout == Layout::Nhwc {
-            steps.push(("Transpose", None, vec![ints("perm", &[0, 3, 1, 2])]));
+            steps.push(Step::of("Transpose", vec![ints("perm", &[0, 3, 1, 2])]));
         }
         if steps.is_empty() && made_by_a_node {
             self.is(name, tensor::IMAGE);
             return Ok(());
         }
         if steps.is_empty() {
-            steps.push(("Identity", None, Vec::new()));
+            steps.push(Step::of("Identity", Vec::new()));
         }
-        let mut value = self.own(name);
-        let last = steps.len() - 1;
-        for (at, (operator, constant, attributes)) in steps.into_iter().enumerate() {
-            let output = match at == last {
-                true => tensor::IMAGE.to_string(),
-                false => self.fresh(&format!("image.{operator}")),
+        let own = self.own(name);
+        self.after = self.chain(&own, tensor::IMAGE, steps);
+        Ok(())
+    }
+
+    /// Nodes, one behind the other, from one value to another.
+    fn chain(&self, from: &str, to: &str, steps: Vec<Step>) -> Vec<NodeProto> {
+        let last = steps.len().saturating_sub(1);
+        let mut value = from.to_string();
+        let mut nodes = Vec::new();
+        for (at, Step { operator, constant, attributes }) in steps.into_iter().enumerate() {
+            let output = if at == last { to.to_string() } else { self.fresh(&format!("{to}.{operator}")) };
+            let inputs: Vec<&str> = match &constant {
+                Constant::None => vec![&value],
+                Constant::First(constant) => vec![constant, &value],
+                Constant::Second(constant) => vec![&value, constant],
             };
-            let inputs: Vec<&str> = [value.as_str()].into_iter().chain(constant.as_deref()).collect();
-            self.after.push(node(operator, &inputs, &output, attributes));
+            nodes.push(node(operator, &inputs, &output, attributes));
             value = output;
         }
-        Ok(())
+        nodes
     }
 
     /// Puts everything in its place; names the operators of the nodes that were added.
@@ -168,16 +197,16 @@ impl<'a> Around<'a> {
             }
         }
         let Around { graph, renamed, before, after, constants, .. } = self;
-        graph.input = inputs;
-        graph.output = vec![declared(tensor::IMAGE, Element::Float32, &picture.shape)];
-        let outside = [tensor::Z, tensor::LABEL, tensor::IMAGE];
-        let [given, taken] = [std::mem::take(&mut graph.input), std::mem::take(&mut graph.output)];
+        graph.input.clear();
+        graph.output.clear();
         visit(graph, &mut |name| {
             if let Some(other) = renamed.get(name) {
                 name.clone_from(other);
             }
         });
-        (graph.input, graph.output) = (given, taken);
+        graph.input = inputs;
+        graph.output = vec![declared(tensor::IMAGE, Element::Float32, &picture.shape)];
+        let outside = [tensor::Z, tensor::LABEL, tensor::IMAGE];
         graph.value_info.retain(|info| !outside.contains(&info.name.as_str()));
         let added = before.iter().chain(&after).map(|node| node.op_type.clone()).collect();
         graph.node = [before, std::mem::take(&mut graph.node), after].concat();
@@ -201,13 +230,11 @@ impl<'a> Around<'a> {
         own
     }
 
-    /// A name that nothing has.
-    fn fresh(&mut self, like: &str) -> String {
+    /// A name that nothing in the graph has. What is added asks for each once.
+    fn fresh(&self, like: &str) -> String {
         let numbered = (1..).map(|number| format!("{like}.{number}"));
         let mut names = [like.to_string()].into_iter().chain(numbered);
-        let name = names.find(|name| !self.names.contains(name)).unwrap_or_default();
-        self.names.insert(name.clone());
-        name
+        names.find(|name| !self.names.contains(name)).unwrap_or_default()
     }
 
     fn constant(&mut self, name: &str, tensor: &Tensor) -> String {

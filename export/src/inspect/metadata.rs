@@ -45,6 +45,7 @@ fn meaning(key: &str, value: &str) -> Option<String> {
         "quality" => "measured figures",
         "precision" => "how its numbers are kept, and how far that takes the output from float32",
         "subpixel" => "transposed convolutions that are kept as convolutions",
+        "adopted" => "the other program's file that it was made of, and what was added",
         "golden" => {
             let Golden { seed, labels, tolerance, .. } = serde_json::from_str(value).ok()?;
             return Some(format!(

@@ -16,7 +16,7 @@ Examples:
   cargo export adopt torch.onnx --latent uniform --classes 0..9 --out gen.onnx
   cargo export adopt keras.onnx --latent normal --classes cat,dog --dataset pets --out gen.onnx
   cargo export adopt other.onnx --latent normal --pixels -1..1 --layout nhwc --out gen.onnx
-  cargo infer --model gen.onnx --all
+  cargo infer --digit 5 --model gen.onnx
 
 What the file doesn't say is asked for. The new file is run by ONNX Runtime and by rten before it is written; \
 nothing is written if it draws something else than the other. Exit status: 0 written, 1 failed, 2 a request that \

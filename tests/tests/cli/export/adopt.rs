@@ -129,8 +129,7 @@ struct Reference {
 impl Reference {
     fn of(name: &str) -> Reference {
         let file = checkout().join("tests/adopt/reference.safetensors");
-        let tensors: HashMap<String, Tensor> =
-            candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+        let tensors: HashMap<String, Tensor> = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
         let get = |what: &str| tensors[&format!("{name}.{what}")].clone();
         Reference {
             z: get("z").to_dtype(DType::F32).unwrap(),
@@ -313,13 +312,23 @@ fn refused(case: &Case, flags: &[&str], parts: &[&str]) {
 #[test]
 fn what_the_file_does_not_say_is_asked_for_at_once() {
     let [old, _, tutorial, keras, levels] = cases();
-    refused(&tutorial, &[], &["say how its latents are drawn, with --latent normal or --latent uniform"]);
+    refused(
+        &tutorial,
+        &[],
+        &["doesn't say how its latents are drawn (add --latent normal or --latent uniform)"],
+    );
     refused(
         &old,
         &[],
-        &["--latent normal or --latent uniform; and what its 10 classes are called, with --classes 0..9"],
+        &[
+            "(add --latent normal or --latent uniform), nor what its 10 classes are called (add --classes 0..9",
+        ],
     );
-    refused(&keras, &["--latent", "normal"], &["say what its classes are called, with --classes 0..9"]);
+    refused(
+        &keras,
+        &["--latent", "normal"],
+        &["doesn't say what its classes are called (add --classes 0..9"],
+    );
     refused(&levels, &["--classes", "a,b,c"], &["--latent normal"]);
 }
 
@@ -328,12 +337,28 @@ fn contradictions_are_named() {
     let [old, _, tutorial, keras, levels] = cases();
     let normal = ["--latent", "normal"];
     let with = |flags: &[&'static str]| [&normal[..], flags].concat();
-    refused(&tutorial, &with(&["--classes", "0..9"]), &["takes input: float32[", "and no label; leave --classes out"]);
+    refused(
+        &tutorial,
+        &with(&["--classes", "0..9"]),
+        &["takes input: float32[", "and no label; leave --classes out"],
+    );
     refused(&tutorial, &with(&["--label-input", "input"]), &["alone, which is its latents"]);
     refused(&tutorial, &with(&["--pixels", "0..1"]), &["ends in Tanh", "so its pixels are -1..1"]);
-    refused(&old, &with(&["--classes", "0..9", "--pixels", "-1..1"]), &["ends in Sigmoid", "its pixels are 0..1"]);
-    refused(&levels, &with(&["--classes", "a,b,c", "--pixels", "0..1"]), &["gives bytes", "its pixels are 0..255"]);
-    refused(&old, &with(&["--classes", "0..4"]), &["y: float32[batch, 10]", "neither is a label of 5 classes"]);
+    refused(
+        &old,
+        &with(&["--classes", "0..9", "--pixels", "-1..1"]),
+        &["ends in Sigmoid", "its pixels are 0..1"],
+    );
+    refused(
+        &levels,
+        &with(&["--classes", "a,b,c", "--pixels", "0..1"]),
+        &["gives bytes", "its pixels are 0..255"],
+    );
+    refused(
+        &old,
+        &with(&["--classes", "0..4"]),
+        &["y: float32[batch, 10]", "neither is a label of 5 classes"],
+    );
     refused(&old, &with(&["--classes", "a,b,a"]), &["--classes names a twice"]);
     refused(
         &old,
@@ -345,8 +370,16 @@ fn contradictions_are_named() {
         &with(&["--classes", "0..9", "--latent-input", "z", "--label-input", "z"]),
         &["--latent-input and --label-input name the same input"],
     );
-    refused(&old, &with(&["--classes", "0..9", "--latent-input", "noise"]), &["has no such input, it takes z: "]);
-    refused(&old, &with(&["--classes", "0..9", "--image-output", "y"]), &["has no such output, it gives image: "]);
+    refused(
+        &old,
+        &with(&["--classes", "0..9", "--latent-input", "noise"]),
+        &["has no such input, it takes z: "],
+    );
+    refused(
+        &old,
+        &with(&["--classes", "0..9", "--image-output", "y"]),
+        &["has no such output, it gives image: "],
+    );
     refused(&keras, &with(&["--classes", "0..9", "--layout", "nchw"]), &["--layout", "[2, 28, 28, 1]"]);
     // Wrong, and only a run tells: a class beyond the last row of its table.
     refused(&keras, &with(&["--classes", "0..10"]), &["ONNX Runtime can't run it"]);
@@ -386,7 +419,11 @@ fn files_that_are_no_stranger_s_generator() {
         ("folder", &["expected an ONNX file"]),
         ("missing.onnx", &["No such file"]),
     ] {
-        shell.fail(&["adopt", file, "--latent", "normal", "--out", "gen.onnx"], 2, &[&[file], parts].concat());
+        shell.fail(
+            &["adopt", file, "--latent", "normal", "--out", "gen.onnx"],
+            2,
+            &[&[file], parts].concat(),
+        );
     }
     shell.fail(
         &["adopt", "bare.onnx", "--latent", "normal", "--classes", "0..2", "--out", "bare.onnx"],
@@ -399,7 +436,16 @@ fn files_that_are_no_stranger_s_generator() {
     let parts = ["bare.onnx is no edgegan generator", "cargo export adopt FILE --out gen.onnx"];
     drawing.fail(&["--digit", "5", "--model", "bare.onnx"], 2, &parts);
     shell.succeed(&[
-        "adopt", "bare.onnx", "--latent", "uniform", "--classes", "short,middle,long", "--out", "gen.onnx",
+        "adopt",
+        "bare.onnx",
+        "--latent",
+        "uniform",
+        "--classes",
+        "short,middle,long",
+        "--layout",
+        "nchw",
+        "--out",
+        "gen.onnx",
         "--quiet",
     ]);
     shell.succeed_as("infer", &["self-test", "--model", "gen.onnx", "--quiet"]);
