@@ -94,7 +94,7 @@ fn model(graph: GraphProto) -> ModelProto {
     }
 }
 
-/// image (N, 1, 2, 3) = reshape(`last`(z · weight)), of z (N, 4).
+/// image (N, 1, 3, 2) = reshape(`last`(z · weight)), of z (N, 4).
 fn plain(last: NodeProto) -> ModelProto {
     model(GraphProto {
         name: "plain".into(),
@@ -103,9 +103,9 @@ fn plain(last: NodeProto) -> ModelProto {
             last,
             node("Reshape", &["last", "shape"], "out", Vec::new()),
         ],
-        initializer: vec![weight("weight", &[4, 6]), integers("shape", &[-1, 1, 2, 3])],
+        initializer: vec![weight("weight", &[4, 6]), integers("shape", &[-1, 1, 3, 2])],
         input: vec![info("latents", FLOAT, &[None, Some(4)])],
-        output: vec![info("out", FLOAT, &[None, Some(1), Some(2), Some(3)])],
+        output: vec![info("out", FLOAT, &[None, Some(1), Some(3), Some(2)])],
         ..Default::default()
     })
 }
@@ -212,10 +212,10 @@ fn names_that_are_the_contracts_are_no_obstacle() {
             weight("weight", &[4, 6]),
             weight("table", &[3, 6]),
             truth,
-            integers("shape", &[-1, 1, 2, 3]),
+            integers("shape", &[-1, 1, 3, 2]),
         ],
         input: vec![info("image", INT64, &[None]), info("label", FLOAT, &[None, Some(4)])],
-        output: vec![info("y", FLOAT, &[None, Some(1), Some(2), Some(3)])],
+        output: vec![info("y", FLOAT, &[None, Some(1), Some(3), Some(2)])],
         ..Default::default()
     };
     let names = ["a", "b", "c"].map(String::from);
@@ -247,12 +247,12 @@ fn labels_in_any_form_draw_the_same() {
             initializer: vec![
                 weight("weight", &[4, 6]),
                 weight("table", &[3, 6]),
-                integers("shape", &[-1, 1, 2, 3]),
+                integers("shape", &[-1, 1, 3, 2]),
                 integers("flat.shape", &[-1, 3]),
                 integers("row.shape", &[-1]),
             ],
             input: vec![info("y", element, &[&[None], item].concat()), info("z", FLOAT, &[None, Some(4)])],
-            output: vec![info("out", FLOAT, &[None, Some(1), Some(2), Some(3)])],
+            output: vec![info("out", FLOAT, &[None, Some(1), Some(3), Some(2)])],
             ..Default::default()
         })
     };
@@ -364,7 +364,7 @@ fn batches_of_one_size() {
     fixed.graph.as_mut().unwrap().input = vec![info("latents", FLOAT, &[Some(1), Some(4)])];
     refused(&fixed, |_| {}, "takes 1 images at a time and no other number");
     let mut within = plain(tanh());
-    within.graph.as_mut().unwrap().initializer[1] = integers("shape", &[2, 1, 2, 3]);
+    within.graph.as_mut().unwrap().initializer[1] = integers("shape", &[2, 1, 3, 2]);
     refused(&within, |_| {}, "can't run it");
 }
 
@@ -400,10 +400,11 @@ fn graph_of(model: &mut ModelProto) -> &mut GraphProto {
 /// The other file's operators may be of any set; rten lacks those that ONNX Runtime alone has.
 #[test]
 fn operators_that_rten_lacks_are_no_obstacle() {
-    let mut other = plain(node("FastGelu", &["flat"], "last", Vec::new()));
-    graph_of(&mut other).node[1].domain = "com.microsoft".into();
+    let mut other = plain(node("Tanh", &["curve"], "last", Vec::new()));
+    let curve = node("FastGelu", &["flat"], "curve", Vec::new());
+    graph_of(&mut other).node.insert(1, NodeProto { domain: "com.microsoft".into(), ..curve });
     other.opset_import.push(OperatorSetIdProto { domain: "com.microsoft".into(), version: 1 });
-    let (report, _folder) = adopted(&other, |options| options.pixels = Some(Pixels::MinusOneToOne));
+    let (report, _folder) = adopted(&other, |_| {});
     assert!(report.embedded.is_some(), "{report}");
     let said = report.to_string();
     assert!(said.contains("rten can't draw from it, so `infer` needs ONNX Runtime"), "{said}");

@@ -116,5 +116,5 @@ fn what_no_file_from_here_has_is_refused_with_its_place() {
     refused(|graph| graph.output[0].name = "nowhere".into(), "another name, y");
     refused(|graph| graph.output[0].r#type = None, "no tensor of a type");
     refused(|graph| graph.input[0] = graph.input[1].clone(), "has a value of that name already");
-    refused(|graph| graph.node.swap(0, 1), "nothing before it makes");
+    refused(|graph| graph.node.reverse(), "nothing before it makes");
 }
