@@ -1,4 +1,4 @@
-//! From ONNX's own messages to a graph, of files that [`encode`](super::encode) wrote.
+//! From ONNX's own messages to a graph, of files that `encode` wrote.
 //!
 //! The file may be anyone's. Each node becomes the operator that its name and settings say, and is then
 //! written again: whatever the operator has no place for, such as an attribute that none here takes, shows as a
@@ -24,7 +24,7 @@ const LARGEST_SETTING: usize = 1 << 16;
 /// What is read, or a sentence about the first thing that graphs here don't have.
 type Read<T> = Result<T, String>;
 
-/// The graph of a file that [`encode`](super::encode::encode) wrote: encoded again, it is the same file's.
+/// The graph of a file that [`Model`](super::Model) wrote: encoded again, it is the same file's.
 ///
 /// # Errors
 /// A sentence about the first thing that no graph here has, naming the node or tensor.
