@@ -654,13 +654,16 @@ fn changed_files_take_another_form_or_are_refused() {
 fn changed_files_are_adopted_or_refused() {
     let bare = tiny_model::TinyModel { contract: None, ..Default::default() }.bytes();
     let levels = std::fs::read(tests::checkout().join("tests/adopt/levels.onnx")).unwrap();
-    for (name, whole) in [("adopt", bare), ("adopt levels", levels)] {
+    for (name, whole, layout) in
+        [("bare", bare, export::adopt::Layout::Nchw), ("levels", levels, export::adopt::Layout::Nhwc)]
+    {
         made_or_refused(name, &whole, 150, |file, out| {
             let options = export::adopt::Options {
                 file: file.to_path_buf(),
                 out: out.to_path_buf(),
                 latent: Some(LatentDistribution::Normal),
                 classes: Some(["a", "b", "c"].map(String::from).to_vec()),
+                layout: Some(layout),
                 runtime: Some(tests::runtime_library()),
                 ..Default::default()
             };
