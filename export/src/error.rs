@@ -68,13 +68,11 @@ pub enum Error {
     /// An engine makes something else of the file than Candle of the network, or ONNX Runtime of the file
     /// that it was made from.
     #[error(
-        "{engine} and {reference} differ by {largest:.2e} (mean {mean:.2e}) on {file}, more than {tolerance}; {remedy}"
+        "{compared} differ by {largest:.2e} (mean {mean:.2e}) on {file}, more than {tolerance}; {remedy}"
     )]
     Differs {
-        /// Its name and version.
-        engine: String,
-        /// What it was compared with.
-        reference: String,
+        /// Its name and version, and what it was compared with.
+        compared: String,
         /// What was run.
         file: String,
         /// Largest difference.

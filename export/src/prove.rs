@@ -79,8 +79,7 @@ impl Proof<'_> {
             // Comparing no numbers proves nothing.
             if difference.values == 0 || !tolerance.allows(&difference) {
                 return Err(Error::Differs {
-                    engine: engine.name(),
-                    reference: self.reference.clone(),
+                    compared: format!("{} and {}", engine.name(), self.reference),
                     file: self.file.display().to_string(),
                     largest: difference.largest,
                     mean: difference.mean,
