@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use ndarray::{Array4, ArrayView2, Axis, concatenate};
+use ndarray::{Array4, ArrayView2, Axis, concatenate, s};
 
 use contract::{Contract, latent::latent_batch, onnx, tensor};
 
@@ -160,21 +160,50 @@ impl Generator {
         labels: &[i64],
         pixels: &mut Vec<u8>,
     ) -> Result<[usize; 3], Error> {
+        let range = self.contract.pixel_range;
+        let levels = &mut |values: &[f32]| pixels.extend(values.iter().map(|value| range.to_u8(*value)));
+        self.draw_with(latents, labels, levels)
+    }
+
+    /// As [`draw`](Self::draw), with the network's own values in place of their 8 bits.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn draw_values(
+        &mut self,
+        latents: &[f32],
+        labels: &[i64],
+        values: &mut Vec<f32>,
+    ) -> Result<[usize; 3], Error> {
+        self.draw_with(latents, labels, &mut |drawn| values.extend_from_slice(drawn))
+    }
+
+    /// Runs the network on one batch, or on a single image twice, and lends the values to `take`.
+    fn draw_with(
+        &mut self,
+        latents: &[f32],
+        labels: &[i64],
+        take: &mut dyn FnMut(&[f32]),
+    ) -> Result<[usize; 3], Error> {
         let dim = self.contract.latent_dim;
         let batch = latents.len() / dim;
         self.check_run((batch, if latents.len() == batch * dim { dim } else { 0 }), labels)?;
+        let mut drawn = [0; 3];
         if batch == 1 {
             // The order of additions in a matrix product of one row is not that of several.
-            let image = self.draw(&latents.repeat(2), &labels.repeat(2), pixels)?;
-            pixels.truncate(pixels.len() - image.iter().product::<usize>());
-            return Ok(image);
+            self.infer(&latents.repeat(2), &labels.repeat(2), &mut |shape, values| {
+                let [_, image @ ..] = check_images(shape, values, 2)?;
+                drawn = image;
+                take(&values[..values.len() / 2]);
+                Ok(())
+            })?;
+            return Ok(drawn);
         }
-        let range = self.contract.pixel_range;
-        let mut drawn = [0; 3];
         self.infer(latents, labels, &mut |shape, values| {
             let [_, image @ ..] = check_images(shape, values, batch)?;
             drawn = image;
-            pixels.extend(values.iter().map(|value| range.to_u8(*value)));
+            take(values);
             Ok(())
         })?;
         Ok(drawn)
@@ -218,7 +247,8 @@ impl Generator {
         self.of_latents(latent_batch(latent_distribution, seed, &indices, latent_dim).view(), &labels)
     }
 
-    /// Draws images of any latents, as 8-bit pixels: in batches, so that there may be thousands.
+    /// Draws images of any latents, as 8-bit pixels: in batches, so that there may be thousands. A single
+    /// image is run alone; among several, each is as [`draw`](Self::draw) draws it.
     ///
     /// # Shapes
     ///
@@ -233,7 +263,15 @@ impl Generator {
         let mut batches = Vec::new();
         for (i, z) in z.axis_chunks_iter(Axis(0), BATCH).enumerate() {
             let labels = labels.get(i * BATCH..i * BATCH + z.nrows()).unwrap_or_default();
-            let images = self.run(z, labels)?;
+            let mut images = match (z.nrows(), i) {
+                // What is left over is drawn as all others are, see `draw`.
+                (1, 1..) => {
+                    let twice = concatenate![Axis(0), z, z];
+                    self.run(twice.view(), &labels.repeat(2))?
+                }
+                _ => self.run(z, labels)?,
+            };
+            images.slice_collapse(s![..z.nrows(), .., .., ..]);
             batches.push(self.contract.pixel_range.quantize(&images));
         }
         let views: Vec<_> = batches.iter().map(|batch| batch.view()).collect();

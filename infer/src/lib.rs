@@ -5,7 +5,9 @@
 //! |---|---|
 //! | `onnxruntime` | the engine that is loaded from the machine's library |
 //! | `rten` | the engine in pure Rust; with it alone the library builds for wasm32 |
+//! | `protocol` | [`protocol`], the messages of the Open Inference Protocol, version 2 |
 //! | `cli` | [`cli`], what command lines that draw have in common, and the program `infer` |
+//! | `serve` | the program's server, `infer serve` |
 //!
 //! A generator draws on any engine, from a file or from bytes:
 //!
@@ -38,6 +40,8 @@ mod generator;
 mod judge;
 pub mod look;
 pub mod path;
+#[cfg(feature = "protocol")]
+pub mod protocol;
 mod source;
 pub mod verify;
 

@@ -68,6 +68,8 @@ struct Again {
 pub struct Kept {
     /// The judge's confidence in each image's label, 0 to 1 with four decimals.
     pub confidences: Vec<f64>,
+    /// Which redraw each image is: 0 is its first draw, see [`latent::fill_redraw`].
+    pub draws: Vec<u32>,
     /// How many images are not their first draw.
     pub redrawn: u64,
     /// How many draws were discarded.
@@ -79,6 +81,16 @@ impl Verifier {
     /// more, 0 to 1.
     pub fn new(judge: Judge, threshold: f64) -> Self {
         Self { judge, threshold, again: Again::default() }
+    }
+
+    /// The judge.
+    pub fn judge(&mut self) -> &mut Judge {
+        &mut self.judge
+    }
+
+    /// As [`verify`](Self::verify) and [`samples`](Self::samples) from here on, with another threshold.
+    pub fn set_threshold(&mut self, threshold: f64) {
+        self.threshold = threshold;
     }
 
     /// Redraws the images of a batch, in place, until each is read as its label.
@@ -105,7 +117,8 @@ impl Verifier {
             let (found, expected) = (pixels.len(), samples.len());
             return Err(Error::BadInput(format!("{found} pixels are not {expected} pictures of {size}")));
         }
-        let mut kept = Kept { confidences: vec![0.0; samples.len()], ..Kept::default() };
+        let count = samples.len();
+        let mut kept = Kept { confidences: vec![0.0; count], draws: vec![0; count], ..Kept::default() };
         let Self { judge, threshold, again } = self;
         again.places.clear();
         again.places.extend(0..samples.len());
@@ -119,6 +132,7 @@ impl Verifier {
                     if reading.label == samples[place].label && reading.confidence >= *threshold =>
                 {
                     kept.confidences[place] = reading.confidence;
+                    kept.draws[place] = draw - 1;
                     false
                 }
                 _ => true,
@@ -171,9 +185,10 @@ impl Verifier {
         // A concatenation is in its logical order.
         let pixels = images.as_slice_mut().unwrap_or_default();
         for (batch, pixels) in samples.chunks(BATCH).zip(pixels.chunks_mut(BATCH * c * h * w)) {
-            let Kept { confidences, redrawn, redraws } =
+            let Kept { confidences, draws, redrawn, redraws } =
                 self.verify(generator, seed, batch, [c, h, w], pixels)?;
             kept.confidences.extend(confidences);
+            kept.draws.extend(draws);
             kept.redrawn += redrawn;
             kept.redraws += redraws;
         }

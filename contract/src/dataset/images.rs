@@ -39,7 +39,7 @@ impl<'a> Batch<'a> {
 }
 
 /// The pixels of an image, (C, H, W), with their channels side by side, (H, W, C).
-pub(super) fn interleaved(image: &[u8], channels: usize) -> Cow<'_, [u8]> {
+pub fn interleaved(image: &[u8], channels: usize) -> Cow<'_, [u8]> {
     let plane = image.len() / channels.max(1);
     match channels {
         1 => image.into(),

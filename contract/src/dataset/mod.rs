@@ -41,7 +41,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use error::Error;
-pub use images::{Batch, Images};
+pub use images::{Batch, Images, interleaved};
 pub use manifest::Manifest;
 pub use sink::{Opened, Sink};
 pub use tail::{Record, Tail};

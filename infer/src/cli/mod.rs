@@ -12,14 +12,17 @@ use clap::Args;
 use contract::{one_line, print, printable};
 use serde::Serialize;
 
-pub use look::View;
-pub use output::{check_inputs, check_output, write_output};
+pub use look::{Film, Output, View};
+pub use output::{check_inputs, check_output, check_pixels, write_output};
 pub use preview::Preview;
 
 use crate::{Device, Engine, Generator, ModelSource, Options, Placement, Skipped};
 
 /// Images that go through a network at once, at most: as many as `export --batch` takes.
 pub const MOST_AT_ONCE: usize = 65_536;
+
+/// The most that `--scale` enlarges.
+pub const LARGEST_SCALE: usize = 16;
 
 /// What runs the model, and what is said of it.
 #[derive(Debug, Clone, Args)]

@@ -66,6 +66,28 @@ pub fn check_inputs<'a>(
     Ok(())
 }
 
+/// Pixels of a file's frames together, at most: in colour, 192 MiB.
+const MOST_PIXELS: usize = 1 << 26;
+
+/// Refuses a file whose `frames` of this width and height would fill the memory.
+///
+/// # Errors
+///
+/// [`Error::BadInput`].
+pub fn check_pixels([width, height]: [usize; 2], frames: usize) -> Result<(), Error> {
+    let pixels = width.saturating_mul(height).saturating_mul(frames);
+    if pixels > MOST_PIXELS {
+        let what = match frames {
+            1 => format!("this is {width} × {height} pixels"),
+            _ => format!("this is {width} × {height} pixels in each of {frames} frames"),
+        };
+        return Err(Error::BadInput(format!(
+            "{what}, and a file may have {MOST_PIXELS} pixels in all; ask for fewer images or a smaller --scale"
+        )));
+    }
+    Ok(())
+}
+
 /// Whether a file's name ends in this extension, in upper or lower case.
 pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))

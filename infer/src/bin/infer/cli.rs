@@ -7,6 +7,8 @@ use infer::{
     cli::{Source, View},
 };
 
+#[cfg(feature = "serve")]
+use crate::serve;
 use crate::{
     bench,
     common::{Common, model_file, source},
@@ -77,6 +79,10 @@ Examples:
 A file ends in .png, where steps lie side by side, or in .gif, where they follow on each other. Exit
 status as of drawing.")]
     Look(Look),
+    /// Serve digits to other programs by HTTP, and a page to people
+    #[cfg(feature = "serve")]
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(Box<serve::Request>),
     /// Measure how long this machine takes
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::Request),
@@ -125,6 +131,8 @@ pub fn run() -> Result<()> {
             let drawn = view.draw(&source(model.as_ref()))?;
             Ok(view.print(&drawn)?)
         }
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(request)) => serve::serve(&request),
         Some(Command::Bench(request)) => bench::bench(&request),
         Some(Command::Dataset(request)) => dataset::write(&request),
         None => draw::draw(&cli.draw),

@@ -1,19 +1,25 @@
 //! One picture: which images are on it, and where it goes.
 
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use contract::{
-    Contract, Picture, files,
+    Contract, Picture,
+    dataset::manifest::Verification,
+    files,
     number::{large, whole},
     print, visible,
 };
 use infer::{
-    Error, Generator, ModelSource, Sample,
-    cli::{self, JSON_OR_PICTURE, Preview, Source, check_inputs, check_output, write_output},
+    Error, Generator, Sample,
+    cli::{
+        self, JSON_OR_PICTURE, LARGEST_SCALE, Preview, Source, check_inputs, check_output, check_pixels,
+        write_output,
+    },
     find_class,
 };
+use ndarray::Array4;
 
 use crate::{
     common::Common,
@@ -46,6 +52,10 @@ pub struct Draw {
     /// Seed of the pictures; without it another one each time, which is printed
     #[arg(short, long, value_parser = large::<0>, allow_negative_numbers = true)]
     seed: Option<u64>,
+    /// Index of the first image: image i of a seed is always the same
+    #[arg(short, long, value_name = "I", default_value_t = 0)]
+    #[arg(value_parser = large::<0>, allow_negative_numbers = true)]
+    index: u64,
     /// The PNG file to write, or - for standard output [default: digit-<DIGIT>.png, <NAME>.png or
     /// <NUMBER>.png; for --all digits.png or classes.png]
     #[arg(short, long, value_name = "FILE")]
@@ -53,6 +63,10 @@ pub struct Draw {
     /// Write the class beneath each image
     #[arg(long)]
     captions: bool,
+    /// Enlarge the picture: each pixel becomes a square of so many a side
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = whole::<1, LARGEST_SCALE>, allow_negative_numbers = true)]
+    scale: usize,
     /// How to show the picture
     #[arg(long, value_enum, default_value_t)]
     preview: Preview,
@@ -74,7 +88,7 @@ pub fn draw(request: &Draw) -> Result<()> {
     }
     let source = common.source();
     let contract = source.contract()?;
-    let layout = Layout::new(request, &source, &contract)?;
+    let layout = request.layout(&source.name(), &contract)?;
     let out = match &request.out {
         Some(out) => out.clone(),
         None => layout.default_file(&contract),
@@ -101,20 +115,8 @@ pub fn draw(request: &Draw) -> Result<()> {
             (images, Some(Verified { verification, confidences: kept.confidences }))
         }
     };
-    let picture = match request.captions {
-        true => Picture::captioned_grid(&images, layout.columns, &layout.captions(&contract)),
-        false => Picture::grid(&images, layout.columns),
-    };
-    let mut texts = vec![
-        ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
-        ("Model", format!("{} {}", contract.architecture, contract.dataset)),
-        ("Seed", seed.to_string()),
-        ("Classes", report::list(contract.noun(), &layout.classes)),
-    ];
-    if let Some(Verified { verification, .. }) = &verified {
-        // With the seed, what it takes to draw it again.
-        texts.push(("Judge", format!("{}, {}", verification.judge, verification.threshold)));
-    }
+    let picture = request.picture(&layout, &contract, &images)?;
+    let texts = request.texts(&layout, &contract, seed, verified.as_ref().map(|it| &it.verification));
     if to_stdout {
         if let Some(Verified { verification, confidences }) = verified.filter(|_| !common.running.quiet) {
             eprintln!("{}", verification.of(confidences.len() as u64));
@@ -144,6 +146,109 @@ pub fn draw(request: &Draw) -> Result<()> {
 }
 
 impl Draw {
+    /// Which images this asks a model of this name for.
+    pub fn layout(&self, model: &str, contract: &Contract) -> Result<Layout> {
+        let count = self.count;
+        if let Some(option) = self.class_option().filter(|_| !contract.is_labelled()) {
+            bail!(Error::BadInput(format!(
+                "model {model} draws {}, so nothing is to be named; leave out {option}",
+                contract.describe_classes()
+            )));
+        }
+        if let Some(number) = &self.digits {
+            return Layout::number(number, self, model, contract);
+        }
+        let indices = self.indices(count)?;
+        if self.all {
+            // A row has one index: the same latents, seen as each class.
+            let labels = 0..contract.classes.len() as i64;
+            return Ok(Layout {
+                samples: indices
+                    .flat_map(|index| labels.clone().map(move |label| Sample { index, label }))
+                    .collect(),
+                columns: contract.classes.len(),
+                classes: contract.classes.clone(),
+            });
+        }
+        let asked = match (&self.digit, &self.label) {
+            (Some(name), _) => Some(("--digit", name)),
+            (None, name) => name.as_ref().map(|name| ("--label", name)),
+        };
+        let (label, classes) = match asked {
+            None if !contract.is_labelled() => (0, Vec::new()),
+            None => bail!(Error::BadInput(format!(
+                "nothing to draw was named: model {model} draws {}; name one with --{}, or use --all",
+                contract.describe_classes(),
+                if contract.noun() == "digit" { "digit" } else { "label" }
+            ))),
+            Some((option, name)) => (find_class(contract, option, name, model)?, vec![name.clone()]),
+        };
+        Ok(Layout {
+            samples: indices.map(|index| Sample { index, label }).collect(),
+            columns: Picture::near_square(count),
+            classes,
+        })
+    }
+
+    /// The seed that was asked for.
+    #[cfg(feature = "serve")]
+    pub fn seed(&self) -> Option<u64> {
+        self.seed
+    }
+
+    /// How sure a judge must be of each image.
+    #[cfg(feature = "serve")]
+    pub fn threshold(&self) -> Option<f64> {
+        self.verify.threshold()
+    }
+
+    /// The indices of so many images.
+    fn indices(&self, count: usize) -> Result<Range<u64>> {
+        let Some(end) = self.index.checked_add(count as u64) else {
+            bail!(Error::BadInput(format!(
+                "{count} images from --index {} on are more than {} in all; name a smaller one",
+                self.index,
+                u64::MAX
+            )));
+        };
+        Ok(self.index..end)
+    }
+
+    /// Lays the layout's images out as they were asked for.
+    pub fn picture(&self, layout: &Layout, contract: &Contract, images: &Array4<u8>) -> Result<Picture> {
+        let (count, _, height, width) = images.dim();
+        let [columns, rows] = [layout.columns, count.div_ceil(layout.columns.max(1))];
+        check_pixels([columns * width * self.scale, rows * height * self.scale], 1)?;
+        let picture = match self.captions {
+            true => Picture::captioned_grid(images, layout.columns, &layout.captions(contract)),
+            false => Picture::grid(images, layout.columns),
+        };
+        Ok(if self.scale == 1 { picture } else { picture.enlarged(self.scale) })
+    }
+
+    /// What the file says of itself: what it takes to draw the picture again.
+    pub fn texts(
+        &self,
+        layout: &Layout,
+        contract: &Contract,
+        seed: u64,
+        verified: Option<&Verification>,
+    ) -> Vec<(&'static str, String)> {
+        let mut texts = vec![
+            ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
+            ("Model", format!("{} {}", contract.architecture, contract.dataset)),
+            ("Seed", seed.to_string()),
+            ("Classes", report::list(contract.noun(), &layout.classes)),
+        ];
+        if self.index > 0 {
+            texts.push(("Index", self.index.to_string()));
+        }
+        if let Some(verification) = verified {
+            texts.push(("Judge", format!("{}, {}", verification.judge, verification.threshold)));
+        }
+        texts
+    }
+
     /// The option that says what to draw, if one does.
     fn class_option(&self) -> Option<String> {
         let named = [("--digit", &self.digit), ("--label", &self.label), ("--digits", &self.digits)];
@@ -153,60 +258,16 @@ impl Draw {
 }
 
 /// Which images to draw, and how many to a row.
-struct Layout {
-    samples: Vec<Sample>,
+pub struct Layout {
+    pub samples: Vec<Sample>,
     columns: usize,
     classes: Vec<String>,
 }
 
 impl Layout {
-    fn new(request: &Draw, source: &ModelSource<'_>, contract: &Contract) -> Result<Self> {
-        let count = request.count;
-        if let Some(option) = request.class_option().filter(|_| !contract.is_labelled()) {
-            bail!(Error::BadInput(format!(
-                "model {} draws {}, so nothing is to be named; leave out {option}",
-                source.name(),
-                contract.describe_classes()
-            )));
-        }
-        if request.all {
-            // A row has one index: the same latents, seen as each class.
-            let labels = 0..contract.classes.len() as i64;
-            let rows = 0..count as u64;
-            return Ok(Self {
-                samples: rows
-                    .flat_map(|index| labels.clone().map(move |label| Sample { index, label }))
-                    .collect(),
-                columns: contract.classes.len(),
-                classes: contract.classes.clone(),
-            });
-        }
-        if let Some(number) = &request.digits {
-            return Self::number(number, count, source, contract);
-        }
-        let asked = match (&request.digit, &request.label) {
-            (Some(name), _) => Some(("--digit", name)),
-            (None, name) => name.as_ref().map(|name| ("--label", name)),
-        };
-        let (label, classes) = match asked {
-            None if !contract.is_labelled() => (0, Vec::new()),
-            None => bail!(Error::BadInput(format!(
-                "nothing to draw was named: model {} draws {}; name one with --{}, or use --all",
-                source.name(),
-                contract.describe_classes(),
-                if contract.noun() == "digit" { "digit" } else { "label" }
-            ))),
-            Some((option, name)) => (find_class(contract, option, name, &source.name())?, vec![name.clone()]),
-        };
-        Ok(Self {
-            samples: (0..count as u64).map(|index| Sample { index, label }).collect(),
-            columns: Picture::near_square(count),
-            classes,
-        })
-    }
-
     /// A number, drawn again for each row; every character has an index of its own.
-    fn number(number: &str, rows: usize, source: &ModelSource<'_>, contract: &Contract) -> Result<Self> {
+    fn number(number: &str, request: &Draw, model: &str, contract: &Contract) -> Result<Self> {
+        let rows = request.count;
         let classes: Vec<String> = number.chars().map(String::from).collect();
         let columns = classes.len();
         if !(1..=MOST_PICTURES).contains(&(columns * rows)) {
@@ -218,13 +279,13 @@ impl Layout {
         let label = |name: &String| {
             contract.label(name).ok_or_else(|| Error::UnknownClass {
                 asked: format!("{} of --digits {number}", visible(name)),
-                model: source.name(),
+                model: model.into(),
                 classes: contract.describe_classes(),
                 nearest: None,
             })
         };
         let labels = classes.iter().map(label).collect::<Result<Vec<_>, _>>()?;
-        let samples = (labels.iter().cycle().zip(0..(columns * rows) as u64))
+        let samples = (labels.iter().cycle().zip(request.indices(columns * rows)?))
             .map(|(&label, index)| Sample { index, label })
             .collect();
         Ok(Self { samples, columns, classes: vec![number.into()] })

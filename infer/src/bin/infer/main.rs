@@ -10,6 +10,8 @@ mod dataset;
 mod doctor;
 mod draw;
 mod report;
+#[cfg(feature = "serve")]
+mod serve;
 mod shipped;
 mod verification;
 

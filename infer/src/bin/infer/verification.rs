@@ -20,7 +20,8 @@ pub struct Verify {
     judge: Option<ModelFile>,
 }
 
-fn threshold(text: &str) -> Result<f64, String> {
+/// Parses a confidence.
+pub fn threshold(text: &str) -> Result<f64, String> {
     (text.parse().ok())
         .filter(|threshold| (0.0..=1.0).contains(threshold))
         .ok_or_else(|| "expected a number from 0 to 1".into())
@@ -32,6 +33,11 @@ impl Verify {
             Some(file) => file.source(),
             None => shipped_judge(),
         }
+    }
+
+    /// The least confidence, if images are to be verified.
+    pub fn threshold(&self) -> Option<f64> {
+        self.verify
     }
 
     /// The judge's file, if one is named.

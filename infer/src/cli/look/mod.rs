@@ -5,26 +5,23 @@ mod view;
 use std::{fmt, io, path::PathBuf};
 
 use contract::{
-    Picture, files,
+    Contract, Picture, files,
     picture::{self, encode_gif},
     print,
 };
-use ndarray::s;
+use ndarray::{Array4, s};
 use serde::Serialize;
 
 pub use view::{Output, View};
 
-use super::{JSON_OR_PICTURE, Source, check_inputs, check_output, seed, write_output};
+use super::{JSON_OR_PICTURE, Source, check_inputs, check_output, check_pixels, seed, write_output};
 use crate::{
     Error, Generator, ModelSource,
-    look::{Frame, Space},
+    look::{Frame, Plan, Space},
 };
 
 /// How long a frame of a GIF is shown, in hundredths of a second.
 const DELAY: u16 = 8;
-
-/// Of all frames together: in colour, 192 MiB.
-const MOST_PIXELS: usize = 1 << 26;
 
 /// What was drawn.
 #[derive(Debug, Serialize)]
@@ -69,8 +66,6 @@ impl View {
         let contract = source.contract()?;
         let seed = seed(output.seed);
         let plan = self.plan(&Space { contract: &contract, model: &source.name(), seed }, animated)?;
-        let frames = if animated { plan.frames() } else { vec![plan.sheet()] };
-
         let mut generator = Generator::load(source, &output.running.options(plan.images()))?;
         let labels = if contract.is_labelled() { plan.labels.as_slice() } else { &[] };
         let (_, _, height, width) = match generator.declared_shape() {
@@ -79,24 +74,10 @@ impl View {
                 generator.of_latents(plan.z.slice(s![..1, ..]), labels.get(..1).unwrap_or_default())?.dim()
             }
         };
-        check_size(&frames, [width, height], output.scale)?;
+        let film = Film::new(self, &plan, animated, [width, height])?;
         let images = generator.of_latents(plan.z.view(), labels)?;
-
-        let picture = |frame: &Frame| frame.picture(&images, output.captions).enlarged(output.scale);
-        let texts = [
-            ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
-            ("Model", format!("{} {}", contract.architecture, contract.dataset)),
-            ("Seed", seed.to_string()),
-            ("View", plan.shows.clone()),
-        ];
-        let first = picture(&frames[0]);
-        let encode = |mut sink: &mut dyn io::Write| match animated {
-            true => {
-                let frames = frames.iter().map(|frame| picture::Frame::new(&picture(frame), DELAY));
-                encode_gif(&mut sink, frames, &texts)
-            }
-            false => first.encode_png(&mut sink, &texts),
-        };
+        let first = film.picture(&film.frames[0], &images);
+        let encode = |sink: &mut dyn io::Write| film.encode(&images, &contract, seed, sink);
         match to_stdout {
             true => {
                 let mut bytes = Vec::new();
@@ -115,7 +96,7 @@ impl View {
             shows: plan.shows.clone(),
             seed,
             images: plan.images(),
-            frames: frames.len(),
+            frames: film.frames.len(),
             width: first.width(),
             height: first.height(),
             source: said,
@@ -138,21 +119,70 @@ impl View {
     }
 }
 
-/// Refuses what would fill the memory; `width` and `height` are an image's, without its caption.
-fn check_size(frames: &[Frame], [width, height]: [usize; 2], scale: usize) -> Result<(), Error> {
-    let [columns, rows] = frames[0].cells();
-    let sides = [columns.saturating_mul(width * scale), rows.saturating_mul(height * scale)];
-    let pixels = sides[0].saturating_mul(sides[1]).saturating_mul(frames.len());
-    if pixels > MOST_PIXELS {
-        return Err(Error::BadInput(format!(
-            "this is {} × {} pixels in each of {} frames, and a file may have {MOST_PIXELS} pixels in all; \
-             ask for fewer images or a smaller --scale",
-            sides[0],
-            sides[1],
-            frames.len()
-        )));
+/// A view's images as one file: a picture, or frames that follow on each other.
+pub struct Film<'a> {
+    output: &'a Output,
+    shows: &'a str,
+    frames: Vec<Frame>,
+    animated: bool,
+}
+
+impl<'a> Film<'a> {
+    /// A plan of this view as one picture or `animated`. `width` and `height` are an image's, without its
+    /// caption.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadInput`] for what would fill the memory.
+    pub fn new(
+        view: &'a View,
+        plan: &'a Plan,
+        animated: bool,
+        [width, height]: [usize; 2],
+    ) -> Result<Self, Error> {
+        let output = view.output();
+        let frames = if animated { plan.frames() } else { vec![plan.sheet()] };
+        let [columns, rows] = frames[0].cells();
+        let side = |cells: usize, pixels: usize| cells.saturating_mul(pixels * output.scale);
+        check_pixels([side(columns, width), side(rows, height)], frames.len())?;
+        Ok(Self { output, shows: &plan.shows, frames, animated })
     }
-    Ok(())
+
+    fn picture(&self, frame: &Frame, images: &Array4<u8>) -> Picture {
+        frame.picture(images, self.output.captions).enlarged(self.output.scale)
+    }
+
+    /// Writes the file's bytes.
+    ///
+    /// # Shapes
+    ///
+    /// `images` is `(N, C, H, W)` for the plan's N latents.
+    ///
+    /// # Errors
+    ///
+    /// The sink's, or that the pictures are too large for their format.
+    pub fn encode(
+        &self,
+        images: &Array4<u8>,
+        contract: &Contract,
+        seed: u64,
+        mut sink: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let texts = [
+            ("Software", format!("edgegan infer {}", env!("CARGO_PKG_VERSION"))),
+            ("Model", format!("{} {}", contract.architecture, contract.dataset)),
+            ("Seed", seed.to_string()),
+            ("View", self.shows.into()),
+        ];
+        match self.animated {
+            true => {
+                let frames =
+                    self.frames.iter().map(|frame| picture::Frame::new(&self.picture(frame, images), DELAY));
+                encode_gif(&mut sink, frames, &texts)
+            }
+            false => self.picture(&self.frames[0], images).encode_png(&mut sink, &texts),
+        }
+    }
 }
 
 impl fmt::Display for Drawn {

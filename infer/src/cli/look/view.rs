@@ -7,14 +7,12 @@ use contract::number::{large, whole};
 
 use crate::{
     Error,
-    cli::{Preview, Running, output::has_extension},
+    cli::{LARGEST_SCALE, Preview, Running, output::has_extension},
     look::{Dimensions, MOST_IMAGES, Plan, Space},
 };
 
 /// More steps on a path than anyone looks at.
 const MOST_STEPS: usize = 1000;
-/// The most that `--scale` enlarges.
-const LARGEST_SCALE: usize = 16;
 
 /// A way to look into the latent space.
 ///
@@ -146,6 +144,7 @@ pub struct Output {
     #[arg(long, value_enum, default_value_t)]
     pub preview: Preview,
     #[command(flatten)]
+    /// What runs the model.
     pub running: Running,
 }
 
@@ -173,7 +172,7 @@ impl View {
     }
 
     /// Whether it moves in a file of this name; a pipe without an extension gets the view's default.
-    pub(super) fn is_animated(&self, file: &Path) -> bool {
+    pub fn is_animated(&self, file: &Path) -> bool {
         let [moves, stands] = ["gif", "png"].map(|extension| has_extension(file, extension));
         match moves || stands {
             true => moves && self.extensions().contains(&"gif"),
@@ -182,7 +181,7 @@ impl View {
     }
 
     /// What the file's name may end in: nothing moves in a grid.
-    pub(super) fn extensions(&self) -> &'static [&'static str] {
+    pub fn extensions(&self) -> &'static [&'static str] {
         match self {
             Self::Grid(_) => &["png"],
             _ => &["png", "gif"],
@@ -190,7 +189,11 @@ impl View {
     }
 
     /// What to draw, as one picture or `animated`.
-    pub(super) fn plan(&self, space: &Space<'_>, animated: bool) -> Result<Plan, Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadInput`] and [`Error::UnknownClass`] for what can't be a picture of this model.
+    pub fn plan(&self, space: &Space<'_>, animated: bool) -> Result<Plan, Error> {
         match self {
             Self::Grid(Grid { count, class, .. }) => space.grid(*count, class.label.as_deref()),
             Self::Sweep(Sweep { index, dimensions, steps, class, .. }) => {
