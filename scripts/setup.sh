@@ -10,6 +10,7 @@
 #             ONNX Runtime 1.17.0     → runtime/1.17/                       (needs npm)
 #             ONNX Runtime 1.20.0     → runtime/1.20/                       (needs npm)
 #             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
+#             tritonclient's HTTP client → .venv-triton/                    (needs pip)
 #   gpu       ONNX Runtime with its CUDA and TensorRT providers, x86-64 (255 MB)
 #                                     → runtime/gpu/                        (needs pip)
 #   fashion   Fashion-MNIST's 70,000 pictures of clothes, as IDX files with a split of their own
@@ -316,6 +317,25 @@ in_venv() {
   touch "$stamp"
 }
 
+# The HTTP client of tritonclient, with its packages, in an environment of its own: they want other versions
+# than onnx's.
+setup_triton() {
+  local requirements=scripts/tritonclient.txt venv=.venv-triton stamp
+  stamp=$venv/complete-$(sha256sum "$requirements" | cut -c1-16)
+  if ! [[ -f $stamp ]] || ! $venv/bin/python -c '' 2>/dev/null; then
+    need python3 "installing tritonclient" "Python 3 with pip"
+    say "installing tritonclient's HTTP client into $venv/ …"
+    rm -rf "$venv"
+    python3 -m venv "$venv" >/dev/null 2>&1 || python3 -m venv --clear --without-pip "$venv"
+    local pip=("$venv/bin/python" -m pip)
+    "${pip[@]}" --version >/dev/null 2>&1 || pip=(python3 -m pip --python "$venv/bin/python")
+    "${pip[@]}" install --quiet --disable-pip-version-check --only-binary=:all: --no-deps -r "$requirements" ||
+      fail "pip could not install what $requirements lists; check the network and that Python is 3.10 or later ($(python3 --version 2>&1))."
+    touch "$stamp"
+  fi
+  say "tritonclient's HTTP client, which the server is tested with, is in $venv/"
+}
+
 # Cargo looks for protoc there and nowhere else (.cargo/config.toml), so a protoc on PATH is linked.
 setup_protoc() {
   local protoc=runtime/bin/protoc found
@@ -360,6 +380,7 @@ setup_test() {
   # packages than onnx does.
   PIP_NO_DEPS=1 in_venv "tritonclient==$TRITONCLIENT"
   say "tritonclient $TRITONCLIENT, whose schema of config.pbtxt the tests read with, is in .venv/"
+  setup_triton
 }
 
 [[ $# -gt 0 ]] || set -- runtime mnist protoc

@@ -13,6 +13,7 @@ mod malformed;
 mod outputs;
 mod resuming;
 mod search;
+mod serve;
 mod tiny_judge;
 pub mod tiny_model;
 mod verify;

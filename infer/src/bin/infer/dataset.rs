@@ -250,9 +250,9 @@ pub fn write(request: &Request) -> Result<()> {
 /// The model, and the judge, once for each thread of the CPU, each for itself: so none waits for
 /// another, which costs more the busier the machine is. A GPU has them once.
 ///
-/// How the CPU's are loaded can decide the last bit of a sum. That follows from the size of the whole
-/// data set, so it is the same for each part of it, for what is left of one, and for any number of
-/// threads: a copy has [`LOADING_WEIGHTS_PAYS`] images or more, or is the only one.
+/// How the CPU's are loaded can decide the last bit of a sum. They are always loaded as for many images,
+/// so that an image is the same in a data set of any size, each part of it, and what is left of one.
+/// Each copy has [`LOADING_WEIGHTS_PAYS`] images or more, or is the only one.
 fn load(
     request: &Request,
     source: &ModelSource<'_>,
@@ -263,7 +263,7 @@ fn load(
     let threads = request.common.running.threads.unwrap_or_else(all).get() as u64;
     let copies = |images: u64| threads.min(images / LOADING_WEIGHTS_PAYS as u64).max(1);
     let whole = manifest.count + manifest.test;
-    let each = usize::try_from(whole / copies(whole)).unwrap_or(usize::MAX);
+    let each = usize::try_from(whole / copies(whole)).unwrap_or(usize::MAX).max(LOADING_WEIGHTS_PAYS);
     let options = begun::options(manifest, request.common.options(each));
     let options = Options { threads: Some(NonZeroUsize::MIN), ..options };
     let load = |options: &Options| -> Result<Runner, infer::Error> {

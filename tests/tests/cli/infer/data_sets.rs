@@ -67,6 +67,10 @@ fn images_are_the_same_however_they_are_drawn() {
             assert!(part == whole[n * 2 / 4 * PIXELS..n * 3 / 4 * PIXELS], "{count} images, {engine}");
         }
     }
+    // And in a data set of any size.
+    let few = raw(&newest, &["--count", "3", "--seed", "7"]);
+    let many = raw(&newest, &["--count", "1000", "--seed", "7"]);
+    assert!(many.starts_with(&few));
     // And those of one picture, whose labels are asked for one by one.
     let first = raw(&newest, &["--count", "4", "--seed", "7"]);
     newest.succeed(&["--digit", "3", "--seed", "7", "--count", "4", "--out", "threes.png"]);
