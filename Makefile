@@ -58,13 +58,14 @@ check-dependencies:
 	}; \
 	command='clap.*|terminal_size|indicatif|console|crossterm'; \
 	engines='ort|ort-sys|rten.*|libloading'; \
-	forbid "models|train|export|infer|tests|candle.*|$$engines|$$command" -p contract --all-features; \
+	server='axum.*|hyper.*|tokio|tower.*'; \
+	forbid "models|train|export|infer|tests|candle.*|$$engines|$$command|$$server" -p contract --all-features; \
 	forbid "train|export|infer|tests|$$command" -p models --all-features; \
-	forbid "export|tests" -p train --all-features; \
-	forbid "train|tests" -p export --all-features; \
+	forbid "export|tests|$$server" -p train --all-features; \
+	forbid "train|tests|$$server" -p export --all-features; \
 	forbid "train|tests|$$command" -p export --no-default-features; \
 	forbid "models|train|export|tests|candle.*" -p infer --all-features; \
-	forbid "models|train|export|tests|candle.*|ort|ort-sys|libloading|$$command" \
+	forbid "models|train|export|tests|candle.*|ort|ort-sys|libloading|$$command|$$server" \
 		-p infer --no-default-features --features rten; \
 	echo "each crate depends on what it may: contract on no other, infer on contract alone"
 

@@ -21,7 +21,7 @@ use contract::dataset::idx::{images_from_bytes, labels_from_bytes};
 use contract::{Contract, Golden, LatentDistribution, PixelRange, Training};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use infer::ModelSource;
+use infer::{ModelSource, protocol::InferRequest};
 use models::checkpoint::{Checkpoint, Contents, FORMAT, Header, Provenance};
 use models::{Architecture, Sizes};
 use ndarray::Array4;
@@ -738,6 +738,67 @@ fn fuzz_model(count: u64) {
     // JSON's values are larger than their text, by far where it is `[[],[],…]`.
     let limit = Limit { buffers: 16 << 10, multiple: 16 };
     fuzz("model", count, &limit, |random| mutate(random, &seeds, usize::MAX), read);
+}
+
+/// A request of the server's protocol: four bytes that say how much is JSON, as a header does, then the body.
+fn protocol_request(json: &str, binary: &[u8]) -> Vec<u8> {
+    [&(json.len() as u32).to_le_bytes()[..], json.as_bytes(), binary].concat()
+}
+
+fn fuzz_protocol(count: u64) {
+    let label = r#"{"name": "label", "shape": [3], "datatype": "INT64", "data": [5, 0, -9]}"#;
+    let seeds = [
+        protocol_request(
+            &format!(r#"{{"id": "a", "parameters": {{"seed": 7, "x": [[], {{}}]}}, "inputs": [{label}]}}"#),
+            b"",
+        ),
+        protocol_request(
+            r#"{"inputs": [{"name": "z", "shape": [2, 3], "datatype": "FP32", "data": [[0.5, -1, 2e-3], [1, 2, 3]]}]}"#,
+            b"",
+        ),
+        protocol_request(
+            r#"{"inputs": [{"name": "z", "shape": [1, 4], "datatype": "FP32", "parameters": {"binary_data_size": 16}},
+                {"name": "label", "shape": [2], "datatype": "INT64", "parameters": {"binary_data_size": 16}},
+                {"name": "u", "shape": [1], "datatype": "UINT8", "parameters": {"binary_data_size": 1}}],
+                "outputs": [{"name": "image", "parameters": {"binary_data": true}}]}"#,
+            &[7; 33],
+        ),
+    ];
+    let make = |random: &mut ChaCha8Rng| {
+        let mut input = mutate(random, &seeds, usize::MAX);
+        // Else what changes the JSON's length is nearly always refused for that alone.
+        if random.random_bool(0.7)
+            && let Some(end) = input.iter().rposition(|byte| *byte == b'}').filter(|end| *end >= 4)
+        {
+            input[..4].copy_from_slice(&(end as u32 - 3).to_le_bytes());
+        }
+        input
+    };
+    let read = |input: &[u8]| {
+        let Some((length, body)) = input.split_first_chunk() else { return false };
+        let length = u32::from_le_bytes(*length) as usize;
+        let read = InferRequest::parse(body, (length != 1).then_some(length));
+        if let Ok(request) = &read {
+            for tensor in &request.inputs {
+                assert_eq!(tensor.shape.iter().product::<usize>(), tensor.values.len());
+            }
+        }
+        read.is_ok()
+    };
+    // JSON's values are larger than their text, as above.
+    let limit = Limit { buffers: 16 << 10, multiple: 24 };
+    fuzz("request", count, &limit, make, read);
+}
+
+#[test]
+fn requests() {
+    fuzz_protocol(20_000);
+}
+
+#[test]
+#[ignore = "takes minutes; see the top of this file"]
+fn a_million_requests() {
+    fuzz_protocol(1_000_000);
 }
 
 #[test]

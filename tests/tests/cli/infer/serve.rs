@@ -1,6 +1,7 @@
 //! `infer serve`: what it answers, what it refuses, and what it survives.
 
 mod access;
+mod deploy;
 mod faults;
 mod pictures;
 mod protocol;

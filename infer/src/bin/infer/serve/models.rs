@@ -15,6 +15,7 @@ use infer::{
     verify::Verifier,
 };
 use ndarray::Array4;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
     answer::Refusal,
@@ -34,6 +35,9 @@ const SHIPPED: &str = "mnist-generator";
 /// So many images are as good as endless: whatever is worth its start-up time is used.
 const ENDLESS: usize = 100_000;
 
+/// Pictures of many images that are drawn at a time.
+const MANY: usize = 4;
+
 /// Times that a single image is drawn to tell how long it takes.
 const TRIES: usize = 5;
 
@@ -49,6 +53,7 @@ pub struct Model {
     pub judge: Result<Verification, String>,
     pub batcher: Batcher,
     studio: Studio,
+    many: Semaphore,
 }
 
 /// What it is and what runs it.
@@ -180,7 +185,16 @@ impl Shelf {
             Ok((Batcher::start(runners, self.batching, metrics)?, Studio::start(studio)?))
         };
         let (batcher, studio) = start().context("no thread can be started")?;
-        Ok(Model { name: name.into(), contract, shape, about, judge, batcher, studio })
+        Ok(Model {
+            name: name.into(),
+            contract,
+            shape,
+            about,
+            judge,
+            batcher,
+            studio,
+            many: Semaphore::new(MANY),
+        })
     }
 
     /// The model and its judge, if there is one.
@@ -254,6 +268,11 @@ impl Model {
         if self.contract.is_labelled() { labels } else { Vec::new() }
     }
 
+    /// The right to draw many images that aren't admitted one by one.
+    pub fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        self.many.try_acquire().map_err(|_| Refusal::full())
+    }
+
     /// Draws a picture's images, as the command line would.
     ///
     /// # Errors
@@ -263,6 +282,7 @@ impl Model {
         if images.z.nrows() < LOADING_WEIGHTS_PAYS {
             return Ok(self.studio.draw(images).await.ok_or_else(Refusal::full)??);
         }
+        let _turn = self.turn()?;
         let verify = images.verify.map(|Verified { threshold, seed, samples }| Verify {
             threshold,
             seed,

@@ -4,6 +4,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc::{SyncSender, TrySendError, sync_channel},
     thread,
 };
@@ -55,7 +56,7 @@ impl Studio {
             for Job { images, reply } in waiting {
                 if !reply.is_closed() {
                     // Whoever asked may be gone.
-                    let _ = reply.send(draw(&mut runner, images).map_err(Failure::from));
+                    let _ = reply.send(guarded(&mut runner, images));
                 }
             }
         })?;
@@ -73,6 +74,12 @@ impl Studio {
             ),
         }
     }
+}
+
+/// A panic is a failure of these images, and of no others.
+fn guarded(runner: &mut Runner, images: Images) -> Result<Shown, Failure> {
+    let drawn = catch_unwind(AssertUnwindSafe(|| draw(runner, images)));
+    drawn.map_or_else(|_| Err(Failure::panicked()), |drawn| drawn.map_err(Failure::from))
 }
 
 fn draw(Runner { generator, verifier }: &mut Runner, images: Images) -> Result<Shown, Error> {

@@ -81,6 +81,11 @@ impl Failure {
     pub fn broken(message: impl Into<String>) -> Self {
         Self { message: message.into(), is_refused: false }
     }
+
+    /// Drawing panicked.
+    pub fn panicked() -> Self {
+        Self::broken("drawing failed; the server's standard error says why")
+    }
 }
 
 impl From<Error> for Failure {

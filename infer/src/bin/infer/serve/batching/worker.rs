@@ -52,8 +52,7 @@ impl Runner {
 
     /// A panic is a failure of these orders, and of no others.
     fn guarded(&mut self, orders: &[Order]) -> Result<Vec<Drawn>, Failure> {
-        catch_unwind(AssertUnwindSafe(|| self.draw(orders)))
-            .unwrap_or_else(|_| Err(Failure::broken("drawing failed; the server's own output says why")))
+        catch_unwind(AssertUnwindSafe(|| self.draw(orders))).unwrap_or_else(|_| Err(Failure::panicked()))
     }
 
     fn draw(&mut self, orders: &[Order]) -> Result<Vec<Drawn>, Failure> {
