@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train export infer test bench bench-export bench-infer check-dependencies check-wasm
+.PHONY: help setup demo train export infer test bench bench-export bench-infer bench-serve check-dependencies check-wasm
 
 ARGS ?=
 DEMO := demo
@@ -83,3 +83,8 @@ bench-infer: ## measure infer beside Python's ONNX Runtime; PYTHON=… has onnxr
 	@scripts/setup.sh runtime
 	cargo build --locked --release -p infer
 	$(or $(PYTHON),python3) infer/benches/beside_onnxruntime.py target/release/infer $(ARGS)
+
+bench-serve: ## measure infer serve beside FastAPI under load; PYTHON=… has fastapi and uvicorn (ARGS="--soak 600")
+	@scripts/setup.sh runtime
+	cargo build --locked --release -p infer
+	$(or $(PYTHON),python3) infer/benches/beside_fastapi.py target/release/infer $(ARGS)

@@ -3,6 +3,7 @@
 mod access;
 mod deploy;
 mod faults;
+mod help;
 mod pictures;
 mod protocol;
 mod signals;
