@@ -63,9 +63,13 @@ impl From<infer::Error> for Refusal {
 
 /// A sentence about a command line's options, about a request's parameters of the same names.
 pub fn as_parameters(sentence: &str) -> String {
-    let mut words = contract::one_line(sentence).replace(" --", " ").replace("'--", "'");
-    if let Some(rest) = words.strip_prefix("--") {
-        words = rest.into();
+    let is_letter = |rest: &str| rest.starts_with(|first: char| first.is_ascii_lowercase());
+    let mut words = String::new();
+    for (i, rest) in contract::one_line(sentence).split("--").enumerate() {
+        if i > 0 && !is_letter(rest) {
+            words.push_str("--");
+        }
+        words.push_str(rest);
     }
     words
 }

@@ -32,6 +32,10 @@ pub const VERSION: &str = "1";
 /// What the shipped generator is called in addresses.
 const SHIPPED: &str = "mnist-generator";
 
+/// Threads that draw a batch together: each reads its part of the weights, where copies of the model would each
+/// read all of their own.
+const THREADS: usize = 4;
+
 /// So many images are as good as endless: whatever is worth its start-up time is used.
 const ENDLESS: usize = 100_000;
 
@@ -92,7 +96,7 @@ pub struct Shelf {
     files: Vec<(String, Option<ModelFile>)>,
     judge: Option<ModelFile>,
     options: Options,
-    threads: usize,
+    workers: usize,
     batching: Batching,
     metrics: Vec<Arc<ModelMetrics>>,
     current: RwLock<Arc<Models>>,
@@ -106,12 +110,13 @@ impl Shelf {
             files.push((SHIPPED.into(), None));
         }
         let all = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = request.running.threads.map_or_else(all, NonZeroUsize::get);
         let mut shelf = Self {
             metrics: files.iter().map(|_| Arc::new(ModelMetrics::new())).collect(),
             files,
             judge: request.judge.clone(),
-            options: request.running.options(ENDLESS),
-            threads: request.running.threads.map_or_else(all, NonZeroUsize::get),
+            options: Options { threads: NonZeroUsize::new(threads), ..request.running.options(ENDLESS) },
+            workers: request.workers.map_or(threads.div_ceil(THREADS), NonZeroUsize::get),
             batching: Batching {
                 size: request.batch_size.get(),
                 wait: request.wait(),
@@ -158,9 +163,10 @@ impl Shelf {
     fn read_model(&self, name: &str, source: &ModelSource<'_>, metrics: &Arc<ModelMetrics>) -> Result<Model> {
         let contract = source.contract()?;
         let sha256 = source.sha256()?;
-        // Several copies of one thread each: none waits for another.
-        let one = Options { threads: Some(NonZeroUsize::MIN), ..self.options.clone() };
-        let (mut first, judge) = self.runner(source, &one)?;
+        // The copies share the threads.
+        let threads = self.options.threads.map_or(1, NonZeroUsize::get) / self.workers;
+        let each = Options { threads: NonZeroUsize::new(threads.max(1)), ..self.options.clone() };
+        let (mut first, judge) = self.runner(source, &each)?;
         let (shape, milliseconds) = probe(&mut first)?;
         let generator = &first.generator;
         let about = About {
@@ -174,12 +180,12 @@ impl Shelf {
         let (engine, device) = (generator.engine(), generator.device());
         let mut runners = vec![first];
         if device == Device::Cpu {
-            let options = Options { engine, device, ..one.clone() };
-            for _ in 1..self.threads {
+            let options = Options { engine, device, ..each.clone() };
+            for _ in 1..self.workers {
                 runners.push(self.runner(source, &options)?.0);
             }
         }
-        let few = Options { expected_images: LOADING_WEIGHTS_PAYS - 1, ..one };
+        let few = Options { expected_images: LOADING_WEIGHTS_PAYS - 1, ..self.options.clone() };
         let start = || -> io::Result<(Batcher, Studio)> {
             let (studio, _) = self.runner(source, &few).map_err(io::Error::other)?;
             Ok((Batcher::start(runners, self.batching, metrics)?, Studio::start(studio)?))

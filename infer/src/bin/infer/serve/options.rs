@@ -65,6 +65,9 @@ pub struct Request {
     /// How long a client may take to send a request, or to take a part of the answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = from_one::<LONGEST_TIMEOUT>)]
     pub timeout: NonZeroUsize,
+    /// Copies of the model, which share the threads evenly [default: one for each four threads]
+    #[arg(long, value_name = "N", value_parser = from_one::<1024>)]
+    pub workers: Option<NonZeroUsize>,
     #[command(flatten)]
     pub running: Running,
 }

@@ -146,7 +146,7 @@ fn shell_refuses_origin(origin: &str) {
 fn the_access_log_has_a_line_for_each_request() {
     let server = Server::start(&["--access-log", "access.jsonl"]);
     server.get("/v2");
-    server.get("/digits/5.png?seed=\"7\"");
+    server.get("/digits/5.png?seed=%227%22");
     server.signal("-HUP");
     server.wait_until("the models aren't read", || server.stderr().contains("read anew"));
     fs::rename(server.shell.path("access.jsonl"), server.shell.path("old.jsonl")).unwrap();

@@ -14,7 +14,7 @@ fn what_is_deployed_names_options_that_there_are() {
         let text = fs::read_to_string(checkout().join("deploy").join(file)).unwrap();
         // What follows the program's name, or its image's arguments.
         let lines = text.lines().filter(|line| {
-            ["ExecStart=", "ENTRYPOINT", "infer --", "args: ["].iter().any(|sign| line.contains(sign))
+            ["ExecStart=", "ENTRYPOINT", "infer --token", "args: ["].iter().any(|sign| line.contains(sign))
         });
         let options: BTreeSet<&str> = lines
             .flat_map(|line| line.split("--").skip(1))

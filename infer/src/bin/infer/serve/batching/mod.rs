@@ -99,7 +99,8 @@ impl Batcher {
     /// The first failure.
     pub async fn draw(&self, request: Order) -> Result<Drawn, Failure> {
         let count = request.labels.len().max(request.count);
-        let parts = count.div_ceil(self.batching.size).max(self.workers.min(count / WORTH_SHARING)).max(1);
+        let parts =
+            count.div_ceil(self.batching.size).max(self.queue.idle().min(count / WORTH_SHARING)).max(1);
         if parts == 1 {
             return self.order(request).await;
         }

@@ -26,6 +26,8 @@ pub struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Waiting>,
+    /// Workers that have nothing to do.
+    idle: usize,
     closed: bool,
 }
 
@@ -44,6 +46,11 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// How many workers have nothing to do.
+    pub fn idle(&self) -> usize {
+        self.lock().idle
+    }
+
     /// How many orders wait.
     pub fn len(&self) -> usize {
         self.lock().waiting.len()
@@ -60,7 +67,9 @@ impl Queue {
                 if state.closed {
                     return None;
                 }
+                state.idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
                 continue;
             };
             let left = wait.saturating_sub(first.since.elapsed());

@@ -81,7 +81,10 @@ impl Query {
     pub fn arguments(self, known: &[&str], flags: &[&str]) -> Result<Vec<String>, Refusal> {
         let mut arguments = Vec::new();
         for (name, value) in self.0 {
-            if known.contains(&name.as_str()) {
+            if name == "verify" && value.is_empty() && known.contains(&"verify") {
+                // With the threshold that it has by itself.
+                arguments.push("--verify".into());
+            } else if known.contains(&name.as_str()) {
                 arguments.push(format!("--{name}={value}"));
             } else if flags.contains(&name.as_str()) {
                 match value.as_str() {
@@ -131,6 +134,8 @@ mod tests {
     fn parameters_become_arguments() {
         let query = Query::of(&[("seed", "7"), ("captions", "1"), ("quiet", "")]);
         assert!(message(query.arguments(&["seed"], &["captions"])).contains("expected seed, captions"));
+        let query = Query::of(&[("verify", ""), ("scale", "")]);
+        assert_eq!(query.arguments(&["scale", "verify"], &[]).unwrap(), ["--verify", "--scale="]);
         let query = Query::of(&[("seed", "--out=x"), ("captions", "true"), ("captions", "false")]);
         assert_eq!(query.arguments(&["seed"], &["captions"]).unwrap(), ["--seed=--out=x", "--captions"]);
     }
