@@ -68,12 +68,20 @@ struct Again {
 pub struct Kept {
     /// The judge's confidence in each image's label, 0 to 1 with four decimals.
     pub confidences: Vec<f64>,
-    /// Which redraw each image is: 0 is its first draw, see [`latent::fill_redraw`].
-    pub draws: Vec<u32>,
+    /// How many draws of each image were discarded.
+    pub discarded: Vec<u32>,
+}
+
+impl Kept {
     /// How many images are not their first draw.
-    pub redrawn: u64,
+    pub fn redrawn(&self) -> u64 {
+        self.discarded.iter().filter(|draws| **draws > 0).count() as u64
+    }
+
     /// How many draws were discarded.
-    pub redraws: u64,
+    pub fn redraws(&self) -> u64 {
+        self.discarded.iter().map(|draws| u64::from(*draws)).sum()
+    }
 }
 
 impl Verifier {
@@ -117,8 +125,7 @@ impl Verifier {
             let (found, expected) = (pixels.len(), samples.len());
             return Err(Error::BadInput(format!("{found} pixels are not {expected} pictures of {size}")));
         }
-        let count = samples.len();
-        let mut kept = Kept { confidences: vec![0.0; count], draws: vec![0; count], ..Kept::default() };
+        let mut kept = Kept { confidences: vec![0.0; samples.len()], discarded: vec![0; samples.len()] };
         let Self { judge, threshold, again } = self;
         again.places.clear();
         again.places.extend(0..samples.len());
@@ -132,7 +139,6 @@ impl Verifier {
                     if reading.label == samples[place].label && reading.confidence >= *threshold =>
                 {
                     kept.confidences[place] = reading.confidence;
-                    kept.draws[place] = draw - 1;
                     false
                 }
                 _ => true,
@@ -150,10 +156,7 @@ impl Verifier {
                     draws: DRAWS,
                 });
             }
-            kept.redraws += again.places.len() as u64;
-            if draw == 1 {
-                kept.redrawn += again.places.len() as u64;
-            }
+            again.places.iter().for_each(|&place| kept.discarded[place] += 1);
             again.draw(generator, seed, samples, draw)?;
             for (&place, image) in again.places.iter().zip(again.pixels.chunks_exact(size)) {
                 pixels[place * size..][..size].copy_from_slice(image);
@@ -185,12 +188,9 @@ impl Verifier {
         // A concatenation is in its logical order.
         let pixels = images.as_slice_mut().unwrap_or_default();
         for (batch, pixels) in samples.chunks(BATCH).zip(pixels.chunks_mut(BATCH * c * h * w)) {
-            let Kept { confidences, draws, redrawn, redraws } =
-                self.verify(generator, seed, batch, [c, h, w], pixels)?;
+            let Kept { confidences, discarded } = self.verify(generator, seed, batch, [c, h, w], pixels)?;
             kept.confidences.extend(confidences);
-            kept.draws.extend(draws);
-            kept.redrawn += redrawn;
-            kept.redraws += redraws;
+            kept.discarded.extend(discarded);
         }
         Ok((images, kept))
     }

@@ -10,10 +10,9 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Batch, Definition, Error, Facts, Manifest, Opened, Record, Sink, Tail, growing::Growing,
-    images::interleaved, plan::Labels,
+    Batch, Definition, Error, Facts, Manifest, Opened, Record, Sink, Tail, growing::Growing, images::png,
+    plan::Labels,
 };
-use crate::Picture;
 use crate::files::{distinct_names, hex, sync_all};
 
 /// A folder for each class, and labels.csv.
@@ -174,10 +173,7 @@ impl Sink for Writer {
         for (index, label, confidence, pixels) in batch.images() {
             let (class, file) = (self.place(index, label.unwrap_or_default()))
                 .ok_or_else(|| io::Error::other("no such class"))?;
-            let [channels, height, width] = batch.shape;
-            let picture = Picture::new([height, width, channels], interleaved(pixels, channels).into_owned())
-                .ok_or_else(|| io::Error::other("no picture has this shape"))?;
-            let png = picture.to_png(&[])?;
+            let png = png(pixels, batch.shape)?;
             fs::write(self.root.join(&file), &png)?;
             let confidence = confidence.map_or_else(String::new, |confidence| format!(",{confidence:.4}"));
             let row = format!("{},{},{index}{confidence}\n", field(&file), field(class));

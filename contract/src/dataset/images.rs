@@ -1,8 +1,9 @@
 //! Images in memory, all of one size.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io};
 
 use super::Error;
+use crate::Picture;
 
 /// Images on their way into a data set.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,15 @@ pub fn interleaved(image: &[u8], channels: usize) -> Cow<'_, [u8]> {
         1 => image.into(),
         _ => (0..image.len()).map(|i| image[i % channels * plane + i / channels]).collect(),
     }
+}
+
+/// The PNG file of an image of this shape, (C, H, W).
+///
+/// # Errors
+/// If no PNG file has this shape.
+pub(super) fn png(image: &[u8], [channels, height, width]: [usize; 3]) -> io::Result<Vec<u8>> {
+    let picture = Picture::new([height, width, channels], interleaved(image, channels).into_owned());
+    picture.ok_or_else(|| io::Error::other("no picture has this shape"))?.to_png(&[])
 }
 
 /// Pictures of one size, grey or in colour: at least one, each at least 1×1.

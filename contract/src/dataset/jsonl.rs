@@ -1,10 +1,16 @@
 //! JSON lines: an object for each image, with its pixels as `(channel, row, column)`.
 
+#[cfg(feature = "read")]
+mod read;
+
 use std::{io, path::Path};
 
 use serde::Serialize;
 
 use super::{Batch, Definition, Facts, Manifest, Opened, Sink, Tail, growing::Growing};
+
+#[cfg(feature = "read")]
+pub use read::read;
 
 /// A JSON object a line.
 pub struct Jsonl;

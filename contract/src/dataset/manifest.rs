@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, ErrorKind},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Format, Record, Tail,
-    plan::{Labels, Shard},
+    plan::{Labels, Shard, Volumes},
 };
 use crate::{files, printable, visible};
 
@@ -38,6 +39,9 @@ pub struct Manifest {
     /// Test images of the whole data set, which follow them.
     #[serde(default)]
     pub test: u64,
+    /// Images of each file, where a data set is in several; of which parts have whole ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_file: Option<u64>,
     /// Which part of the data set.
     pub shard: Shard,
     /// Index of the first image of this part.
@@ -153,7 +157,10 @@ impl Manifest {
         if !(1..=shard.of).contains(&shard.index) {
             return Some(format!("there is no part {} of {}", shard.index, shard.of));
         }
-        let part = shard.range(all);
+        if self.per_file == Some(0) {
+            return Some("its files have no images".into());
+        }
+        let part = self.range();
         if (first, images) != (part.start, part.end - part.start) {
             return Some(format!("part {shard} of {all} images is not {images} images from {first} on"));
         }
@@ -166,6 +173,20 @@ impl Manifest {
             Some(shape) => Some(format!("no picture has the shape {shape:?}")),
             None if complete > 0 => Some(format!("{complete} images are complete, and it has no shape")),
             None => None,
+        }
+    }
+
+    /// The data set's files, if it is in several.
+    pub fn volumes(&self) -> Option<Volumes> {
+        let Self { count, test, per_file, .. } = *self;
+        Some(Volumes { count, test, per_file: per_file? })
+    }
+
+    /// The images of this part.
+    pub fn range(&self) -> Range<u64> {
+        match self.volumes() {
+            Some(volumes) => volumes.range(self.shard),
+            None => self.shard.range(self.count + self.test),
         }
     }
 
@@ -206,13 +227,17 @@ impl Manifest {
         let seed = |manifest: &Self| format!("--seed {}", manifest.seed);
         let count = |manifest: &Self| format!("--count {}", manifest.count);
         let test = |manifest: &Self| format!("--test {}", manifest.test);
+        let per_file = |manifest: &Self| match manifest.per_file {
+            Some(images) => format!("--per-file {images}"),
+            None => String::new(),
+        };
         let shard = |manifest: &Self| format!("--shard {}/{}", manifest.shard.index, manifest.shard.of);
         // The model is the same, and so are its classes.
         let labels = |manifest: &Self| manifest.labels.words(&asked.classes);
         let verify = |manifest: &Self| format!("--verify {:?}", manifest.threshold());
         let judge = |manifest: &Self| format!("a judge of SHA-256 {}", manifest.judge_sha256());
-        let all: [&dyn Fn(&Self) -> String; 9] =
-            [&format, &model, &seed, &count, &test, &shard, &labels, &verify, &judge];
+        let all: [&dyn Fn(&Self) -> String; 10] =
+            [&format, &model, &seed, &count, &test, &per_file, &shard, &labels, &verify, &judge];
         let sides = all.into_iter().map(|say| (say(self), say(asked)));
         let Some((begun, asked)) = sides.into_iter().find(|(begun, asked)| begun != asked) else {
             return Ok(());
@@ -280,6 +305,8 @@ mod tests {
             (r#"{"shard":{"index":0,"of":0}}"#, "no part 0 of 0"),
             (r#"{"shard":{"index":4,"of":3}}"#, "no part 4 of 3"),
             (r#"{"count":18446744073709551615,"test":1}"#, "too many"),
+            (r#"{"per_file":0}"#, "files have no images"),
+            (r#"{"per_file":4}"#, "part 2-of-3 of 10 images is not 3 images from 3 on"),
             (r#"{"shape":[2,3,4]}"#, "no picture has the shape [2, 3, 4]"),
             (r#"{"shape":[1,0,4]}"#, "no picture has the shape"),
             (r#"{"shape":[1,4294967296,4294967296]}"#, "no picture has the shape"),

@@ -11,10 +11,14 @@
 //! | [`folder`] | a folder of PNG files for each class, and a table over them |
 //! | [`raw`] | pixels and nothing else |
 //! | [`jsonl`] | a JSON object a line |
+//! | [`parquet`] | Parquet files and a card, as Hugging Face's `datasets` loads them |
+//! | [`webdataset`] | tar files, as WebDataset reads them |
+//! | [`stylegan`] | a ZIP archive of PNG files, as StyleGAN's tools read it |
 //! | [`manifest`] | what a data set is and how much of it is written |
 //! | [`place`] | where it lies, and keeping other processes away |
 //! | [`plan`] | its parts and labels |
 //! | [`gzip`] | compressed files |
+//! | `packed` | with the feature `read`: what readers of pictures and labels yield |
 
 mod error;
 pub mod folder;
@@ -25,11 +29,18 @@ mod images;
 pub mod jsonl;
 pub mod manifest;
 pub mod npz;
+#[cfg(feature = "read")]
+pub mod packed;
+pub mod parquet;
 pub mod place;
 pub mod plan;
 pub mod raw;
+mod series;
 mod sink;
+pub mod stylegan;
 mod tail;
+pub mod webdataset;
+mod zip;
 
 use std::{
     fmt,
@@ -54,6 +65,9 @@ pub static FORMATS: &[Format] = &[
     Format(&folder::Folder),
     Format(&raw::Raw),
     Format(&jsonl::Jsonl),
+    Format(&parquet::Parquet),
+    Format(&webdataset::WebDataset),
+    Format(&stylegan::StyleGan),
 ];
 
 /// What a format can hold.
@@ -69,6 +83,8 @@ pub struct Facts {
     pub is_stream: bool,
     /// Whether test images have a place of their own.
     pub has_test: bool,
+    /// How many images each of its files has by default, if it has several.
+    pub per_file: Option<u64>,
     /// The most classes that its labels can tell apart.
     pub most_classes: usize,
     /// The most images, of training and of test images each.
@@ -83,6 +99,7 @@ impl Facts {
         extension: None,
         is_stream: false,
         has_test: false,
+        per_file: None,
         most_classes: usize::MAX,
         most_images: u64::MAX,
     };
@@ -238,7 +255,7 @@ mod tests {
         for name in ["x.csv", "a/x.PNG", "x.tar.gz"] {
             let refused = of(name, false).unwrap_err().to_string();
             assert!(refused.contains(name) && refused.contains("--format folder"), "{refused}");
-            assert!(refused.contains("ends in .npz, .raw or .jsonl, or say"), "{refused}");
+            assert!(refused.contains("ends in .npz, .raw, .jsonl or .zip, or say"), "{refused}");
         }
         let folder = tempfile::Builder::new().suffix(".d").tempdir().unwrap();
         assert_eq!(of(folder.path().to_str().unwrap(), false).unwrap(), "idx");
@@ -253,7 +270,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<Format>(&json).unwrap(), format);
         }
         let error = "IDX".parse::<Format>().unwrap_err();
-        assert!(error.contains("expected idx, npz, folder, raw or jsonl"), "{error}");
+        assert!(
+            error.contains("expected idx, npz, folder, raw, jsonl, parquet, webdataset or stylegan"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! NumPy's `.npz`: a ZIP archive (PKWARE's APPNOTE, with ZIP64 so that it may be of any size) of the
-//! arrays `images`, (N, H, W) or (N, C, H, W), and `labels`, (N), both uint8 and uncompressed.
+//! NumPy's `.npz`: a ZIP archive of the arrays `images`, (N, H, W) or (N, C, H, W), and `labels`, (N),
+//! both uint8 and uncompressed.
 //!
 //! The archive is whole once it is finished; before, its manifest says how much of it there is.
 
@@ -11,8 +11,12 @@ use std::{io, path::Path};
 use crc32fast::Hasher;
 
 use super::{
-    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail, growing::Growing, manifest::Part,
-    plan::Labels, tail::FILE,
+    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail,
+    growing::Growing,
+    manifest::Part,
+    plan::Labels,
+    tail::FILE,
+    zip::{self, Entry},
 };
 
 #[cfg(feature = "read")]
@@ -28,12 +32,6 @@ const LABELS: &str = "labels";
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 /// Bytes of an array's header: enough for any shape.
 const ARRAY_HEADER: usize = 128;
-/// ZIP's mark of a number that stands in the ZIP64 field.
-const IN_ZIP64: u32 = u32::MAX;
-/// The version of ZIP that has ZIP64.
-const VERSION: u16 = 45;
-/// 1 January 1980, as MS-DOS counts: a data set's bytes don't depend on when it was made.
-const DATE: u16 = 0x21;
 
 impl Definition for Npz {
     fn facts(&self) -> &'static Facts {
@@ -51,7 +49,7 @@ impl Definition for Npz {
         let Manifest { first, labels, complete: count, ref tail, .. } = *manifest;
         let mut crc = Hasher::new();
         // The headers are filled in when the archive is finished.
-        let header = vec![0; Entry::new(IMAGES, 0, 0, 0).local().len() + ARRAY_HEADER];
+        let header = vec![0; entry(IMAGES, 0, 0, 0).local().len() + ARRAY_HEADER];
         let pixels = shape.iter().product::<usize>() as u64 * count;
         let part = manifest.part(output, FILE, &header, header.len() as u64 + pixels);
         // After the pixels of a complete archive come the labels and the directory.
@@ -83,14 +81,6 @@ struct Writer {
     labels: Labels,
 }
 
-/// An array in the archive.
-struct Entry {
-    name: String,
-    offset: u64,
-    size: u64,
-    crc: u32,
-}
-
 impl Writer {
     /// Header of the array of images.
     fn images_header(&self, count: u64) -> Vec<u8> {
@@ -120,7 +110,7 @@ impl Sink for Writer {
         crc.update(&header);
         // The pixels' checksum was begun without the header, which is known only now.
         crc.combine(&self.crc);
-        let images = Entry::new(IMAGES, 0, header.len() as u64 + pixels, crc.finalize());
+        let images = entry(IMAGES, 0, header.len() as u64 + pixels, crc.finalize());
         let local = images.local();
         self.file.replace_header(&[local, header].concat())?;
 
@@ -132,7 +122,7 @@ impl Sink for Writer {
             crc.update(&[label(i)]);
         }
         let size = header.len() as u64 + self.count;
-        let labels = Entry::new(LABELS, self.file.length(), size, crc.finalize());
+        let labels = entry(LABELS, self.file.length(), size, crc.finalize());
         self.file.push(&labels.local())?;
         self.file.push(&header)?;
         for i in 0..self.count {
@@ -142,74 +132,21 @@ impl Sink for Writer {
         for entry in [&images, &labels] {
             self.file.push(&entry.central())?;
         }
-        let end = end(directory, self.file.length() - directory, 2, self.file.length());
-        self.file.push(&end)?;
+        self.file.push(&zip::end(directory, self.file.length() - directory, 2))?;
         self.file.sync()?;
         let tail = Tail::of(self.file.length(), [(FILE, self.file.sealed()?)]);
         Ok(Tail { crc32: self.crc.clone().finalize(), ..tail })
     }
 }
 
-impl Entry {
-    fn new(array: &str, offset: u64, size: u64, crc: u32) -> Self {
-        Self { name: file_name(array), offset, size, crc }
-    }
-
-    /// The fields that both headers have: versions, flags, method (stored), time, date, CRC-32,
-    /// both sizes, length of the name.
-    fn common(&self) -> Vec<u8> {
-        let mut bytes = [VERSION, 0, 0, 0, DATE].map(u16::to_le_bytes).concat();
-        bytes.extend([self.crc, IN_ZIP64, IN_ZIP64].map(u32::to_le_bytes).concat());
-        bytes.extend((self.name.len() as u16).to_le_bytes());
-        bytes
-    }
-
-    /// The header before the data.
-    fn local(&self) -> Vec<u8> {
-        let mut bytes = [b"PK\x03\x04", self.common().as_slice()].concat();
-        let zip64 = zip64(&[self.size, self.size]);
-        bytes.extend((zip64.len() as u16).to_le_bytes());
-        bytes.extend(self.name.bytes().chain(zip64));
-        bytes
-    }
-
-    /// The header in the directory.
-    fn central(&self) -> Vec<u8> {
-        let mut bytes = [b"PK\x01\x02", &VERSION.to_le_bytes()[..], &self.common()].concat();
-        let zip64 = zip64(&[self.size, self.size, self.offset]);
-        // No comment, on disk 0, no attributes.
-        bytes.extend([zip64.len() as u16, 0, 0, 0, 0, 0].map(u16::to_le_bytes).concat());
-        bytes.extend(IN_ZIP64.to_le_bytes());
-        bytes.extend(self.name.bytes().chain(zip64));
-        bytes
-    }
+/// An array's file in the archive.
+fn entry(array: &str, offset: u64, size: u64, crc: u32) -> Entry {
+    Entry { name: file_name(array), offset, size, crc }
 }
 
 /// What an array's file is called in the archive.
 fn file_name(array: &str) -> String {
     format!("{array}.npy")
-}
-
-/// The extra field 1.
-fn zip64(numbers: &[u64]) -> Vec<u8> {
-    let mut bytes = [1u16, numbers.len() as u16 * 8].map(u16::to_le_bytes).concat();
-    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-    bytes
-}
-
-/// ZIP64's end of the directory, its locator, and the end that older readers look for.
-fn end(directory: u64, size: u64, entries: u64, position: u64) -> Vec<u8> {
-    let mut bytes = b"PK\x06\x06".to_vec();
-    bytes.extend(44u64.to_le_bytes());
-    bytes.extend([VERSION, VERSION].map(u16::to_le_bytes).concat());
-    bytes.extend([0u32, 0].map(u32::to_le_bytes).concat());
-    bytes.extend([entries, entries, size, directory].map(u64::to_le_bytes).concat());
-    bytes.extend([&b"PK\x06\x07"[..], &[0; 4], &position.to_le_bytes(), &1u32.to_le_bytes()].concat());
-    bytes.extend(b"PK\x05\x06");
-    bytes.extend([0u16, 0, entries as u16, entries as u16].map(u16::to_le_bytes).concat());
-    bytes.extend([size as u32, IN_ZIP64].map(u32::to_le_bytes).concat());
-    bytes.extend([0; 2]);
-    bytes
 }
 
 /// NumPy's format 1.0 (numpy.lib.format) of uint8 in C's order, byte for byte as NumPy writes it.

@@ -42,6 +42,67 @@ impl fmt::Display for Shard {
     }
 }
 
+/// Training and test images in files of equally many each, but for the last of either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Volumes {
+    /// Training images, which come first.
+    pub count: u64,
+    /// Test images, which follow them.
+    pub test: u64,
+    /// Images of a file, at least one.
+    pub per_file: u64,
+}
+
+/// One of the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// `train` or `test`.
+    pub split: &'static str,
+    /// Which file of this split, from 0 on.
+    pub number: u64,
+    /// How many files the split has.
+    pub of: u64,
+    /// Indices of its images.
+    pub images: Range<u64>,
+}
+
+impl Volumes {
+    /// Files of the training images and of the test images.
+    fn splits(self) -> [u64; 2] {
+        [self.count, self.test].map(|images| images.div_ceil(self.per_file.max(1)))
+    }
+
+    /// File `file` of all of them, counted from 0; none if there are fewer.
+    pub fn get(self, file: u64) -> Option<Volume> {
+        let [train, test] = self.splits();
+        let all = self.count.checked_add(self.test)?;
+        let (split, number, of, begin, end) = match file.checked_sub(train) {
+            None => ("train", file, train, 0, self.count),
+            Some(number) if number < test => ("test", number, test, self.count, all),
+            Some(_) => return None,
+        };
+        let first = begin + number * self.per_file;
+        Some(Volume { split, number, of, images: first..first.saturating_add(self.per_file).min(end) })
+    }
+
+    /// The number of the file that has this image, or would have it if there were one more.
+    pub fn holding(self, image: u64) -> u64 {
+        let [train, test] = self.splits();
+        match image.checked_sub(self.count) {
+            None => image / self.per_file.max(1),
+            Some(image) => train + (image / self.per_file.max(1)).min(test),
+        }
+    }
+
+    /// The images of a part, which are those of whole files.
+    pub fn range(self, shard: Shard) -> Range<u64> {
+        let [train, test] = self.splits();
+        let files = shard.range(train + test);
+        let edge = |file: u64| self.get(file).map_or(self.count + self.test, |volume| volume.images.start);
+        edge(files.start)..edge(files.end)
+    }
+}
+
 /// The label of each image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,6 +142,28 @@ mod tests {
             }
             assert_eq!(next, count);
         }
+    }
+
+    #[test]
+    fn files_hold_all_images_and_parts_whole_files() {
+        let volumes = Volumes { count: 25, test: 4, per_file: 10 };
+        let all: Vec<_> = (0..).map_while(|file| volumes.get(file)).collect();
+        let names = all.iter().map(|volume| (volume.split, volume.number, volume.of));
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            [("train", 0, 3), ("train", 1, 3), ("train", 2, 3), ("test", 0, 1)]
+        );
+        let ranges: Vec<_> = all.iter().map(|volume| volume.images.clone()).collect();
+        assert_eq!(ranges, [0..10, 10..20, 20..25, 25..29]);
+        for (file, range) in (0..).zip(&ranges) {
+            assert!(range.clone().all(|image| volumes.holding(image) == file));
+        }
+        let parts = |of| (1..=of).map(|index| volumes.range(Shard { index, of })).collect::<Vec<_>>();
+        assert_eq!(parts(2), [0..20, 20..29]);
+        assert_eq!(parts(3), [0..10, 10..20, 20..29]);
+        assert_eq!(parts(5), [0..0, 0..10, 10..20, 20..25, 25..29]);
+        let only_test = Volumes { count: 1, test: u64::MAX - 1, per_file: u64::MAX };
+        assert_eq!(only_test.get(1).unwrap().images, 1..u64::MAX);
     }
 
     #[test]

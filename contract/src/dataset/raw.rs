@@ -1,8 +1,14 @@
 //! Pixels and nothing else: a byte each, image by image, `(channel, row, column)`.
 
+#[cfg(feature = "read")]
+mod read;
+
 use std::{io, path::Path};
 
 use super::{Batch, Definition, Facts, Manifest, Opened, Sink, Tail, growing::Growing};
+
+#[cfg(feature = "read")]
+pub use read::read;
 
 /// The pixels, a byte each.
 pub struct Raw;

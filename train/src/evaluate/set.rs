@@ -1,5 +1,5 @@
-//! The pictures to be measured: data in any layout that `train` reads, a `.npz` file, or as many as
-//! are asked for from a checkpoint or an ONNX model.
+//! The pictures to be measured: data in any layout that `train` reads, a `.npz` file under the judge's
+//! classes, or as many as are asked for from a checkpoint or an ONNX model.
 
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
             size: request.size,
             framing: judge.header.framing,
         };
-        let Loaded { data, notes } = sources::load(&source, request.split, &mut |_| ())?;
+        let Loaded { data, notes } = sources::load_any(&source, request.split, &mut |_| ())?;
         // What was left out is worth a note; that a class has no pictures shows in the figures.
         let notes = notes.into_iter().filter(|note| !note.starts_with("no picture")).collect();
         let what = format!("{} ({} images)", path.display(), data.len());

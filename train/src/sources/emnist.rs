@@ -33,7 +33,7 @@ impl Layout for Emnist {
         }
     }
 
-    fn is_idx(&self) -> bool {
+    fn is_sought_below(&self) -> bool {
         true
     }
 

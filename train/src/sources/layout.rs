@@ -14,8 +14,8 @@ pub(super) trait Layout: Sync {
     /// Whether a path holds such data, as far as names tell.
     fn is_at(&self, path: &Path) -> bool;
 
-    /// Whether such data are IDX files, which are looked for in folders below, too.
-    fn is_idx(&self) -> bool {
+    /// Whether such data are looked for in folders below one that has no data itself.
+    fn is_sought_below(&self) -> bool {
         false
     }
 

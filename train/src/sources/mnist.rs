@@ -5,8 +5,10 @@ mod files;
 #[cfg(test)]
 pub(super) mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use contract::dataset::{Format, Manifest};
 use contract::picture::Framing;
 
 use self::files::{Files, MNIST, MnistFile};
@@ -55,7 +57,7 @@ impl Layout for Mnist {
         MNIST.of(Split::All).iter().any(|file| idx_folder::find(folder, file.name).is_some())
     }
 
-    fn is_idx(&self) -> bool {
+    fn is_sought_below(&self) -> bool {
         true
     }
 
@@ -85,8 +87,16 @@ fn load_given(folder: &Path, files: &Files, split: Split) -> Result<LabelledImag
             (name::of_folder(folder), numbers)
         }
     };
-    let classes = classes::numbered(&numbers, None, folder)?;
+    let classes = classes::numbered(&numbers, named_beside(folder, &numbers), folder)?;
     Ok(set.relabelled(classes)?.renamed(name))
+}
+
+/// The classes' names, if `infer` wrote the files: IDX has no place for them, its manifest has.
+fn named_beside(folder: &Path, numbers: &BTreeSet<u8>) -> Option<BTreeMap<u8, String>> {
+    let format: Format = "idx".parse().ok()?;
+    let manifest = Manifest::read(&Manifest::path(format, folder)).ok().flatten()?;
+    let names: BTreeMap<u8, String> = (0..=u8::MAX).zip(manifest.classes).collect();
+    numbers.iter().all(|number| names.contains_key(number)).then_some(names)
 }
 
 /// From the default folder, which holds MNIST itself; what is missing there is downloaded first.

@@ -10,6 +10,8 @@
 //! | [`mnist`] | MNIST's own files, and fetching them |
 //! | `emnist` | EMNIST's names, mapping and sideways pictures |
 //! | `pictures` | PNG, JPEG, WebP and BMP files, in a folder per class or listed in a table |
+//! | `packed` | encoded pictures in Parquet files, WebDataset's tar files and StyleGAN's archives |
+//! | `plain` | pixels in one file: NumPy's, JSON lines, raw |
 //! | [`unlabelled`] | a folder of pictures without labels |
 //! | `classes` | what the classes are called, and their order |
 //! | [`size`] | the size of pictures |
@@ -23,7 +25,9 @@ mod layout;
 pub mod mnist;
 mod name;
 mod natural;
+mod packed;
 mod pictures;
+mod plain;
 pub mod size;
 pub mod source;
 mod split;
@@ -34,5 +38,5 @@ pub use error::DataError;
 pub use labelled::LabelledImages;
 pub use layout::{Download, Loaded, Progress};
 pub use size::Size;
-pub use source::{Source, has_labels, has_test, is_there, load};
+pub use source::{Source, has_labels, has_test, is_there, load, load_any};
 pub use split::Split;

@@ -4,28 +4,39 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::picture::Framing;
-use contract::run;
+use contract::{run, shown};
 
 use super::error::DataError;
 use super::layout::{Layout, Loaded, OnProgress};
 use super::size::Size;
 use super::split::Split;
-use super::{emnist, mnist, pictures};
+use super::{emnist, mnist, packed, pictures, plain};
 
 /// All layouts, in the order in which they are looked for.
-const LAYOUTS: &[&dyn Layout] = &[&mnist::Mnist, &emnist::Emnist, &pictures::Pictures];
+const LAYOUTS: &[&dyn Layout] = &[
+    &mnist::Mnist,
+    &emnist::Emnist,
+    &packed::PARQUET,
+    &packed::WEBDATASET,
+    &packed::STYLEGAN,
+    &plain::NPZ,
+    &plain::JSONL,
+    &plain::RAW,
+    &pictures::Pictures,
+];
 
 /// What a folder may hold.
 const EXPECTED: &str = "expected IDX files named like MNIST's or EMNIST's, a folder for each class with PNG, \
-                        JPEG, WebP or BMP pictures, or pictures and a labels.csv";
-/// How many folders below the one that was named IDX files are looked for: torchvision's are in
+                        JPEG, WebP or BMP pictures, pictures and a labels.csv, Parquet or \
+                        WebDataset's tar files, or the name of a file .npz, .jsonl, .raw or .zip";
+/// How many folders below the one that was named data are looked for: torchvision's are in
 /// `EMNIST/raw/gzip`.
 const DEEPEST: usize = 3;
 
 /// Where to take pictures from.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
-    /// A folder in any of the layouts, or an EMNIST set in a folder: `folder/emnist-letters`. None:
+    /// A folder or a file in any of the layouts, or an EMNIST set in a folder: `folder/emnist-letters`. None:
     /// MNIST in `data/mnist`, downloaded if need be.
     pub path: Option<PathBuf>,
     /// The one mirror to download MNIST from. None: the public ones, in turn.
@@ -36,13 +47,29 @@ pub struct Source {
     pub framing: Framing,
 }
 
-/// Loads a part of the data.
+/// Loads a part of the data, which have labels.
 ///
 /// `progress` is called as it goes on.
 ///
 /// # Errors
 /// [`DataError`] says what is wrong and what to do.
 pub fn load(source: &Source, split: Split, progress: OnProgress<'_>) -> Result<Loaded, DataError> {
+    let loaded = load_any(source, split, progress)?;
+    match &source.path {
+        Some(path) if !loaded.data.has_labels() => Err(DataError::at(
+            path,
+            "its pictures have no labels; give some that have, or train without labels (--unlabelled) from a \
+             folder of picture files, as `infer dataset --format folder` writes it",
+        )),
+        _ => Ok(loaded),
+    }
+}
+
+/// As [`load`], also of data without labels.
+///
+/// # Errors
+/// As [`load`], but for labels that are missing.
+pub fn load_any(source: &Source, split: Split, progress: OnProgress<'_>) -> Result<Loaded, DataError> {
     let Loaded { data, mut notes } = match &source.path {
         None => mnist::fetched(source.mirror.as_deref(), split, progress)?,
         Some(path) => given(path, split, (source.size, source.framing), progress)?,
@@ -89,9 +116,16 @@ fn given(
     }
     let message = match fs::read_dir(path).map(Iterator::count) {
         _ if is_run => format!("this is a run of `train` and no data; {EXPECTED}"),
-        Err(_) if path.is_file() => "this is a file; name its folder".to_string(),
+        Err(_) if path.is_file() => {
+            "this is a file; name its folder, or a file .npz, .jsonl, .raw, .zip, .parquet or .tar"
+                .to_string()
+        }
         Err(error) => format!("can't be read: {error}; {EXPECTED}"),
         Ok(0) => format!("the folder is empty; {EXPECTED}"),
+        Ok(_) if file_within(path).is_some() => {
+            let file = file_within(path).unwrap_or_default();
+            format!("this folder is no data set, but {} in it is one; name that file", shown(&file))
+        }
         Ok(_) => match pictures::loose(path) {
             0 => format!("has no data that are known here; {EXPECTED}"),
             loose => format!(
@@ -103,14 +137,21 @@ fn given(
     Err(DataError::at(path, message))
 }
 
-/// A folder with IDX files, in this one or below.
-pub(super) fn idx_within(folder: &Path) -> Option<PathBuf> {
+/// A file in a folder that is a data set by itself.
+fn file_within(folder: &Path) -> Option<PathBuf> {
+    let found = pictures::visible(folder).unwrap_or_default().into_iter().map(|(_, path)| path);
+    found.filter(|path| path.is_file()).find(|path| LAYOUTS.iter().any(|layout| layout.is_at(path)))
+}
+
+/// A folder with IDX files or other data of several files, in this one or below.
+pub(super) fn data_within(folder: &Path) -> Option<PathBuf> {
     let mut level = vec![folder.to_owned()];
     for _ in 0..=DEEPEST {
         let entries = level.iter().flat_map(|folder| pictures::visible(folder).unwrap_or_default());
         let entries: Vec<_> = entries.collect();
-        let has_idx = |folder: &PathBuf| LAYOUTS.iter().any(|layout| layout.is_idx() && layout.is_at(folder));
-        if let Some(found) = level.into_iter().find(has_idx) {
+        let has_data =
+            |folder: &PathBuf| LAYOUTS.iter().any(|layout| layout.is_sought_below() && layout.is_at(folder));
+        if let Some(found) = level.into_iter().find(has_data) {
             return Some(found);
         }
         level = entries.into_iter().map(|(_, path)| path).filter(|path| path.is_dir()).collect();

@@ -249,7 +249,7 @@ impl Array {
         let label = |(index, value): (usize, f64)| match fits(value) {
             true => Ok(value as u8),
             false => Err(format!(
-                "label {value} of image {index} is no whole number from 0 to {}, the judge's last class",
+                "label {value} of image {index} is no whole number from 0 to {}, the last class",
                 classes.saturating_sub(1)
             )),
         };

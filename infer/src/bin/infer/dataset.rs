@@ -58,6 +58,12 @@ Examples:
                                                    pictures/0/….png to pictures/9/….png, and labels.csv
   infer dataset --count 1000 --format folder --out sure --verify 0.9
                                                    each drawn anew until a judge is so sure of it
+  infer dataset --count 60000 --test 10000 --format parquet --out hub
+                                                   hub/data/train-00000-of-00006.parquet and so on, and a
+                                                   card, for datasets.load_dataset(\"hub\")
+  infer dataset --count 60000 --format webdataset --out tars
+                                                   tars/train-000000.tar and so on, for WebDataset
+  infer dataset --count 1000 --out fake.zip        PNG files and dataset.json, for StyleGAN's tools
   infer dataset --count 10 --format jsonl --out - | jq .class
   infer dataset --digit 5 --count 100 --format raw --out - > fives
   infer dataset --count 1000000 --seed 1 --out many --resume
@@ -76,7 +82,7 @@ pub struct Request {
     /// How many images
     #[arg(short = 'n', long, value_name = "N", value_parser = large::<1>, allow_negative_numbers = true)]
     count: u64,
-    /// Write so many more, in MNIST's second pair of files, t10k-…; with --format idx
+    /// Write so many more as test images, in files of their own; with --format idx, parquet or webdataset
     #[arg(long, value_name = "N", value_parser = large::<1>, allow_negative_numbers = true)]
     test: Option<u64>,
     /// The folder or file to write, or - for standard output
@@ -85,6 +91,9 @@ pub struct Request {
     /// The form [default: what the name ends in, such as .npz; else idx]
     #[arg(short, long, value_parser = format())]
     format: Option<Format>,
+    /// Images of each file, with --format parquet or webdataset [default: 10000]
+    #[arg(long, value_name = "N", value_parser = large::<1>, allow_negative_numbers = true)]
+    per_file: Option<u64>,
     /// Only this class; without it, all in turn
     #[arg(short, long, visible_alias = "digit", value_name = "NAME", allow_hyphen_values = true)]
     label: Option<String>,
@@ -297,9 +306,18 @@ impl Request {
             ));
         }
         if self.test.is_some() && !format.has_test {
+            let others = FORMATS.iter().filter(|format| format.has_test);
             return refuse(format!(
-                "--test makes MNIST's second pair of files, and --format {format} has none; use --format idx, or \
-                 write another data set with another --seed"
+                "--test writes files of test images, and --format {format} has none; use {}, or write another \
+                 data set with another --seed",
+                choice(others.map(|format| format!("--format {format}")))
+            ));
+        }
+        if self.per_file.is_some() && format.per_file.is_none() {
+            let others = FORMATS.iter().filter(|format| format.per_file.is_some());
+            return refuse(format!(
+                "--per-file is for data sets in several files, and --format {format} is none; use {}",
+                choice(others.map(|format| format!("--format {format}")))
             ));
         }
         let test = self.test.unwrap_or_default();
@@ -311,7 +329,27 @@ impl Request {
             ));
         };
         let shard = self.shard.unwrap_or(Shard::WHOLE);
-        let range = shard.range(all);
+        let mut manifest = Manifest {
+            format,
+            model,
+            model_sha256: String::new(),
+            engine: String::new(),
+            device: None,
+            seed: infer::cli::seed(self.seed),
+            count: self.count,
+            test,
+            per_file: format.per_file.map(|default| self.per_file.unwrap_or(default)),
+            shard,
+            first: 0,
+            images: 0,
+            complete: 0,
+            labels,
+            classes: contract.classes.clone(),
+            verified: self.verify.request()?,
+            shape: None,
+            tail: Default::default(),
+        };
+        let range = manifest.range();
         let images = range.end - range.start;
         let trained = range.end.min(self.count).saturating_sub(range.start);
         if trained.max(images - trained) > format.most_images {
@@ -321,27 +359,16 @@ impl Request {
             ));
         }
         if images == 0 {
-            return refuse(format!("--shard {shard}: {all} images have no such part; use fewer parts"));
+            let files = match manifest.per_file {
+                Some(images) => format!(" in files of {images}"),
+                None => String::new(),
+            };
+            return refuse(format!(
+                "--shard {shard}: {all} images{files} have no such part; use fewer parts"
+            ));
         }
-        Ok(Manifest {
-            format,
-            model,
-            model_sha256: String::new(),
-            engine: String::new(),
-            device: None,
-            seed: infer::cli::seed(self.seed),
-            count: self.count,
-            test,
-            shard,
-            first: range.start,
-            images,
-            complete: 0,
-            labels,
-            classes: contract.classes.clone(),
-            verified: self.verify.request()?,
-            shape: None,
-            tail: Default::default(),
-        })
+        (manifest.first, manifest.images) = (range.start, images);
+        Ok(manifest)
     }
 }
 

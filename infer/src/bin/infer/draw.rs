@@ -111,7 +111,7 @@ pub fn draw(request: &Draw) -> Result<()> {
         None => (generator.samples(seed, &layout.samples)?, None),
         Some((mut verifier, mut verification)) => {
             let (images, kept) = verifier.samples(&mut generator, seed, &layout.samples)?;
-            verification.add(kept.redrawn, kept.redraws);
+            verification.add(kept.redrawn(), kept.redraws());
             (images, Some(Verified { verification, confidences: kept.confidences }))
         }
     };

@@ -47,8 +47,8 @@ Of images without labels, such as emoji, which lie in a folder for each category
   cargo evaluate runs/emoji --real data/emoji --judge emoji.safetensors
 
 IMAGES is an ONNX model that `cargo export` wrote, a run's folder or one of its .safetensors files, an
-.npz file with the arrays images (N, 28, 28) and labels (N), or a folder with data as `cargo train` takes
-them.
+.npz file with the arrays images (N, 28, 28) and labels (N), or data as `cargo train` takes them, such as
+all that `infer dataset` writes.
 The judge is a classifier trained on real images; distances are between its features. Real images are made
 as its own were: resized, cropped, on their background.
 Of a model without labels, all is measured but what needs labels: agreement, diversity, GAN-train.

@@ -36,11 +36,16 @@ number, a word in quotes, or true or false:
   decay = \"linear\"
 A flag goes before the file, the file before the recipe. A resumed run keeps the settings it has.
 
---data takes a folder with one of:
+--data takes all that `infer dataset` writes, and a folder with one of:
   IDX files named like MNIST's (as Fashion-MNIST's and KMNIST's are) or EMNIST's, plain or .gz
   a folder for each class, called as the class, with its PNG and JPEG pictures
   PNG and JPEG pictures, and labels.csv: a header file,label and a line for each picture
-Of the latter two, folders train/ and test/ may hold a part each; else all pictures are the train part.
+  Parquet files as Hugging Face's datasets keeps pictures, in itself or in data/
+  tar files as WebDataset reads them: 000000.png, and the class's number in 000000.cls
+or one file: such a .parquet or .tar, a .zip as StyleGAN's tools make it, a .npz with the arrays images and
+labels, or a .jsonl or .raw of `infer dataset`.
+Folders train/ and test/ may hold a part each of pictures in files of their own, and files of several are
+the test part if their names begin with test; else all pictures are the train part.
 classes.txt beside the data gives the classes' order, and IDX classes their names: one a line.
 Pictures are learned in colour if any of them has colour; what is transparent becomes black.
 

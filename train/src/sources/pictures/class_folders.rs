@@ -93,9 +93,9 @@ pub(super) fn misnamed_parts(folder: &Path) -> Vec<(String, &'static str)> {
 
 /// What a sub-folder without a picture most likely is, and what to do.
 fn without_pictures(folder: &Path, class: PathBuf) -> DataError {
-    if let Some(idx) = source::idx_within(folder) {
+    if let Some(data) = source::data_within(folder) {
         let message =
-            format!("it holds no pictures, but IDX files lie in {0}; name that folder", shown(&idx));
+            format!("it holds no pictures, but a data set lies in {}; name that folder", shown(&data));
         return DataError::at(folder, message);
     }
     if let Some((name, proper)) = misnamed_parts(folder).first() {

@@ -5,7 +5,7 @@
 //! is transparent lies on a background. JPEG's orientation is respected.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader, Cursor, Seek};
 use std::path::{Path, PathBuf};
 
 use image::imageops;
@@ -37,18 +37,42 @@ pub(in crate::sources) struct Fit {
     pub(in crate::sources) framing: Framing,
 }
 
+/// An encoded picture.
+pub(in crate::sources) trait Content: Sync {
+    /// Its file; what a message calls it.
+    fn path(&self) -> &Path;
+
+    /// Its bytes, if they aren't in that file but in memory.
+    fn bytes(&self) -> Option<&[u8]>;
+}
+
+impl Content for PathBuf {
+    fn path(&self) -> &Path {
+        self
+    }
+
+    fn bytes(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// What a decoder reads from.
+trait Input: BufRead + Seek {}
+
+impl<T: BufRead + Seek> Input for T {}
+
 /// A decoded picture, (C, H, W).
 pub(in crate::sources) enum Pixels {
     Grey(Vec<u8>),
     Colour(Vec<u8>),
 }
 
-/// Decodes files into pictures of one size: their own, or `size`.
+/// Decodes pictures to one size: their own, or `size`.
 ///
 /// # Errors
 /// If a picture can't be read, is too large, or differs in size and no `size` is given.
-pub(super) fn read(
-    files: &[PathBuf],
+pub(in crate::sources) fn read<C: Content>(
+    files: &[C],
     (size, framing): (Option<Size>, Framing),
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Images, DataError> {
@@ -65,21 +89,21 @@ pub(super) fn read(
     together(pictures, size)
 }
 
-/// Decodes files, many at a time, and hands them to `take` one by one, in order, until it fails.
+/// Decodes pictures, many at a time, and hands them to `take` one by one, in order, until it fails.
 ///
 /// # Errors
 /// Those of `take`.
-pub(in crate::sources) fn each(
-    files: &[PathBuf],
+pub(in crate::sources) fn each<C: Content>(
+    files: &[C],
     fit: Fit,
     progress: &mut dyn FnMut(usize, usize),
     mut take: impl FnMut(&Path, Result<Pixels, DataError>) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     let mut done = 0;
     for chunk in files.chunks(CHUNK) {
-        let decoded: Vec<_> = chunk.par_iter().map(|path| pixels(path, fit)).collect();
-        for (path, picture) in chunk.iter().zip(decoded) {
-            take(path, picture)?;
+        let decoded: Vec<_> = chunk.par_iter().map(|file| pixels(file, fit)).collect();
+        for (file, picture) in chunk.iter().zip(decoded) {
+            take(file.path(), picture)?;
         }
         done += chunk.len();
         progress(done, files.len());
@@ -105,11 +129,11 @@ pub(in crate::sources) fn together(pictures: Vec<Pixels>, size: Size) -> Result<
 }
 
 /// The size that all files have.
-fn common_size(files: &[PathBuf]) -> Result<Size, DataError> {
-    let sizes: Vec<_> = files.par_iter().map(|path| header(path).map_err(|e| unreadable(path, &e))).collect();
-    let mut first: Option<(&PathBuf, Size)> = None;
-    for (path, size) in files.iter().zip(sizes) {
-        let size = size?;
+fn common_size<C: Content>(files: &[C]) -> Result<Size, DataError> {
+    let sizes: Vec<_> = files.par_iter().map(|file| header(file).map_err(|e| unreadable(file, &e))).collect();
+    let mut first: Option<(&Path, Size)> = None;
+    for (file, size) in files.iter().zip(sizes) {
+        let (path, size) = (file.path(), size?);
         if size.width.saturating_mul(size.height) > MOST_PIXELS {
             return Err(DataError::Unusable(format!(
                 "the picture {} has {size} pixels, more than the networks can learn; have all pictures resized \
@@ -135,7 +159,7 @@ fn common_size(files: &[PathBuf]) -> Result<Size, DataError> {
     first.map(|(_, size)| size).ok_or_else(|| DataError::at(".", "no picture was listed"))
 }
 
-fn unreadable(path: &Path, error: &ImageError) -> DataError {
+fn unreadable(file: &impl Content, error: &ImageError) -> DataError {
     let message = match error {
         ImageError::Limits(_) => format!(
             "its header says that it has over {LARGEST_SIDE} rows or columns, or takes over {} MiB",
@@ -145,30 +169,42 @@ fn unreadable(path: &Path, error: &ImageError) -> DataError {
         ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             "the file is cut off".to_string()
         }
-        _ if path.metadata().is_ok_and(|found| found.is_file() && found.len() == 0) => {
-            "it is empty".to_string()
-        }
+        _ if is_empty(file) => "it is empty".to_string(),
         ImageError::Unsupported(_) => "it is something else, or of a rare kind".to_string(),
         error => error.to_string(),
     };
-    DataError::Picture { path: path.to_owned(), message }
+    DataError::Picture { path: file.path().to_owned(), message }
+}
+
+fn is_empty(file: &impl Content) -> bool {
+    match file.bytes() {
+        Some(bytes) => bytes.is_empty(),
+        None => file.path().metadata().is_ok_and(|found| found.is_file() && found.len() == 0),
+    }
+}
+
+fn open<'a>(file: &'a impl Content) -> io::Result<Box<dyn Input + 'a>> {
+    if let Some(bytes) = file.bytes() {
+        return Ok(Box::new(Cursor::new(bytes)));
+    }
+    // A pipe of that name would be waited for.
+    match file.path().metadata()?.is_file() {
+        true => Ok(Box::new(BufReader::new(File::open(file.path())?))),
+        false => Err(io::Error::other("it is no ordinary file")),
+    }
 }
 
 /// A decoder that has read the header, within the limits.
-fn decoder(path: &Path) -> ImageResult<(impl ImageDecoder + use<>, Orientation)> {
-    // A pipe of that name would be waited for.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is no ordinary file").into());
-    }
+fn decoder<C: Content>(file: &C) -> ImageResult<(impl ImageDecoder + use<'_, C>, Orientation)> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(MOST_MEMORY);
-    let mut reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
+    let mut reader = ImageReader::new(open(file)?).with_guessed_format()?;
     if let Some(format) = reader.format() {
-        let mut file = reader.into_inner();
-        whole::check(&mut file, format)?;
-        reader = ImageReader::with_format(file, format);
+        let mut input = reader.into_inner();
+        whole::check(&mut input, format)?;
+        reader = ImageReader::with_format(input, format);
     }
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder()?;
@@ -178,8 +214,8 @@ fn decoder(path: &Path) -> ImageResult<(impl ImageDecoder + use<>, Orientation)>
 }
 
 /// The size in a file's header, as the picture is to be seen.
-fn header(path: &Path) -> ImageResult<Size> {
-    let (decoder, orientation) = decoder(path)?;
+fn header(file: &impl Content) -> ImageResult<Size> {
+    let (decoder, orientation) = decoder(file)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = match orientation {
         Orientation::Rotate90
@@ -191,14 +227,14 @@ fn header(path: &Path) -> ImageResult<Size> {
     Ok(Size { width: width as usize, height: height as usize })
 }
 
-fn pixels(path: &Path, fit: Fit) -> Result<Pixels, DataError> {
+fn pixels(file: &impl Content, fit: Fit) -> Result<Pixels, DataError> {
     let decode = || -> ImageResult<RgbImage> {
-        let (decoder, orientation) = decoder(path)?;
+        let (decoder, orientation) = decoder(file)?;
         let mut picture = DynamicImage::from_decoder(decoder)?;
         picture.apply_orientation(orientation);
         Ok(opaque(picture, fit.framing.background))
     };
-    let mut picture = decode().map_err(|error| unreadable(path, &error))?;
+    let mut picture = decode().map_err(|error| unreadable(file, &error))?;
     let (width, height) = (fit.size.width as u32, fit.size.height as u32);
     if fit.framing.crop {
         picture = cropped(picture, fit.size);

@@ -74,7 +74,7 @@ impl Layout for Pictures {
 }
 
 /// Whether a folder has pictures in one of the layouts.
-fn are_in(folder: &Path) -> bool {
+pub(super) fn are_in(folder: &Path) -> bool {
     table::is_in(folder) || has_folders(folder)
 }
 

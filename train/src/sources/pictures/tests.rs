@@ -263,11 +263,11 @@ fn a_folder_without_pictures_is_called_what_it_is() {
         ),
         (
             &["FashionMNIST/raw/t10k-images-idx3-ubyte", "cache/x"],
-            "pets: it holds no pictures, but IDX files lie in pets/FashionMNIST/raw; name that folder",
+            "pets: it holds no pictures, but a data set lies in pets/FashionMNIST/raw; name that folder",
         ),
         (
             &["raw/gzip/emnist-letters-train-images-idx3-ubyte.gz"],
-            "pets: it holds no pictures, but IDX files lie in pets/raw/gzip; name that folder",
+            "pets: it holds no pictures, but a data set lies in pets/raw/gzip; name that folder",
         ),
     ] {
         assert_eq!(error(files), expected);

@@ -1,7 +1,8 @@
 //! Batches on their way to a data set, and its manifest kept up to date.
 
 use std::{
-    io, mem,
+    collections::VecDeque,
+    io,
     path::Path,
     time::{Duration, Instant},
 };
@@ -21,17 +22,11 @@ pub struct Writer<'a> {
     /// Where the manifest is written; nowhere for a pipe.
     manifest_path: Option<&'a Path>,
     sink: Option<Box<dyn Sink + Send>>,
-    /// What was appended since the manifest was brought up to date.
-    pending: Pending,
+    /// Of each image that was appended and that the manifest does not yet call complete, how many draws the
+    /// judge refused.
+    pending: VecDeque<u32>,
     saved: Instant,
     progress: Progress,
-}
-
-#[derive(Default)]
-struct Pending {
-    images: u64,
-    /// Only the judge's counts.
-    kept: Kept,
 }
 
 impl<'a> Writer<'a> {
@@ -43,7 +38,7 @@ impl<'a> Writer<'a> {
         sink: Option<Box<dyn Sink + Send>>,
         progress: Progress,
     ) -> Self {
-        let (pending, saved) = (Pending::default(), Instant::now());
+        let (pending, saved) = (VecDeque::new(), Instant::now());
         Self { manifest, output, manifest_path, sink, pending, saved, progress }
     }
 
@@ -61,12 +56,13 @@ impl<'a> Writer<'a> {
         }
         let drawn = batch.drawn();
         sink.append(&drawn)?;
-        self.pending.images += drawn.count();
-        self.pending.kept.redrawn += batch.kept.redrawn;
-        self.pending.kept.redraws += batch.kept.redraws;
+        match batch.kept.discarded.as_slice() {
+            [] => self.pending.extend((0..drawn.count()).map(|_| 0)),
+            discarded => self.pending.extend(discarded),
+        }
         self.progress.advance(drawn.count());
         // The last images are recorded once the data set is whole, see `end`.
-        let is_last = self.manifest.complete + self.pending.images == self.manifest.images;
+        let is_last = self.manifest.complete + self.pending.len() as u64 == self.manifest.images;
         match self.saved.elapsed() >= CHECKPOINT && !is_last {
             true => self.save(),
             false => Ok(()),
@@ -96,10 +92,15 @@ impl<'a> Writer<'a> {
     fn checkpoint(&mut self) -> io::Result<()> {
         if let Some(sink) = &mut self.sink {
             self.manifest.tail = sink.checkpoint()?;
-            let Pending { images, kept } = mem::take(&mut self.pending);
-            self.manifest.complete += images;
+            let next = self.manifest.first + self.manifest.complete;
+            let images = match sink.safe_up_to() {
+                Some(index) => self.pending.len().min(index.saturating_sub(next) as usize),
+                None => self.pending.len(),
+            };
+            self.manifest.complete += images as u64;
+            let kept = Kept { discarded: self.pending.drain(..images).collect(), ..Kept::default() };
             if let Some(verified) = &mut self.manifest.verified {
-                verified.add(kept.redrawn, kept.redraws);
+                verified.add(kept.redrawn(), kept.redraws());
             }
         }
         Ok(())

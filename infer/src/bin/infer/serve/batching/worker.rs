@@ -108,13 +108,13 @@ impl Runner {
             (order.labels.iter().zip(indices)).map(|(&label, &index)| Sample { index, label }).collect();
         verifier.set_threshold(*threshold);
         let kept = verifier.verify(generator, *seed, &samples, shape, &mut drawn.pixels)?;
-        (drawn.redrawn, drawn.redraws) = (kept.redrawn, kept.redraws);
+        (drawn.redrawn, drawn.redraws) = (kept.redrawn(), kept.redraws());
         drawn.readings = (order.labels.iter().zip(kept.confidences))
             .map(|(&label, confidence)| Reading { label, confidence })
             .collect();
         if order.wanted.values {
             let size = shape.iter().product::<usize>();
-            for ((values, sample), draw) in drawn.values.chunks_mut(size).zip(&samples).zip(kept.draws) {
+            for ((values, sample), draw) in drawn.values.chunks_mut(size).zip(&samples).zip(kept.discarded) {
                 if draw > 0 {
                     values.copy_from_slice(&redrawn(generator, *seed, *sample, draw)?);
                 }
