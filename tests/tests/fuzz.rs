@@ -291,6 +291,72 @@ fn fuzz_npz(count: u64) {
     fuzz("deflated NPZ", count, &inflated, |random| make(random, method), read);
 }
 
+/// A data set of encoded pictures in one of these formats, as `infer dataset` writes it.
+fn packed(format: &str, file: &str) -> Vec<u8> {
+    let format: contract::dataset::Format = format.parse().unwrap();
+    let manifest = serde_json::json!({
+        "format": format, "model": "m", "model_sha256": "", "engine": "none", "seed": 1, "count": 9,
+        "per_file": format.per_file.map(|_| 9), "shard": {"index": 1, "of": 1}, "first": 0, "images": 9,
+        "complete": 0, "labels": {"in_turn": {"classes": 2}}, "classes": ["a", "b"], "verified": null,
+        "shape": [1, 3, 4], "tail": {"offset": 0, "crc32": 0},
+    });
+    let manifest: contract::dataset::Manifest = serde_json::from_value(manifest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join(if format.is_folder() { "" } else { file });
+    let Ok(mut sink) = format.definition().open(&manifest, &output, [1, 3, 4]) else { panic!("{format}") };
+    let pixels: Vec<u8> = (0..9 * 12).collect();
+    let labels: Vec<i64> = (0..9).map(|index| index % 2).collect();
+    let batch = contract::dataset::Batch {
+        first: 0,
+        labels: &labels,
+        pixels: &pixels,
+        shape: [1, 3, 4],
+        confidences: &[],
+    };
+    sink.append(&batch).unwrap();
+    sink.finish().unwrap();
+    std::fs::read(folder.path().join(file)).unwrap()
+}
+
+/// Parquet and tar files and StyleGAN's archives: their frames. What decodes the pictures in them is elsewhere.
+fn fuzz_packed(count: u64) {
+    use contract::dataset::{packed::Packed, parquet, stylegan, webdataset};
+    type Read = fn(&std::path::Path) -> Result<Packed, String>;
+    let formats: [(&str, &str, Read, usize); 3] = [
+        // The library keeps the whole of a footer, decoded.
+        ("parquet", "data/train-00000-of-00001.parquet", parquet::read, 256),
+        ("webdataset", "train-000000.tar", webdataset::read, 16),
+        // What deflate promises at most, and a vector that grows by doubling.
+        ("stylegan", "set.zip", stylegan::read, 3 * 1032),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (format, name, read, multiple) in formats {
+        let whole = packed(format, name);
+        let path = folder.path().join(format);
+        let read = |input: &[u8]| {
+            std::fs::write(&path, input).unwrap();
+            let read = read(&path);
+            if let Ok((pictures, labels)) = &read {
+                assert!(labels.labels.is_empty() || labels.labels.len() == pictures.len());
+            }
+            if let Err(sentence) = &read {
+                assert_eq!(sentence.lines().count(), 1, "{sentence}");
+            }
+            read.is_ok()
+        };
+        // What a Parquet file and an archive are is at their end.
+        let seeds = [whole.clone()];
+        let make = |random: &mut ChaCha8Rng| match random.random_bool(0.5) {
+            true => mutate(random, &seeds, usize::MAX),
+            false => {
+                let reversed: Vec<u8> = seeds[0].iter().rev().copied().collect();
+                mutate(random, &[reversed], 1500).into_iter().rev().collect()
+            }
+        };
+        fuzz(format, count, &Limit { buffers: 1 << 20, multiple }, make, read);
+    }
+}
+
 fn checkpoint() -> (Architecture, Vec<u8>) {
     let architecture = Architecture::LabelledDcgan(Sizes {
         latent: LatentDistribution::Uniform,
@@ -815,6 +881,17 @@ fn a_million_models() {
 #[test]
 fn idx_files() {
     fuzz_idx(5_000);
+}
+
+#[test]
+fn files_of_encoded_pictures() {
+    fuzz_packed(1_000);
+}
+
+#[test]
+#[ignore = "takes minutes; see the top of this file"]
+fn many_files_of_encoded_pictures() {
+    fuzz_packed(100_000);
 }
 
 #[test]

@@ -414,7 +414,7 @@ fn folders_that_hold_no_class() {
                 "torchvision's folder",
                 &|s| write(s, "pets/MNIST/raw/train-labels-idx1-ubyte", ""),
                 &[],
-                &["IDX files lie in pets/MNIST/raw; name that folder"],
+                &["a data set lies in pets/MNIST/raw; name that folder"],
             ),
             (
                 "loose pictures alone",

@@ -11,6 +11,7 @@ mod help;
 mod look;
 mod malformed;
 mod outputs;
+mod readers;
 mod resuming;
 mod search;
 mod serve;

@@ -102,7 +102,7 @@ impl Layout for Packed {
             }
             all.extend(&read.labels);
             if split == Split::All || split == part {
-                if !found.is_empty() && labels.is_empty() != read.labels.is_empty() {
+                if !found.is_empty() && !pictures.is_empty() && labels.is_empty() != read.labels.is_empty() {
                     return Err(DataError::at(
                         file,
                         "has labels and another file has none, or the other way round",

@@ -5,7 +5,9 @@ use std::{fs, path::Path};
 use crate::dataset::{
     Images, Manifest,
     packed::{Labels, Plain, open},
+    tail::FILE,
 };
+use crate::files::sha256;
 
 /// The pictures of a file that `infer dataset --format raw` wrote, and their labels.
 ///
@@ -32,6 +34,10 @@ pub fn read(path: &Path) -> Result<Plain, String> {
         // What follows isn't safe yet.
         Some(length) if length <= pixels.len() as u64 => pixels.truncate(length as usize),
         _ => return Err(format!("has {} bytes, and its manifest says more", pixels.len())),
+    }
+    let record = manifest.tail.files.get(FILE);
+    if record.is_some_and(|record| record.sha256 != sha256(&pixels)) {
+        return Err("was changed since it was written: its SHA-256 is another than its manifest's".into());
     }
     let images = Images::with_channels(channels, height, width, pixels).map_err(|error| error.to_string())?;
     let mut labels = Labels::named(&manifest.classes);

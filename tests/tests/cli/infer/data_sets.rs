@@ -215,6 +215,51 @@ fn parts_make_the_whole() {
     assert_eq!((&part["first"], &part["images"], &part["complete"]), (&3.into(), &3.into(), &3.into()));
 }
 
+/// A part has the very files that the whole has.
+#[test]
+fn parts_have_files_of_the_whole() {
+    for format in ["parquet", "webdataset"] {
+        let shell = shell();
+        let request =
+            ["dataset", "--seed", "2", "--engine", "rten", "--quiet", "--format", format, "--per-file", "10"];
+        let request = [&request[..], &["--count", "35", "--test", "12", "--out"]].concat();
+        shell.succeed(&[&request[..], &["whole"]].concat());
+        let mut parts = Vec::new();
+        for part in 1..=4 {
+            shell.succeed(&[&request[..], &["some", "--shard", &format!("{part}/4")]].concat());
+            let folder = format!("some/{part}-of-4/");
+            for file in shell.files().iter().filter_map(|file| file.strip_prefix(&folder)) {
+                let found = shell.path(format!("{folder}{file}"));
+                if found.is_file() && file != "manifest.json" {
+                    assert!(
+                        fs::read(found).unwrap() == read(&shell, &format!("whole/{file}")),
+                        "{format}: {file}"
+                    );
+                    parts.push(file.to_owned());
+                }
+            }
+        }
+        parts.sort();
+        parts.dedup();
+        let whole =
+            shell.files().into_iter().filter_map(|file| file.strip_prefix("whole/").map(String::from));
+        let whole: Vec<String> = whole.filter(|file| shell.path(format!("whole/{file}")).is_file()).collect();
+        assert_eq!(parts, whole.into_iter().filter(|file| file != "manifest.json").collect::<Vec<_>>());
+        // Six files in all: four of training images, two of test images.
+        assert_eq!(parts.iter().filter(|file| file.contains("test-0")).count(), 2, "{parts:?}");
+        shell.fail(
+            &[&request[..], &["some", "--shard", "1/7"]].concat(),
+            2,
+            &["47 images in files of 10", "fewer parts"],
+        );
+        let other = [&request[..], &["whole", "--resume"]].concat();
+        let other: Vec<&str> = other.into_iter().map(|word| if word == "10" { "11" } else { word }).collect();
+        shell.fail(&other, 2, &["whole/manifest.json: begun with --per-file 10, and now it is 11"]);
+    }
+    let one = ["dataset", "--count", "3", "--per-file", "2", "--out", "one.npz"];
+    shell().fail(&one, 2, &["--per-file", "--format npz is none", "--format parquet or --format webdataset"]);
+}
+
 #[test]
 fn nothing_is_written_over() {
     let shell = shell();
