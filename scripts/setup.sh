@@ -310,7 +310,7 @@ in_environment() {
   # The stamp is written last: without it an interrupted installation counts for nothing.
   local folder=$1 stamp
   shift
-  stamp=$folder/complete-$(printf '%s_' "$@")
+  stamp=$folder/complete-$(printf '%s\n' "$@" | sha256sum | cut -c1-16)
   if [[ -f $stamp ]] && "$folder/bin/python" -c '' 2>/dev/null; then
     return
   fi
@@ -328,20 +328,10 @@ in_environment() {
 # The HTTP client of tritonclient, with its packages, in an environment of its own: they want other versions
 # than onnx's.
 setup_triton() {
-  local requirements=scripts/tritonclient.txt venv=.venv-triton stamp
-  stamp=$venv/complete-$(sha256sum "$requirements" | cut -c1-16)
-  if ! [[ -f $stamp ]] || ! $venv/bin/python -c '' 2>/dev/null; then
-    need python3 "installing tritonclient" "Python 3 with pip"
-    say "installing tritonclient's HTTP client into $venv/ …"
-    rm -rf "$venv"
-    python3 -m venv "$venv" >/dev/null 2>&1 || python3 -m venv --clear --without-pip "$venv"
-    local pip=("$venv/bin/python" -m pip)
-    "${pip[@]}" --version >/dev/null 2>&1 || pip=(python3 -m pip --python "$venv/bin/python")
-    "${pip[@]}" install --quiet --disable-pip-version-check --only-binary=:all: --no-deps -r "$requirements" ||
-      fail "pip could not install what $requirements lists; check the network and that Python is 3.10 or later ($(python3 --version 2>&1))."
-    touch "$stamp"
-  fi
-  say "tritonclient's HTTP client, which the server is tested with, is in $venv/"
+  local packages
+  mapfile -t packages < <(grep -v '^#' scripts/tritonclient.txt)
+  PIP_NO_DEPS=1 in_environment .venv-triton "${packages[@]}"
+  say "tritonclient's HTTP client, which the server is tested with, is in .venv-triton/"
 }
 
 # Cargo looks for protoc there and nowhere else (.cargo/config.toml), so a protoc on PATH is linked.
