@@ -20,12 +20,40 @@ struct Asset {
     bytes: &'static [u8],
 }
 
-const INDEX: Asset =
-    Asset { name: "index.html", kind: "text/html; charset=utf-8", bytes: include_bytes!("index.html") };
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+const INDEX: Asset = Asset { name: "index.html", kind: HTML, bytes: include_bytes!("index.html") };
+
+macro_rules! assets {
+    ($($name:literal: $kind:ident),+ $(,)?) => {
+        &[$(Asset { name: $name, kind: $kind, bytes: include_bytes!($name) }),+]
+    };
+}
 
 /// All others.
-const ASSETS: &[Asset] =
-    &[Asset { name: "page.css", kind: "text/css; charset=utf-8", bytes: include_bytes!("page.css") }];
+const ASSETS: &[Asset] = assets! {
+    "about.js": JAVASCRIPT,
+    "backend.js": JAVASCRIPT,
+    "dataset.js": JAVASCRIPT,
+    "dom.js": JAVASCRIPT,
+    "icon.svg": SVG,
+    "latest.js": JAVASCRIPT,
+    "link.js": JAVASCRIPT,
+    "motion.js": JAVASCRIPT,
+    "page.css": CSS,
+    "page.js": JAVASCRIPT,
+    "path.js": JAVASCRIPT,
+    "pixels.js": JAVASCRIPT,
+    "plate.js": JAVASCRIPT,
+    "scenes.js": JAVASCRIPT,
+    "server.js": JAVASCRIPT,
+    "sliders.js": JAVASCRIPT,
+    "tensors.js": JAVASCRIPT,
+    "theme.js": JAVASCRIPT,
+};
 
 /// `GET /`
 pub async fn index() -> Response {
@@ -47,5 +75,40 @@ impl Asset {
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_page_is_embedded() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/infer/serve/page");
+        let found: BTreeSet<String> = (fs::read_dir(folder).unwrap())
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.ends_with(".rs") && name != INDEX.name)
+            .collect();
+        let embedded: BTreeSet<String> = ASSETS.iter().map(|asset| asset.name.to_string()).collect();
+        assert_eq!(embedded, found);
+    }
+
+    #[test]
+    fn what_a_file_refers_to_is_there() {
+        let is_there = |name: &str| ASSETS.iter().any(|asset| asset.name == name);
+        let mut references = 0;
+        for asset in ASSETS.iter().chain([&INDEX]) {
+            let text = std::str::from_utf8(asset.bytes).unwrap();
+            for before in ["from \"./", "=\"assets/"] {
+                for (_, name) in text.match_indices(before).map(|(at, _)| text.split_at(at + before.len())) {
+                    let name = name.split('"').next().unwrap();
+                    assert!(is_there(name), "{} refers to {name}", asset.name);
+                    references += 1;
+                }
+            }
+        }
+        assert!(references > ASSETS.len(), "{references}");
     }
 }

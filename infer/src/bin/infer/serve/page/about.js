@@ -1,0 +1,38 @@
+// What engine, device and model run.
+
+import { byId, duration, element } from "./dom.js";
+
+/** Shows what is known of a model. `program` and `links` are the back end's. */
+export function showAbout(model, { program, links }) {
+  byId("summary").textContent =
+    [model.engine, model.device, `${duration(model.milliseconds_an_image)} an image`].join(" · ");
+  const agreement = model.quality?.agreement?.value;
+  const facts = [
+    ["Program", program],
+    ["Model", `${model.name}, ${model.architecture}${model.dataset ? ` of ${model.dataset}` : ""}`],
+    ["File", model.file],
+    ["SHA-256", model.sha256],
+    ["Engine", `${model.engine}, ${model.execution_providers.map(placement).join(", ")}`],
+    ["Device", `${model.device}, ${model.workers} ${model.workers === 1 ? "copy" : "copies"} of the model`],
+    ["One image", `${duration(model.milliseconds_an_image)}, alone, when the model was loaded`],
+    ["Last drawing", element("span", { id: "last-drawing" }, "–")],
+    ["Judge", model.judge ?? "none reads this model's images"],
+  ];
+  if (agreement) {
+    facts.push(["Read as meant", `${(100 * agreement).toFixed(2)} % of ${model.quality.agreement.n} images, when trained`]);
+  }
+  byId("facts").replaceChildren(
+    ...facts.filter(([, value]) => value).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+  );
+  byId("links").replaceChildren(...links.map(({ name, address }) => element("a", { href: address }, name)));
+}
+
+function placement({ provider, nodes }) {
+  return `${nodes} nodes on ${provider}`;
+}
+
+/** How long the last request took, from question to answer. */
+export function showTime(milliseconds, count) {
+  byId("last-drawing").textContent =
+    `${duration(milliseconds)} for ${count} ${count === 1 ? "image" : "images"}, with the way there and back`;
+}
