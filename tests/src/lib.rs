@@ -206,6 +206,32 @@ pub fn readers_python() -> PathBuf {
     python
 }
 
+/// The package playwright-core, which drives the browser; `scripts/setup.sh test` fetches it.
+///
+/// # Panics
+///
+/// If it isn't there.
+pub fn playwright() -> PathBuf {
+    let package = checkout().join("runtime/playwright-core");
+    assert!(package.exists(), "no {}: get it with `scripts/setup.sh test`", package.display());
+    package
+}
+
+/// The browser: Chromium on PATH, or what the variable CHROMIUM names.
+///
+/// # Panics
+///
+/// If there is none.
+pub fn chromium() -> PathBuf {
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let on_path =
+        || std::env::split_paths(&folders).map(|folder| folder.join("chromium")).find(|file| file.exists());
+    named.or_else(on_path).unwrap_or_else(|| {
+        panic!("no chromium on PATH: install it with `scripts/setup.sh test`, or name one in the variable CHROMIUM")
+    })
+}
+
 fn library_in(folder: &str) -> PathBuf {
     let folder = checkout().join(folder);
     (fs::read_dir(&folder).into_iter().flatten().flatten())

@@ -4,6 +4,7 @@ mod access;
 mod deploy;
 mod faults;
 mod help;
+mod page;
 mod pictures;
 mod protocol;
 mod signals;

@@ -67,6 +67,7 @@ function redraw() {
   const wanted = scene();
   wantedKey = scenes.key(wanted);
   history.replaceState(null, "", format(state));
+  byId("outcome").setAttribute("aria-busy", "true");
   drawing.ask(wanted);
 }
 
@@ -79,23 +80,31 @@ function change(changes) {
   follow();
 }
 
-/** Sliders, animation and data set, once typing rests. */
-const follow = settled(REST, () => {
+/** Sliders, animation and data set follow. */
+function follow() {
+  sliders.wait();
+  wantedSliders = null;
+  followAtRest();
+}
+
+const followAtRest = settled(REST, () => {
   const { seed, index, verify } = scene();
   const name = classes()[chosen] ?? null;
-  reshaping.ask({ model, seed, index: add(index, chosen) ?? "0", name, position: chosen });
+  wantedSliders = { model, seed, index: add(index, chosen) ?? "0", name, position: chosen };
+  reshaping.ask(wantedSliders);
   motion.show({ model, classes: classes(), seed, index });
   dataset.show({ model, seed, verify });
 });
 
+let wantedSliders = null;
 const reshaping = new Latest(async (subject) => {
   const { model, seed, index, name, position } = subject;
-  sliders.wait();
   try {
     const [latents, dimensions] = await Promise.all([
       backend.latents({ model, seed, index }),
       scenes.dimensions({ model, name, seed, index }),
     ]);
+    if (subject !== wantedSliders) return;
     const redrawn = shown?.images[position]?.redrawn ?? false;
     sliders.show({ model, name, position, latents, dimensions, moves: state.moves.get(position), redrawn });
   } catch (error) {
@@ -116,6 +125,7 @@ function fail(sentence) {
 const announce = settled(REST, () => {
   const { scene, images } = shown;
   byId("outcome").textContent = outcome(scene, images);
+  byId("outcome").setAttribute("aria-busy", "false");
 });
 
 function outcome({ model, classes, seed, index, verify }, images) {
@@ -291,6 +301,11 @@ async function start() {
   byId("verify").addEventListener("change", ({ target }) => change({ verify: target.checked }));
   byId("copy").addEventListener("click", copyLink);
   byId("save-png").addEventListener("click", savePng);
+  // The fragment is the state's; the link to the number must not take its place.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("number").focus();
+  });
   addEventListener("hashchange", followLink);
   followLink();
 }

@@ -40,6 +40,7 @@ export class Sliders {
 
   /** What keeps them from being shown. */
   fail(sentence) {
+    this.#place.setAttribute("aria-busy", "false");
     this.#note.textContent = sentence;
   }
 
