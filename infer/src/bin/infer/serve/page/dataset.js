@@ -45,7 +45,9 @@ export class Dataset {
       element("a", { className: "button", href: address, download: name }, `Download ${name}`)
     )));
     const option = model.file.endsWith(".onnx") ? ` --model ${model.file}` : "";
-    command.textContent = `infer dataset${option} --count ${count} --seed ${seed}${
+    const line = `infer dataset${option} --count ${count} --seed ${seed}${
       verify ? " --verify" : ""} --out ${format === "npz" ? "dataset.npz" : "dataset"}`;
+    // Lines end before options, not within them.
+    command.replaceChildren(...line.split(/(?= --)/).map((part) => element("span", {}, part)));
   }
 }
