@@ -149,9 +149,7 @@ export class Motion {
   }
 
   #tick() {
-    if (this.#ticking) return;
-    const isFirst = this.#shownAt === 0 && this.#frames.length > 0;
-    if (!isFirst && !(this.#wanted && this.#visible)) return;
+    if (this.#ticking || !this.#moves()) return;
     this.#ticking = true;
     requestAnimationFrame((now) => {
       this.#ticking = false;
@@ -160,7 +158,15 @@ export class Motion {
     });
   }
 
+  /** Whether there is anything to show: of what rests, the first frame. */
+  #moves() {
+    const isFirst = this.#shownAt === 0 && this.#frames.length > 0;
+    return isFirst || (this.#wanted && this.#visible);
+  }
+
   #frame(now) {
+    // It may have been stopped since the frame was asked for.
+    if (!this.#moves()) return;
     if (this.#shownAt === 0 || now - this.#shownAt >= this.#pace()) {
       const frame = this.#frames.shift();
       if (frame) {
