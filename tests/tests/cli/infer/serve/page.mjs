@@ -177,6 +177,9 @@ const scenarios = {
     assert.ok(!isDeepStrictEqual(after, before), "it stayed as it was");
     assert.equal(new URL(page.url()).hash, `#draw=27&seed=7&index=3&z=0:${dimension}:1`);
     await download(page, page.getByRole("button", { name: "Download PNG" }), "moved.png");
+    await page.getByRole("button", { name: "More dimensions" }).click();
+    assert.equal(await page.getByRole("slider").count(), 16);
+    assert.equal(await slider.inputValue(), "1");
 
     // Reloaded, and followed in another window.
     await page.reload();
@@ -392,6 +395,8 @@ const scenarios = {
 
   /** Models of other things: classes with names, and none. */
   async other_models(browser) {
+    const plain = await open(browser, "#draw=&seed=7&index=3&model=plain");
+    assert.equal(await plain.getByLabel("Model").inputValue(), "plain");
     const page = await open(browser, "#draw=long&seed=7&index=3&model=tiny");
     assert.ok(await page.locator("#number").isHidden());
     assert.equal(await page.getByLabel("Class", { exact: true }).inputValue(), "long");

@@ -34,6 +34,7 @@ export function percent(share) {
 
 /** Milliseconds, with as many digits as matter. */
 export function duration(milliseconds) {
+  if (milliseconds < 0.1) return `under 0.1${SPACE}ms`;
   if (milliseconds < 10) return `${milliseconds.toFixed(1)}${SPACE}ms`;
   if (milliseconds < 1000) return `${Math.round(milliseconds)}${SPACE}ms`;
   if (milliseconds < 120_000) return `${(milliseconds / 1000).toFixed(milliseconds < 10_000 ? 1 : 0)}${SPACE}s`;

@@ -106,7 +106,7 @@ const reshaping = new Latest(async (subject) => {
     ]);
     if (subject !== wantedSliders) return;
     const redrawn = shown?.images[position]?.redrawn ?? false;
-    sliders.show({ model, name, position, latents, dimensions, moves: state.moves.get(position), redrawn });
+    sliders.show({ model, name, position, latents, dimensions, moves: () => state.moves.get(position), redrawn });
   } catch (error) {
     sliders.fail(error.message);
   }
@@ -169,6 +169,7 @@ function fill() {
 function take(name) {
   model = about.models.find((model) => model.name === name) ?? about.models[0];
   const number = isNumber();
+  byId("model").value = model.name;
   byId("number-field").hidden = !number;
   byId("class-field").hidden = number || !model.classes.length;
   byId("verify-field").hidden = !model.judge;

@@ -23,7 +23,7 @@ export class Sliders {
     this.#onMove = onMove;
     reset.addEventListener("click", () => {
       onReset();
-      this.#set(new Map());
+      this.#build();
     });
     more.addEventListener("click", () => {
       const before = this.#shown;
@@ -46,7 +46,7 @@ export class Sliders {
 
   /**
    * Sliders of an image: its class's name (null without one), its latents, its dimensions in the order of how
-   * much they change it, and what was moved already, dimension → value.
+   * much they change it, and a function that says what is moved by now, dimension → value.
    */
   show({ model, name, position, latents, dimensions, moves, redrawn }) {
     this.#subject = { model, latents, dimensions, moves };
@@ -58,7 +58,8 @@ export class Sliders {
   }
 
   #build() {
-    const { model, latents, dimensions, moves } = this.#subject;
+    const { model, latents, dimensions } = this.#subject;
+    const moves = this.#subject.moves();
     const shown = dimensions.slice(0, this.#shown);
     const rows = [...this.#place.children];
     rows.slice(shown.length).forEach((row) => row.remove());
@@ -101,12 +102,5 @@ export class Sliders {
     });
     this.#place.append(row);
     return row;
-  }
-
-  /** Puts every slider where these moves have it. */
-  #set(moves) {
-    if (!this.#subject) return;
-    this.#subject.moves = moves;
-    this.#build();
   }
 }
