@@ -113,7 +113,8 @@ const scenarios = {
     await page.waitForFunction(() => location.hash === "#draw=2024&seed=7&index=3");
     await ready(page);
     await leave("typed", await plate(page));
-    assert.match(await page.locator("#outcome").textContent(), /^[0-4] of 4 read as meant, least confidence \d+\.\d\s%\.$/);
+    const outcome = await page.locator("#outcome").textContent();
+    assert.match(outcome, /^[0-4] of 4 read as meant, least confidence \d+\.\d\s%\.$/);
     for (const reading of await page.locator(".reading").allTextContents()) {
       assert.match(reading, /^(\d\? )?\d+\.\d\s%$/);
     }
@@ -122,7 +123,9 @@ const scenarios = {
     // What the model is and runs on.
     assert.match(await page.locator("#summary").textContent(), /^ONNX Runtime .* · cpu · [\d.]+\sms an image$/);
     const facts = await page.locator("#facts").textContent();
-    for (const part of ["mnist-generator", "CPUExecutionProvider", "mnist-judge"]) assert.ok(facts.includes(part), facts);
+    for (const part of ["mnist-generator", "CPUExecutionProvider", "mnist-judge"]) {
+      assert.ok(facts.includes(part), facts);
+    }
     assert.match(await page.locator("#last-drawing").textContent(), /^[\d.]+\sm?s for 4 images/);
 
     // Verified: what a judge misreads is drawn anew.
@@ -136,7 +139,9 @@ const scenarios = {
     await page.getByLabel("Seed", { exact: true }).fill("18446744073709551615");
     await page.getByLabel("Index", { exact: true }).fill("18446744073709551610");
     await page.getByRole("button", { name: "Next index" }).click();
-    await page.waitForFunction(() => location.hash === "#draw=2024&seed=18446744073709551615&index=18446744073709551611");
+    await page.waitForFunction(() => (
+      location.hash === "#draw=2024&seed=18446744073709551615&index=18446744073709551611"
+    ));
     await ready(page);
     await leave("largest", await plate(page));
   },
@@ -352,7 +357,8 @@ const scenarios = {
     // What can't be drawn is said, and what was drawn stays.
     await page.locator("#number").fill("20x4");
     assert.equal(await page.locator("#number").getAttribute("aria-invalid"), "true");
-    assert.match(await page.getByRole("status").filter({ hasText: "among" }).textContent(), /“x” is not among .*, 0 to 9\./);
+    const problem = page.getByRole("status").filter({ hasText: "among" });
+    assert.match(await problem.textContent(), /“x” is not among .*, 0 to 9\./);
     assert.match(page.url(), /draw=2024/);
     await page.locator("#number").fill("31");
     assert.equal(await page.locator("#number").getAttribute("aria-invalid"), "false");

@@ -19,10 +19,11 @@ export function showAbout(model, { program, links }) {
     ["Judge", model.judge ?? "none reads this model's images"],
   ];
   if (agreement) {
-    facts.push(["Read as meant", `${(100 * agreement).toFixed(2)} % of ${model.quality.agreement.n} images, when trained`]);
+    const share = `${(100 * agreement).toFixed(2)}\u00a0%`;
+    facts.push(["Read as meant", `${share} of ${model.quality.agreement.n} images, when trained`]);
   }
   byId("facts").replaceChildren(
-    ...facts.filter(([, value]) => value).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+    ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
   );
   byId("links").replaceChildren(...links.map(({ name, address }) => element("a", { href: address }, name)));
 }

@@ -72,7 +72,8 @@ export class Motion {
     this.#frames = [];
     this.#next = index;
     const what = this.#view === "classes" ? "all classes" : classes.join("") || "images";
-    this.#parts.canvas.setAttribute("aria-label", `Animation: a walk through the latent space of ${model.name}, ${what}`);
+    const label = `Animation: a walk through the latent space of ${model.name}, ${what}`;
+    this.#parts.canvas.setAttribute("aria-label", label);
     this.#shownAt = 0;
     this.#fill();
   }

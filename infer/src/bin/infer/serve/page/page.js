@@ -296,7 +296,9 @@ async function start() {
   byId("class").addEventListener("change", ({ target }) => change({ draw: target.value }));
   byId("seed").addEventListener("input", () => place("seed"));
   byId("index").addEventListener("input", () => place("index"));
-  byId("new-seed").addEventListener("click", () => change({ seed: String(crypto.getRandomValues(new Uint32Array(1))[0]) }));
+  byId("new-seed").addEventListener("click", () => {
+    change({ seed: String(crypto.getRandomValues(new Uint32Array(1))[0]) });
+  });
   byId("previous").addEventListener("click", () => step(-1));
   byId("next").addEventListener("click", () => step(1));
   byId("verify").addEventListener("change", ({ target }) => change({ verify: target.checked }));
