@@ -373,7 +373,7 @@ const scenarios = {
     assert.equal(await theme.getAttribute("aria-pressed"), "false");
     assert.deepEqual(await faint(page), []);
     await page.emulateMedia({ colorScheme: "dark" });
-    assert.equal(await theme.getAttribute("aria-pressed"), "true");
+    await page.locator("#theme[aria-pressed=true]").waitFor();
     assert.deepEqual(await faint(page), []);
     await theme.press("Enter");
     await page.reload();
