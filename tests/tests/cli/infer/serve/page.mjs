@@ -172,6 +172,18 @@ const scenarios = {
     assert.ok(drawn.count > 4 && drawn.count <= 62, `${drawn.count} requests`);
     assert.equal(drawn.most, 1, "requests at a time");
 
+    // Faster than they are answered: the first and the last are drawn, and those between are dropped.
+    drawn.count = 0;
+    await slider.evaluate((slider) => {
+      for (let hundredths = -90; hundredths <= 90; hundredths += 10) {
+        slider.value = String(hundredths / 100);
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+    });
+    await ready(page);
+    assert.deepEqual([drawn.count, drawn.most], [2, 1]);
+    assert.match(page.url(), /:0\.9$/);
+
     // With the keyboard, to the end of the dimension.
     await slider.press("End");
     await ready(page);
