@@ -189,19 +189,17 @@ pub fn oldest_runtime_library() -> PathBuf {
 ///
 /// If it isn't there.
 pub fn python() -> PathBuf {
-    let python = checkout().join(".venv/bin/python");
-    assert!(python.exists(), "no {}: get it with `scripts/setup.sh test`", python.display());
-    python
+    python_of(".venv")
 }
 
-/// The Python of `.venv-readers/`, with the libraries that read data sets, which `scripts/setup.sh test`
-/// installs.
+/// The Python of another environment that `scripts/setup.sh test` makes: `.venv-readers`, with the libraries
+/// that read data sets, or `.venv-triton`, with tritonclient's HTTP client.
 ///
 /// # Panics
 ///
 /// If it isn't there.
-pub fn readers_python() -> PathBuf {
-    let python = checkout().join(".venv-readers/bin/python");
+pub fn python_of(environment: &str) -> PathBuf {
+    let python = checkout().join(environment).join("bin/python");
     assert!(python.exists(), "no {}: get it with `scripts/setup.sh test`", python.display());
     python
 }

@@ -1,5 +1,7 @@
 //! `train` and `evaluate` read back all that `infer dataset` writes, whole and as it was stopped.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -16,7 +16,7 @@ const TEST: usize = 30;
 /// What a library finds in a data set.
 fn read(shell: &Shell, kind: &str, path: &str) -> Value {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/infer/read_data_set.py");
-    let mut command = Command::new(tests::readers_python());
+    let mut command = Command::new(tests::python_of(".venv-readers"));
     command.arg(script).args([kind, path]).current_dir(shell.folder()).env("HF_HOME", shell.path("cache"));
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

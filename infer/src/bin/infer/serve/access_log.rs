@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::Ordering::Relaxed,
@@ -79,7 +79,7 @@ fn open(path: &Path) -> io::Result<Box<dyn Write + Send>> {
     })
 }
 
-fn write(path: &PathBuf, target: Box<dyn Write + Send>, waiting: &Receiver<Message>) {
+fn write(path: &Path, target: Box<dyn Write + Send>, waiting: &Receiver<Message>) {
     let mut target = BufWriter::new(target);
     while let Ok(mut message) = waiting.recv() {
         loop {

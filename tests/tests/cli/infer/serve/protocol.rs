@@ -5,7 +5,7 @@ use std::thread;
 
 use contract::Contract;
 use serde_json::{Value, json};
-use tests::checkout;
+use tests::{checkout, python_of};
 
 use super::{
     super::tiny_model::{TinyModel, contract},
@@ -26,8 +26,7 @@ fn pixels(server: &Server, request: &Value) -> Vec<u8> {
 
 #[test]
 fn tritonclient_finds_all_of_the_protocol() {
-    let python = checkout().join(".venv-triton/bin/python");
-    assert!(python.exists(), "no {}: get it with `scripts/setup.sh test`", python.display());
+    let python = python_of(".venv-triton");
     let server = Server::start(&["--queue", "100"]);
     server.shell.succeed(&[
         "dataset",

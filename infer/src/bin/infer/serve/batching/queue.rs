@@ -115,7 +115,7 @@ mod tests {
     fn a_batch_has_as_many_orders_as_fit() {
         let queue = Queue::default();
         let _replies = [3, 4, 2, 9, 1].map(|count| queue.push(order(count)));
-        let mut take = |most| counts(queue.take(most, 1, Duration::ZERO));
+        let take = |most| counts(queue.take(most, 1, Duration::ZERO));
         assert_eq!(take(8), [3, 4]);
         assert_eq!(take(8), [2]);
         // Larger than a batch: alone.

@@ -233,6 +233,7 @@ impl Dataset {
             seed: self.seed,
             count: self.count,
             test: 0,
+            per_file: None,
             shard: Shard::WHOLE,
             first: 0,
             images: self.count,
