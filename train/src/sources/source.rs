@@ -122,13 +122,12 @@ fn given(
         }
         Err(error) => format!("can't be read: {error}; {EXPECTED}"),
         Ok(0) => format!("the folder is empty; {EXPECTED}"),
-        Ok(_) if file_within(path).is_some() => {
-            let file = file_within(path).unwrap_or_default();
-            format!("this folder is no data set, but {} in it is one; name that file", shown(&file))
-        }
-        Ok(_) => match pictures::loose(path) {
-            0 => format!("has no data that are known here; {EXPECTED}"),
-            loose => format!(
+        Ok(_) => match (file_within(path), pictures::loose(path)) {
+            (Some(file), _) => {
+                format!("this folder is no data set, but {} in it is one; name that file", shown(&file))
+            }
+            (None, 0) => format!("has no data that are known here; {EXPECTED}"),
+            (None, loose) => format!(
                 "has no data that are known here, but pictures without labels ({loose}): put them into a folder \
                  for each class, list them in a labels.csv, or train without labels (--unlabelled)"
             ),
