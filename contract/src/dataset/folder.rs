@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Batch, Definition, Error, Facts, Manifest, Opened, Record, Sink, Tail, growing::Growing, images::png,
+    Batch, Definition, Error, Facts, Manifest, Opened, Record, Sink, Tail, growing::Growing, images::picture,
     plan::Labels,
 };
 use crate::files::{distinct_names, hex, sync_all};
@@ -173,7 +173,7 @@ impl Sink for Writer {
         for (index, label, confidence, pixels) in batch.images() {
             let (class, file) = (self.place(index, label.unwrap_or_default()))
                 .ok_or_else(|| io::Error::other("no such class"))?;
-            let png = png(pixels, batch.shape)?;
+            let png = picture(pixels, batch.shape)?.to_png(&[])?;
             fs::write(self.root.join(&file), &png)?;
             let confidence = confidence.map_or_else(String::new, |confidence| format!(",{confidence:.4}"));
             let row = format!("{},{},{index}{confidence}\n", field(&file), field(class));

@@ -48,13 +48,13 @@ pub fn interleaved(image: &[u8], channels: usize) -> Cow<'_, [u8]> {
     }
 }
 
-/// The PNG file of an image of this shape, (C, H, W).
+/// An image of this shape, (C, H, W), as a picture.
 ///
 /// # Errors
-/// If no PNG file has this shape.
-pub(super) fn png(image: &[u8], [channels, height, width]: [usize; 3]) -> io::Result<Vec<u8>> {
+/// If no picture has this shape.
+pub(super) fn picture(image: &[u8], [channels, height, width]: [usize; 3]) -> io::Result<Picture> {
     let picture = Picture::new([height, width, channels], interleaved(image, channels).into_owned());
-    picture.ok_or_else(|| io::Error::other("no picture has this shape"))?.to_png(&[])
+    picture.ok_or_else(|| io::Error::other("no picture has this shape"))
 }
 
 /// Pictures of one size, grey or in colour: at least one, each at least 1×1.

@@ -10,7 +10,7 @@ use std::{
 use super::{
     Batch, Error, Manifest, Opened, Record, Sink, Tail,
     growing::Growing,
-    images::png,
+    images::picture,
     manifest::Part,
     plan::{Volume, Volumes},
 };
@@ -138,7 +138,7 @@ impl<K: Kind> Series<K> {
 impl<K: Kind> Sink for Series<K> {
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
         for (index, label, confidence, pixels) in batch.images() {
-            let png = png(pixels, batch.shape)?;
+            let png = picture(pixels, batch.shape)?.to_quick_png()?;
             let (volume, member) = self.member()?;
             member.append(&Image { index, label, confidence, png: &png })?;
             let is_last = index + 1 == volume.images.end;

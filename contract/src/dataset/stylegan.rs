@@ -15,7 +15,7 @@ use std::{
 use super::{
     Batch, Definition, Facts, Manifest, Opened, Sink, Tail,
     growing::Growing,
-    images::png,
+    images::picture,
     manifest::Part,
     plan::Labels,
     tail::FILE,
@@ -64,7 +64,7 @@ struct Writer {
 impl Sink for Writer {
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
         for (index, _, _, pixels) in batch.images() {
-            self.push(name(index), &png(pixels, batch.shape)?)?;
+            self.push(name(index), &picture(pixels, batch.shape)?.to_quick_png()?)?;
             self.count += 1;
         }
         Ok(())

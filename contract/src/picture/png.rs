@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use png::{BitDepth, ColorType, Encoder};
+use png::{BitDepth, ColorType, Compression, Encoder};
 
 use super::Picture;
 use crate::files;
@@ -26,9 +26,21 @@ impl Picture {
     /// # Errors
     ///
     /// The sink's, or that the picture is too large for a PNG.
-    pub fn encode_png(&self, mut sink: impl Write, texts: &[(&str, String)]) -> io::Result<()> {
+    pub fn encode_png(&self, sink: impl Write, texts: &[(&str, String)]) -> io::Result<()> {
+        self.encode(sink, texts, None)
+    }
+
+    fn encode(
+        &self,
+        mut sink: impl Write,
+        texts: &[(&str, String)],
+        compression: Option<Compression>,
+    ) -> io::Result<()> {
         let side = |pixels: usize| u32::try_from(pixels).map_err(io::Error::other);
         let mut encoder = Encoder::new(&mut sink, side(self.width())?, side(self.height())?);
+        if let Some(compression) = compression {
+            encoder.set_compression(compression);
+        }
         encoder.set_depth(BitDepth::Eight);
         encoder.set_color(if self.is_greyscale() { ColorType::Grayscale } else { ColorType::Rgb });
         for (keyword, text) in texts {
@@ -48,6 +60,17 @@ impl Picture {
     pub fn to_png(&self, texts: &[(&str, String)]) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.encode_png(&mut bytes, texts)?;
+        Ok(bytes)
+    }
+
+    /// As [`to_png`](Self::to_png), in a fraction of the time, and a little larger.
+    ///
+    /// # Errors
+    ///
+    /// If the picture is too large for a PNG.
+    pub fn to_quick_png(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes, &[], Some(Compression::Fast))?;
         Ok(bytes)
     }
 }
