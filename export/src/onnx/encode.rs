@@ -3,16 +3,20 @@
 use candle_onnx::onnx::attribute_proto::AttributeType;
 
 use super::graph::Graph;
-use super::operator::Attribute;
+use super::operator::{Attribute, Operator};
 use super::proto::{AttributeProto, GraphProto, NodeProto};
-use crate::Result;
+use super::tensor::Tensor;
+use crate::{Error, Result};
+
+type Attributes = Vec<(&'static str, Attribute)>;
+type Constants = Vec<(&'static str, Tensor)>;
 
 /// The graph as ONNX has it. Initializers stand in the order in which nodes use them, and each value
 /// between nodes has its type and shape listed.
 ///
 /// # Errors
-/// None for a graph that [`Graph`] accepted.
-pub fn encode(graph: &Graph) -> Result<GraphProto> {
+/// [`Error::Graph`] for an operator that this version of the operator set doesn't have.
+pub fn encode(graph: &Graph, opset: i64) -> Result<GraphProto> {
     let mut proto = GraphProto { name: graph.name().to_string(), ..GraphProto::default() };
     let outputs: Vec<_> = graph.outputs().collect();
     // The node that makes an output writes to the name by which the outside knows it.
@@ -24,6 +28,14 @@ pub fn encode(graph: &Graph) -> Result<GraphProto> {
         proto.input.push(input.type_of().value_info(input.name()));
     }
     for node in graph.nodes() {
+        let operator = &node.operator;
+        if operator.since() > opset {
+            let (name, since) = (operator.name(), operator.since());
+            let message =
+                format!("ONNX has {name} from operator set {since} on; export with --opset {since}");
+            return Err(Error::Graph { node: node.name.clone(), message });
+        }
+        let (attributes, constants) = settings(operator, opset)?;
         let mut inputs: Vec<String> = node.inputs.iter().map(outside).collect();
         for name in &node.inputs {
             let there = proto.initializer.iter().any(|tensor| tensor.name == *name);
@@ -31,7 +43,7 @@ pub fn encode(graph: &Graph) -> Result<GraphProto> {
                 proto.initializer.push(tensor.to_proto(name));
             }
         }
-        for (what, tensor) in node.operator.constants()? {
+        for (what, tensor) in constants {
             let name = format!("{}.{what}", node.name);
             proto.initializer.push(tensor.to_proto(&name));
             inputs.push(name);
@@ -40,10 +52,9 @@ pub fn encode(graph: &Graph) -> Result<GraphProto> {
         if let Some(value) = graph.value(&node.name).filter(|_| outside(&node.name) == node.name) {
             proto.value_info.push(value.type_of().value_info(&node.name));
         }
-        let attributes = node.operator.attributes();
         proto.node.push(NodeProto {
             name: node.name.clone(),
-            op_type: node.operator.name().to_string(),
+            op_type: operator.name().to_string(),
             input: inputs,
             output: vec![outside(&node.name)],
             attribute: attributes.into_iter().map(|(name, value)| attribute(name, value)).collect(),
@@ -53,6 +64,18 @@ pub fn encode(graph: &Graph) -> Result<GraphProto> {
         proto.output.push(value.type_of().value_info(name));
     }
     Ok(proto)
+}
+
+/// An operator's settings, as attributes and as constant inputs.
+fn settings(operator: &Operator, opset: i64) -> Result<(Attributes, Constants)> {
+    let (mut attributes, mut constants) = (operator.attributes(), operator.constants()?);
+    if let (Operator::ReduceMean { axes, .. }, 18..) = (operator, opset) {
+        // They became an input in operator set 18.
+        attributes.retain(|(name, _)| *name != "axes");
+        let axes = Tensor::int64(&[axes.len()], axes.iter().map(|&axis| axis as i64))?;
+        constants.push(("axes", axes));
+    }
+    Ok((attributes, constants))
 }
 
 fn attribute(name: &str, value: Attribute) -> AttributeProto {

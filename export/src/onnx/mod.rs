@@ -43,6 +43,6 @@ mod tensor;
 pub use decode::decode;
 pub use graph::{Graph, Node, Value};
 pub use model::{Model, OPSET, Producer, ir_version};
-pub use operator::{Attribute, Operator, Sliding};
+pub use operator::{Attribute, Operator, Pool, Sliding};
 pub use rewrite::Rewrite;
 pub use tensor::{Dim, Element, Tensor, Type};

@@ -47,20 +47,20 @@ impl Model {
         Model::of_opset(OPSET, graph, producer)
     }
 
-    /// The same for another version of the operator set, 13 to 22: what graphs here use means the same
-    /// in all of them.
+    /// The same for another version of the operator set, 13 to 22.
     ///
     /// # Errors
-    /// None for a graph that [`Graph`] accepted.
+    /// [`Error::Graph`](crate::Error::Graph) for an operator that came later, which is named.
     pub fn of_opset(opset: i64, graph: &Graph, producer: Producer) -> Result<Model> {
         let ir_version = ir_version(opset);
+        let graph = encode(graph, opset)?;
         let opset = OperatorSetIdProto { domain: String::new(), version: opset };
         let mut proto = ModelProto {
             ir_version,
             opset_import: vec![opset],
             producer_name: producer.name,
             producer_version: producer.version,
-            graph: Some(encode(graph)?),
+            graph: Some(graph),
             ..ModelProto::default()
         };
         align(&mut proto);

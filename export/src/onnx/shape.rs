@@ -1,6 +1,6 @@
 //! Types and shapes of what operators make: the output's type from the inputs' types.
 
-use super::operator::{Operator, Sliding};
+use super::operator::{Operator, Pool, Sliding};
 use super::tensor::{Dim, Element, Type};
 
 /// The type of an operator's output; an error says what it takes and what it was given.
@@ -9,9 +9,14 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
     let takes = |what: &str| format!("{} takes {what}, was given {}", operator.name(), given());
     let one = |element: Element, dims: Vec<Dim>| Ok(Type { element, dims });
     match (operator, inputs) {
-        (Operator::Add | Operator::Mul, [a, b]) if a.element == b.element => {
+        (Operator::Add | Operator::Div | Operator::Mul | Operator::Sub, [a, b]) if a.element == b.element => {
             let dims = broadcast(&a.dims, &b.dims).ok_or_else(|| takes("shapes that fit together"))?;
             one(a.element, dims)
+        }
+        (Operator::AveragePool(pool) | Operator::MaxPool(pool), [x]) => {
+            let dims = window(pool, &x.dims)
+                .ok_or_else(|| takes(&format!("planes of at least {}×{}", pool.kernel[0], pool.kernel[1])))?;
+            one(x.element, dims)
         }
         (Operator::BatchNormalization { .. }, [x, parameters @ ..]) if parameters.len() == 4 => {
             let channels = x.dims.get(1).cloned().ok_or_else(|| takes("channels on axis 1"))?;
@@ -54,6 +59,12 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
             }
             _ => Err(takes("planes, a block of them each")),
         },
+        (Operator::Enlarge { block }, [x]) => match x.dims.as_slice() {
+            [n, c, Dim::Fixed(h), Dim::Fixed(w)] => {
+                one(x.element, vec![n.clone(), c.clone(), Dim::Fixed(h * block[0]), Dim::Fixed(w * block[1])])
+            }
+            _ => Err(takes("planes")),
+        },
         (Operator::Expand { dims }, [x]) => {
             let wanted: Vec<Dim> = dims.iter().map(|&size| Dim::Fixed(size)).collect();
             let dims = broadcast(&x.dims, &wanted).ok_or_else(|| takes("dimensions that fit or are 1"))?;
@@ -69,6 +80,14 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
                 None => Err(takes("a table")),
             }
         }
+        (Operator::GatherAlong { axis }, [x, indices]) if indices.element == Element::Int64 => {
+            let mut dims = x.dims.clone();
+            match (dims.get_mut(*axis), indices.dims.as_slice()) {
+                (Some(dim), [count]) => *dim = count.clone(),
+                _ => return Err(takes(&format!("a shape with an axis {axis}, and a list of indices"))),
+            }
+            one(x.element, dims)
+        }
         (Operator::Gemm, [x, w, c @ ..]) if c.len() < 2 => match (x.dims.as_slice(), w.dims.as_slice()) {
             ([n, features], [outputs, inputs]) if features == inputs && x.element == w.element => {
                 let dims = vec![n.clone(), outputs.clone()];
@@ -81,6 +100,27 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
             }
             _ => Err(takes("vectors, and a weight for as many features")),
         },
+        (Operator::GroupedConv { sliding, dilations, groups }, [x, w, bias @ ..]) if bias.len() < 2 => {
+            grouped(sliding, *dilations, *groups, x, w, bias)
+                .ok_or_else(|| takes("planes, kernels for their groups and a bias"))
+        }
+        (Operator::InstanceNormalization { .. }, [x, parameters @ ..]) if parameters.len() == 2 => {
+            let channels = x.dims.get(1).filter(|_| x.dims.len() > 2);
+            let channels = channels.cloned().ok_or_else(|| takes("planes"))?;
+            match parameters.iter().all(|p| p.element == x.element && p.dims == [channels.clone()]) {
+                true => Ok((*x).clone()),
+                false => Err(takes("two parameters, one number a channel")),
+            }
+        }
+        (Operator::LayerNormalization { .. }, [x, parameters @ ..])
+            if (1..=2).contains(&parameters.len()) =>
+        {
+            let features = x.dims.last().cloned().ok_or_else(|| takes("features on the last axis"))?;
+            match parameters.iter().all(|p| p.element == x.element && p.dims == [features.clone()]) {
+                true => Ok((*x).clone()),
+                false => Err(takes("one or two parameters, one number a feature")),
+            }
+        }
         (Operator::MatMul, [a, b]) if a.element == b.element => {
             match (a.dims.as_slice(), b.dims.as_slice()) {
                 ([before_a @ .., n, features], [before_b @ .., inputs, outputs]) if features == inputs => {
@@ -97,8 +137,34 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
             }
             _ => Err(takes("vectors, and a weight for as many features")),
         },
+        (Operator::PRelu, [x, slope]) if x.element == slope.element => {
+            match broadcast(&x.dims, &slope.dims).as_ref() == Some(&x.dims) {
+                true => Ok((*x).clone()),
+                false => Err(takes("numbers, and slopes that fit their shape")),
+            }
+        }
+        (Operator::Pad { before, after }, [x])
+            if before.len() == x.dims.len() && after.len() == before.len() =>
+        {
+            let padded = x.dims.iter().zip(before.iter().zip(after)).map(|(dim, zeros)| match (dim, zeros) {
+                (dim, (0, 0)) => Some(dim.clone()),
+                (Dim::Fixed(size), (before, after)) => Some(Dim::Fixed(before + size + after)),
+                (Dim::Symbol(_), _) => None,
+            });
+            let dims = padded.collect::<Option<_>>().ok_or_else(|| takes("known sizes where zeros go"))?;
+            one(x.element, dims)
+        }
         (Operator::QuantizeLinear { .. }, [x]) if x.element == Element::Float32 => {
             one(Element::Uint8, x.dims.clone())
+        }
+        (Operator::ReduceMean { axes, keep }, [x]) if axes.iter().all(|&axis| axis < x.dims.len()) => {
+            let reduced =
+                x.dims.iter().enumerate().filter_map(|(at, dim)| match (axes.contains(&at), keep) {
+                    (false, _) => Some(dim.clone()),
+                    (true, true) => Some(Dim::Fixed(1)),
+                    (true, false) => None,
+                });
+            one(x.element, reduced.collect())
         }
         (Operator::Reshape { item: wanted }, [x]) => match (x.dims.first(), item(&x.dims)) {
             (Some(n), Some(size)) if size == wanted.iter().product::<usize>() => {
@@ -106,6 +172,18 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
                 one(x.element, [n.clone()].into_iter().chain(wanted).collect())
             }
             _ => Err(takes(&format!("a batch of items of {} numbers", wanted.iter().product::<usize>()))),
+        },
+        (Operator::SliceAlong { axis, start, end }, [x]) => {
+            let mut dims = x.dims.clone();
+            match dims.get_mut(*axis) {
+                Some(Dim::Fixed(size)) if start < end && end <= size => *size = end - start,
+                _ => return Err(takes(&format!("a shape with {start} to {end} on axis {axis}"))),
+            }
+            one(x.element, dims)
+        }
+        (Operator::Softmax { axis }, [x]) => match x.dims.get(*axis) {
+            Some(_) => Ok((*x).clone()),
+            None => Err(takes(&format!("a shape with an axis {axis}"))),
         },
         (Operator::Squeeze { axes }, [x]) => {
             let mut dims = x.dims.clone();
@@ -116,6 +194,14 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
                 dims.remove(axis);
             }
             one(x.element, dims)
+        }
+        (Operator::Transpose { order }, [x]) => {
+            let mut axes = order.clone();
+            axes.sort_unstable();
+            match axes.iter().copied().eq(0..x.dims.len()) {
+                true => one(x.element, order.iter().map(|&axis| x.dims[axis].clone()).collect()),
+                false => Err(takes(&format!("a shape with {} axes, each named once", x.dims.len()))),
+            }
         }
         (Operator::Unsqueeze { axes }, [x]) => {
             let mut dims = x.dims.clone();
@@ -150,6 +236,34 @@ fn broadcast(a: &[Dim], b: &[Dim]) -> Option<Vec<Dim>> {
         _ => None,
     };
     (0..rank).map(both).collect()
+}
+
+/// Planes that a window was moved over.
+fn window(pool: &Pool, dims: &[Dim]) -> Option<Vec<Dim>> {
+    let [n, channels, Dim::Fixed(height), Dim::Fixed(width)] = dims else { return None };
+    let size = |axis: usize, size: usize| Some(size.checked_sub(pool.kernel[axis])? / pool.strides[axis] + 1);
+    Some(vec![n.clone(), channels.clone(), Dim::Fixed(size(0, *height)?), Dim::Fixed(size(1, *width)?)])
+}
+
+/// The output of a convolution in groups: that of one whose kernel is as large as the gaps make it.
+fn grouped(
+    sliding: &Sliding,
+    dilations: [usize; 2],
+    groups: usize,
+    x: &Type,
+    w: &Type,
+    bias: &[&Type],
+) -> Option<Type> {
+    let [_, Dim::Fixed(channels), ..] = x.dims.as_slice() else { return None };
+    let [Dim::Fixed(outputs), Dim::Fixed(inputs), kernel @ ..] = w.dims.as_slice() else { return None };
+    let fits = kernel == sliding.kernel.map(Dim::Fixed)
+        && groups > 0
+        && outputs.is_multiple_of(groups)
+        && Some(*channels) == inputs.checked_mul(groups);
+    let wide = [0, 1].map(|axis| (sliding.kernel[axis] - 1) * dilations[axis] + 1);
+    let dims = [*outputs, *channels, wide[0], wide[1]].map(Dim::Fixed).to_vec();
+    let wide = Sliding { kernel: wide, ..*sliding };
+    fits.then(|| slide(&wide, x, &Type { element: w.element, dims }, bias, true))?
 }
 
 /// A convolution's output, transposed or not.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::weights::Weights;
 use crate::Result;
-use crate::onnx::{Element, Graph, Node, Operator, Rewrite, Tensor, Value};
+use crate::onnx::{Element, Graph, Node, Operator, Rewrite, Tensor, Type, Value};
 
 /// The graph with such tables, each as nodes on constants that [`constants`](super::constants) folds,
 /// and with nodes that [`dead`](super::dead) drops.
@@ -55,9 +55,11 @@ pub fn tabulate(graph: &Graph) -> Result<Graph> {
     rewrite.finish()
 }
 
-/// The input of the graph that indexes tables alone, and how many rows the shortest of them has.
+/// The input of the graph, one number an item, that indexes tables alone, and how many rows the shortest of
+/// them has.
 fn label_of(graph: &Graph) -> Option<(String, usize)> {
-    let label = graph.inputs().find(|input| input.type_of().element == Element::Int64)?;
+    let is_label = |of: &Type| of.element == Element::Int64 && of.dims.len() == 1;
+    let label = graph.inputs().find(|input| is_label(input.type_of()))?;
     let rows = graph.users(label.name()).map(|user| match user.operator {
         Operator::Gather => graph.constant(&user.inputs[0])?.dims().first().copied(),
         _ => None,
