@@ -84,6 +84,14 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// The description of a network says something else than the network's own `forward`.
+    #[error("the description differs from `forward` first at {step}: {found}")]
+    Description {
+        /// The first step that differs.
+        step: String,
+        /// What was found there, and what `forward` has.
+        found: String,
+    },
     /// The path of a model leads nowhere, to a folder, or to something else than a file.
     #[error("model {}: {found}; expected an ONNX file", path.display())]
     Unreadable {
@@ -172,6 +180,7 @@ impl Error {
             | Error::Output { .. }
             | Error::Quality { .. }
             | Error::Form { .. }
+            | Error::Description { .. }
             | Error::Unreadable { .. }
             | Error::NotOnnx { .. }
             | Error::NotExported { .. }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`trained`], [`checkpoint`] | what is exported: a network, its weights, where they come from |
 //! | [`lower()`](lower::lower) | a [`models::Network`] and its weights → a graph, one function a layer |
+//! | [`builder`] | a graph from any network's own candle-nn modules, proven against its `forward` |
 //! | [`onnx`] | graphs and files; knows no network |
 //! | [`passes`] | from graph to graph: fewer steps, other precisions |
 //! | [`form`], [`deconv`] | which passes go over a graph |
@@ -22,6 +23,7 @@
 //! | [`triton`] | a model repository of NVIDIA Triton Inference Server |
 
 pub mod adopt;
+pub mod builder;
 pub mod checkpoint;
 pub mod deconv;
 pub mod diff;

@@ -48,6 +48,8 @@ pub mod verify;
 pub use class::find_class;
 pub use contract::Picture;
 pub use device::Device;
+#[cfg(feature = "rten")]
+pub use engine::RtenSession;
 #[cfg(feature = "onnxruntime")]
 pub use engine::onnx_runtime::library::{self as runtime, Runtime};
 #[cfg(feature = "onnxruntime")]

@@ -1,11 +1,12 @@
-//! Convolution: ONNX's Conv, whose weight has the same shape.
+//! Convolution, whose weight has ONNX's shape.
 
 use models::layers::Conv2d;
 
-use super::{Lowering, sliding};
+use super::Lowering;
 use crate::Result;
-use crate::onnx::{Operator, Value};
+use crate::builder::Step;
 
-pub(super) fn lower(lowering: &mut Lowering<'_>, conv: &Conv2d, name: &str, x: &Value) -> Result<Value> {
-    lowering.weighted(name, Operator::Conv(sliding(conv.window)), x)
+pub(super) fn lower(lowering: &mut Lowering<'_>, conv: &Conv2d, name: &str, x: &Step) -> Result<Step> {
+    let kernels = lowering.kernels(name, conv.window)?;
+    lowering.graph.named(name).convolution(x, &kernels)
 }

@@ -1,16 +1,17 @@
-//! Transposed convolution: ONNX's ConvTranspose, whose weight has the same shape.
+//! Transposed convolution, whose weight has ONNX's shape.
 
 use models::layers::ConvTranspose2d;
 
-use super::{Lowering, sliding};
+use super::Lowering;
 use crate::Result;
-use crate::onnx::{Operator, Value};
+use crate::builder::Step;
 
 pub(super) fn lower(
     lowering: &mut Lowering<'_>,
     conv: &ConvTranspose2d,
     name: &str,
-    x: &Value,
-) -> Result<Value> {
-    lowering.weighted(name, Operator::ConvTranspose(sliding(conv.window)), x)
+    x: &Step,
+) -> Result<Step> {
+    let kernels = lowering.kernels(name, conv.window)?;
+    lowering.graph.named(name).transposed_convolution(x, &kernels)
 }

@@ -1,9 +1,9 @@
-//! Planes as a vector: ONNX's Flatten.
+//! Planes as a vector.
 
 use super::Lowering;
 use crate::Result;
-use crate::onnx::{Operator, Value};
+use crate::builder::Step;
 
-pub(super) fn lower(lowering: &mut Lowering<'_>, name: &str, x: &Value) -> Result<Value> {
-    lowering.graph.node(name, Operator::Flatten, &[x])
+pub(super) fn lower(lowering: &mut Lowering<'_>, name: &str, x: &Step) -> Result<Step> {
+    lowering.graph.named(name).flatten(x)
 }

@@ -1,4 +1,5 @@
-//! Lowers a network's list of layers to an ONNX graph, a file a layer.
+//! Lowers a network's list of layers to an ONNX graph, a file a layer: each is a step of
+//! [`crate::builder`], as any other network's.
 //!
 //! The graph is for sampling, and says the same as the forward pass in [`models::Mode::Sample`], step
 //! by step; [`crate::passes`] make fewer steps of it. Nodes are named after layers, and initializers
@@ -13,12 +14,13 @@ mod label;
 mod linear;
 mod reshape;
 
-use candle_core::{DType, Device};
+use candle_core::Tensor;
 use models::layers::{Layer, Shape, Window};
 use models::{NamedLayer, Network, Parameters};
 
 use crate::Result;
-use crate::onnx::{Dim, Graph, Operator, Sliding, Tensor, Type, Value};
+use crate::builder::{BATCH, Builder, Kernels, Step};
+use crate::onnx::{Dim, Graph, Sliding, Type};
 
 /// Names of the graph's inputs and its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +32,6 @@ pub struct Names<'a> {
     /// The network's output, float32, (batch, …).
     pub output: &'a str,
 }
-
-/// The symbolic dimension N.
-const BATCH: &str = "batch";
 
 /// The graph of a network with these weights.
 ///
@@ -65,34 +64,34 @@ const BATCH: &str = "batch";
 /// # Errors
 /// [`crate::Error::Model`] if the weights are not the network's, [`crate::Error::Graph`] if a name stands twice.
 pub fn lower(network: &Network, parameters: &Parameters, names: &Names<'_>) -> Result<Graph> {
-    let mut graph = Graph::new(network.name());
+    let graph = Builder::new(network.name());
     let mut value = graph.input(names.input, type_of(network.input()))?;
     let label = match network.classes() {
         Some(_) => Some(graph.input(names.label, Type::int64(vec![Dim::Symbol(BATCH.into())]))?),
         None => None,
     };
     let mut lowering = Lowering { graph, parameters, label };
-    for (layer, &output) in network.layers().iter().zip(network.shapes()) {
-        value = lowering.layer(layer, &value, output)?;
+    for layer in network.layers() {
+        value = lowering.layer(layer, &value)?;
     }
-    let mut graph = lowering.graph;
+    let graph = lowering.graph;
     graph.output(&value, names.output)?;
-    Ok(graph)
+    Ok(graph.finish())
 }
 
 /// A walk over the layers.
 struct Lowering<'a> {
-    graph: Graph,
+    graph: Builder,
     parameters: &'a Parameters,
     /// The graph's input of that name.
-    label: Option<Value>,
+    label: Option<Step>,
 }
 
 impl Lowering<'_> {
-    /// Every kind of layer, by name: one that isn't here doesn't compile. `output` is its shape.
-    fn layer(&mut self, NamedLayer { name, layer }: &NamedLayer, x: &Value, output: Shape) -> Result<Value> {
+    /// Every kind of layer, by name: one that isn't here doesn't compile.
+    fn layer(&mut self, NamedLayer { name, layer }: &NamedLayer, x: &Step) -> Result<Step> {
         match layer {
-            Layer::Label(layer) => label::lower(self, layer, name, x, output),
+            Layer::Label(layer) => label::lower(self, layer, name, x),
             Layer::Linear(_) => linear::lower(self, name, x),
             Layer::Conv2d(convolution) => conv2d::lower(self, convolution, name, x),
             Layer::ConvTranspose2d(convolution) => conv_transpose2d::lower(self, convolution, name, x),
@@ -103,18 +102,15 @@ impl Lowering<'_> {
         }
     }
 
-    /// A linear layer or a convolution: x, `weight`, `bias`.
-    fn weighted(&mut self, name: &str, operator: Operator, x: &Value) -> Result<Value> {
-        let [weight, bias] = ["weight", "bias"].map(|parameter| self.parameter(name, parameter));
-        self.graph.node(name, operator, &[x, &weight?, &bias?])
+    /// A convolution's numbers.
+    fn kernels(&self, name: &str, window: Window) -> Result<Kernels> {
+        let (weight, bias) = (self.parameter(name, "weight")?, self.parameter(name, "bias")?);
+        Ok(Kernels { weight, bias: Some(bias), sliding: sliding(window) })
     }
 
-    /// A parameter as an initializer.
-    fn parameter(&mut self, layer: &str, parameter: &str) -> Result<Value> {
-        let name = format!("{layer}.{parameter}");
-        let numbers = self.parameters.get(&name)?.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
-        let tensor = Tensor::float32(numbers.dims(), numbers.flatten_all()?.to_vec1::<f32>()?)?;
-        self.graph.initializer(&name, tensor)
+    /// A layer's parameter.
+    fn parameter(&self, layer: &str, parameter: &str) -> Result<Tensor> {
+        Ok(self.parameters.get(&format!("{layer}.{parameter}"))?.as_tensor().clone())
     }
 }
 

@@ -1,12 +1,12 @@
-//! A vector as planes: ONNX's Reshape, which leaves N open.
+//! A vector as planes.
 
 use models::layers::Reshape;
 
 use super::Lowering;
 use crate::Result;
-use crate::onnx::{Operator, Value};
+use crate::builder::Step;
 
-pub(super) fn lower(lowering: &mut Lowering<'_>, reshape: &Reshape, name: &str, x: &Value) -> Result<Value> {
+pub(super) fn lower(lowering: &mut Lowering<'_>, reshape: &Reshape, name: &str, x: &Step) -> Result<Step> {
     let Reshape { channels, height, width } = *reshape;
-    lowering.graph.node(name, Operator::Reshape { item: vec![channels, height, width] }, &[x])
+    lowering.graph.named(name).reshape(x, (channels, height, width))
 }

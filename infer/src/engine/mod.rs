@@ -21,6 +21,8 @@ use weights::{Split, Weight};
 pub(crate) use ladder::choose;
 pub(crate) use options::BATCH;
 pub use options::Options;
+#[cfg(feature = "rten")]
+pub use rten::Session as RtenSession;
 
 /// From this many images on, what an engine does with the weights when it loads them (copying, and
 /// rearranging them for its matrix products) is worth the time. Below, they are used as they lie in

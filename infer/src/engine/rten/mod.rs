@@ -53,6 +53,38 @@ pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Box<dyn Netwo
     }))
 }
 
+/// A model in rten, whatever it takes, that gives numbers of single precision.
+pub struct Session(Box<dyn Network>);
+
+impl Session {
+    /// The engine's name and version.
+    pub const NAME: &str = NAME;
+
+    /// Loads a model to run on the CPU, on one thread a core.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ModelRefused`] in rten's words.
+    pub fn load(source: &ModelSource<'_>) -> Result<Self, Error> {
+        load(source, &Options { expected_images: LOADING_WEIGHTS_PAYS, ..Options::default() }).map(Self)
+    }
+
+    /// Runs it once on all its inputs, float32 or int64, and lends the output of this name, shape and
+    /// numbers, to `read`.
+    ///
+    /// # Errors
+    ///
+    /// rten's words, those of `read`, or a phrase about an output that isn't of float32.
+    pub fn run(
+        &mut self,
+        inputs: &[Input<'_>],
+        output: &str,
+        mut read: impl FnMut(&[i64], &[f32]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        self.0.run(inputs, output, &mut read)
+    }
+}
+
 impl Network for Loaded {
     fn run(&mut self, inputs: &[Input<'_>], output: &str, read: &mut Reader<'_>) -> Result<(), String> {
         fn words(error: impl std::fmt::Display) -> String {
