@@ -5,6 +5,7 @@
 #   scripts/aarch64.sh            build, and check if QEMU is installed
 #   scripts/aarch64.sh build      build only
 #   scripts/aarch64.sh check      run what was built
+#   MODEL=small.onnx scripts/aarch64.sh check      the self-test of another model than the one in infer
 #
 # Needs rustup and Python 3 with pip, which carries the linker (ziglang) and ONNX Runtime's library. To
 # check, on Debian: apt-get install qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross
@@ -85,8 +86,9 @@ check() {
   fetch_library
   make_root
   say "on an emulated processor:"
-  emulated self-test --engine rten
-  emulated self-test --engine onnxruntime --runtime "$library"
+  local model=(${MODEL:+--model "$MODEL"})
+  emulated self-test --engine rten "${model[@]}"
+  emulated self-test --engine onnxruntime --runtime "$library" "${model[@]}"
 
   # The same images as on this machine, by this machine's own build.
   local images=(dataset --count "$IMAGES" --seed 1 --format raw --out -)
@@ -105,5 +107,5 @@ case ${1:-all} in
   build) build ;;
   check) check ;;
   all) build; check ;;
-  *) sed -n '2,13p' "$0" | cut -c3- >&2; exit 2 ;;
+  *) sed -n '2,14p' "$0" | cut -c3- >&2; exit 2 ;;
 esac

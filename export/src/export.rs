@@ -22,8 +22,9 @@ use crate::prove::{CANDLE, Embedded, Proof};
 use crate::quality;
 use crate::reader;
 use crate::report::{Comparison, Report};
+use crate::target::Target;
 use crate::trained::{Trained, Weights, Which};
-use crate::{Error, Result};
+use crate::{Error, Result, cost};
 
 /// Where a file says its precision.
 pub(crate) const PRECISION: &str = "edgegan.precision";
@@ -48,6 +49,10 @@ pub struct Options {
     pub weights: Weights,
     /// In which form.
     pub form: Form,
+    /// The target that the form is of, for the report to say.
+    pub target: Option<Target>,
+    /// A judge that says what 8 bits cost in agreement, as an ONNX file.
+    pub judge: Option<PathBuf>,
     /// The ONNX file to write.
     pub out: PathBuf,
     /// What `evaluate --json` says of the checkpoint, for the file to carry.
@@ -62,7 +67,8 @@ pub struct Options {
 /// # Errors
 /// Any of [`Error`]'s; nothing is written then.
 pub fn export(options: &Options) -> Result<Report> {
-    let inputs = [Some(options.checkpoint.as_path()), options.quality.as_deref()];
+    let inputs = [Some(options.checkpoint.as_path()), options.quality.as_deref(), options.judge.as_deref()];
+    check_judge(options.judge.as_deref(), &options.form)?;
     check_output(&options.out, inputs.into_iter().flatten(), "gen.onnx")?;
     let trained = Trained::load(&options.checkpoint, options.network, options.weights)?;
     let mut contract = contract_of(&trained)?;
@@ -93,8 +99,19 @@ pub fn export(options: &Options) -> Result<Report> {
     let runtime = Runtime::load(options.runtime.as_deref())?;
     let Lowered { formed, mut model, metadata } =
         lowered(&trained, contract.as_ref(), &options.form, options.runtime.as_deref())?;
-    let Formed { graph, timings, converted, precision } = formed;
+    let Formed { graph, timings, converted, precision, eight_bit } = formed;
     let form = Form { precision, ..options.form.clone() };
+
+    let costs = match (&eight_bit, &contract) {
+        (Some(eight_bit), Some(contract)) => Some(cost::costs(
+            eight_bit,
+            form.opset,
+            contract,
+            options.judge.as_deref(),
+            options.runtime.as_deref(),
+        )?),
+        _ => None,
+    };
 
     let cases = cases(&trained, contract.as_ref())?;
     let proof = Proof {
@@ -121,8 +138,24 @@ pub fn export(options: &Options) -> Result<Report> {
         ir_version: Some(ir_version(options.form.opset)),
         converted,
         timings,
+        costs,
+        target: options.target,
         ..report(options, precision, trained, &bytes, comparisons, runtime)
     })
+}
+
+/// Refuses a judge that has nothing to say.
+pub(crate) fn check_judge(judge: Option<&Path>, form: &Form) -> Result<()> {
+    match (judge, form.precision) {
+        (Some(_), Precision::Fp32 | Precision::Fp16) => Err(Error::Form {
+            message: format!(
+                "--judge says what 8 bits cost, and the form is {}; add --precision int8, or measure the file \
+                 with `evaluate`",
+                form.precision.name()
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The file that [`export`] writes of a generator, but for its golden case: unproven, to look at what a
@@ -289,6 +322,8 @@ fn report(
         asked_int8: options.form.precision == Precision::Int8,
         converted: Vec::new(),
         timings: Vec::new(),
+        costs: None,
+        target: None,
         library: runtime.library().to_path_buf(),
         repository: None,
         comparisons,

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::deconv::{self, Timing};
 use crate::lower::{Names, lower};
-use crate::onnx::{Graph, OPSET, Operator};
+use crate::onnx::{Graph, OPSET};
+use crate::passes::int8::Ranges;
 use crate::passes::interface::{bytes, fixed_batch};
 use crate::passes::{dead, half, in_place, int8, padding, simplify};
 use crate::{Error, Result};
@@ -90,7 +91,7 @@ pub enum Precision {
     Fp32,
     /// Half precision, with float32 inputs and outputs; for GPUs
     Fp16,
-    /// 8-bit weights in large linear layers, the other numbers stored in half precision; for small CPUs
+    /// Large linear layers and convolutions in 8 bits, the other numbers stored in half precision; for CPUs
     Int8,
 }
 
@@ -115,7 +116,7 @@ pub struct Subject<'a> {
     pub names: Names<'a>,
     /// Black and white, if it makes pictures.
     pub pixel_range: Option<PixelRange>,
-    /// What its large linear layers are likely to see, by the names of inputs: for their 8-bit ranges.
+    /// What its layers are likely to see, by the names of inputs: for their 8-bit ranges.
     pub typical: HashMap<String, Numbers>,
 }
 
@@ -130,6 +131,18 @@ pub struct Formed {
     /// How its numbers are stored: in half precision where 8 bits were asked for and no layer is large
     /// enough.
     pub precision: Precision,
+    /// What is computed in 8 bits, if that was asked for and a layer is large enough.
+    pub eight_bit: Option<EightBit>,
+}
+
+/// What is computed in 8 bits.
+pub struct EightBit {
+    /// The graph before.
+    pub float: Graph,
+    /// What its values are when it draws.
+    pub ranges: Ranges,
+    /// The names of its layers that did.
+    pub layers: Vec<String>,
 }
 
 impl Form {
@@ -163,6 +176,7 @@ impl Form {
             graph = simplify(graph)?;
         }
         let (mut timings, mut converted) = (Vec::new(), Vec::new());
+        let mut eight_bit = None;
         match (self.deconv, self.optimize) {
             (Some(Deconv::Transpose), _) | (None, Optimize::None) => {}
             (Some(Deconv::Subpixel), _) => (graph, converted) = deconv::all(&graph)?,
@@ -180,12 +194,25 @@ impl Form {
             }
             Precision::Fp32 => graph,
             Precision::Fp16 => half::compute(&graph)?,
-            Precision::Int8 => half::store(&int8::linear(&graph, typical.clone())?)?,
+            Precision::Int8 => {
+                if (self.deconv, self.optimize) == (None, Optimize::Full) {
+                    let more;
+                    (graph, more) = int8::convolutions(&graph)?;
+                    converted.extend(more);
+                }
+                let layers: Vec<_> = int8::layers(&graph).into_iter().map(|layer| layer.name).collect();
+                if layers.is_empty() {
+                    half::store(&graph)?
+                } else {
+                    let ranges = Ranges::observe(&graph, typical.clone())?;
+                    let quantised = half::store(&int8::quantise(&graph, &ranges, |_| true)?)?;
+                    eight_bit = Some(EightBit { float: graph, ranges, layers });
+                    quantised
+                }
+            }
         };
-        let is_8_bit =
-            graph.nodes().iter().any(|node| matches!(node.operator, Operator::MatMulInteger { .. }));
         let precision = match self.precision {
-            Precision::Int8 if !is_8_bit => Precision::Fp16,
+            Precision::Int8 if eight_bit.is_none() => Precision::Fp16,
             asked => asked,
         };
         if self.uint8 {
@@ -197,6 +224,6 @@ impl Form {
         if let Some(n) = self.batch {
             graph = fixed_batch(&graph, n as usize)?;
         }
-        Ok(Formed { graph: dead::remove(&graph)?, timings, converted, precision })
+        Ok(Formed { graph: dead::remove(&graph)?, timings, converted, precision, eight_bit })
     }
 }

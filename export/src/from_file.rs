@@ -8,14 +8,15 @@ use contract::{Contract, thousands};
 use infer::{Engine, Generator, ModelSource, Runtime};
 use serde_json::json;
 
-use crate::export::{PRECISION, SUBPIXEL, check_batch, check_output, tolerance, typical, write};
+use crate::export::{PRECISION, SUBPIXEL, check_batch, check_judge, check_output, tolerance, typical, write};
 use crate::form::{Deconv, Form, Formed, Precision};
 use crate::lower::Names;
 use crate::onnx::{Element, Graph, Model, Operator, Producer, decode, ir_version};
 use crate::proof::Cases;
 use crate::prove::{Embedded, MANY_IMAGES, Proof, generator_in};
 use crate::report::Report;
-use crate::{Error, Result, adopt, reader};
+use crate::target::Target;
+use crate::{Error, Result, adopt, cost, reader};
 
 /// Which file to make another of, and in which form.
 #[derive(Clone, Debug)]
@@ -24,6 +25,10 @@ pub struct Options {
     pub from: PathBuf,
     /// The new file's form. Of what was done to the file already nothing is undone.
     pub form: Form,
+    /// The target that the form is of, for the report to say.
+    pub target: Option<Target>,
+    /// A judge that says what 8 bits cost in agreement, as an ONNX file.
+    pub judge: Option<PathBuf>,
     /// The ONNX file to write.
     pub out: PathBuf,
     /// The ONNX Runtime library for the proof; without it, it is looked for as `infer` does.
@@ -38,7 +43,9 @@ pub struct Options {
 /// [`Error::NotExported`] if the file isn't one that this can be done with, and any other of [`Error`]'s;
 /// nothing is written then.
 pub fn export(options: &Options) -> Result<Report> {
-    check_output(&options.out, [options.from.as_path()], "small.onnx")?;
+    let read = [Some(options.from.as_path()), options.judge.as_deref()];
+    check_output(&options.out, read.into_iter().flatten(), "small.onnx")?;
+    check_judge(options.judge.as_deref(), &options.form)?;
     let Source { bytes, graph, contract, converted } = Source::read(&options.from)?;
     check_form(options, &converted)?;
     check_batch(&options.form, outside(&graph), largest(&graph))?;
@@ -49,9 +56,12 @@ pub fn export(options: &Options) -> Result<Report> {
     let mut original = generator_in(&source, Engine::OnnxRuntime, asked, MANY_IMAGES)?;
     check_golden(&mut original, &contract, &options.from)?;
 
-    let Formed { graph, timings, converted: more, precision } =
+    let Formed { graph, timings, converted: more, precision, eight_bit } =
         options.form.of_graph(graph, Some(contract.pixel_range), &typical(&contract)?, asked)?;
     let form = Form { precision, ..options.form.clone() };
+    let costs = eight_bit
+        .map(|eight_bit| cost::costs(&eight_bit, form.opset, &contract, options.judge.as_deref(), asked));
+    let costs = costs.transpose()?;
     let converted = [converted, more].concat();
     let producer = Producer { name: PRODUCER.into(), version: env!("CARGO_PKG_VERSION").into() };
     let mut model = Model::of_opset(form.opset, &graph, producer)?;
@@ -109,6 +119,8 @@ pub fn export(options: &Options) -> Result<Report> {
         asked_int8: options.form.precision == Precision::Int8,
         converted,
         timings,
+        costs,
+        target: options.target,
         library: runtime.library().to_path_buf(),
         repository: None,
         comparisons,

@@ -11,6 +11,8 @@
 //! | [`form`], [`deconv`] | which passes go over a graph |
 //! | [`from_file`] | the same from a file in single precision, where the checkpoint isn't |
 //! | [`adopt`](mod@adopt) | another program's generator as a file that `infer` draws from |
+//! | [`target`] | one word for the form that suits a place |
+//! | [`cost`] | what 8 bits cost, layer by layer |
 //! | [`proof`], `prove`, [`session`] | engines against Candle, or against the file before, elementwise |
 //! | [`report`] | what is said of it |
 //! | `quality` | figures that `evaluate` measured, for the file to carry |
@@ -25,6 +27,7 @@
 pub mod adopt;
 pub mod builder;
 pub mod checkpoint;
+pub mod cost;
 pub mod deconv;
 pub mod diff;
 mod error;
@@ -44,6 +47,7 @@ pub mod reader;
 pub mod report;
 pub mod session;
 mod table;
+pub mod target;
 pub mod trained;
 pub mod triton;
 

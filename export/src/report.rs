@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use contract::{printable, shown, thousands};
 use serde::Serialize;
 
+use crate::cost::Costs;
 use crate::deconv::Timing;
 use crate::form::Precision;
 use crate::passes::int8::LEAST;
 use crate::proof::Difference;
 use crate::prove::CANDLE;
+use crate::target::Target;
 use crate::trained::Weights;
 
 /// What was exported, and how it was checked.
@@ -58,6 +60,10 @@ pub struct Report {
     pub converted: Vec<String>,
     /// What was measured to choose them.
     pub timings: Vec<Timing>,
+    /// What 8 bits cost, if there are any.
+    pub costs: Option<Costs>,
+    /// The target that the form is of, if one was named.
+    pub target: Option<Target>,
     /// The ONNX Runtime library of the proof.
     pub library: PathBuf,
     /// The model's folder in a model repository of Triton, if one was written.
@@ -130,6 +136,22 @@ impl fmt::Display for Report {
             let chosen = if timing.converted == self.converted { ": taken" } else { "" };
             writeln!(f, "  {timing}{chosen}")?;
         }
+        if let Some(target) = self.target {
+            let (name, reason, opset) = (target.name(), target.reason(), self.opset.unwrap_or_default());
+            writeln!(f, "for {name}: {}, opset {opset}: {reason}", self.precision.name())?;
+        }
+        if let Some(Costs { images, agreement, layers, all }) = &self.costs {
+            write!(f, "of {} images", thousands(*images as u64))?;
+            match agreement {
+                Some(agreement) => {
+                    writeln!(f, ", {:.1} % read as their label in single precision:", 100. * agreement)?;
+                }
+                None => writeln!(f, ", beside single precision:")?,
+            }
+            for cost in layers.iter().chain([all]) {
+                writeln!(f, "  {cost}")?;
+            }
+        }
         let reference = match &self.from {
             Some(file) => shown(file),
             None => CANDLE.to_string(),
@@ -139,7 +161,7 @@ impl fmt::Display for Report {
         if self.asked_int8 && self.precision != Precision::Int8 {
             writeln!(
                 f,
-                "no linear layer has {} weights or more, so none has 8 bits: the numbers are stored in half precision",
+                "no layer has {} products or more, so none has 8 bits: the numbers are stored in half precision",
                 thousands(LEAST as u64)
             )?;
         }

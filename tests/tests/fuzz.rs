@@ -712,7 +712,15 @@ fn changed_files_take_another_form_or_are_refused() {
             export::form::Form { precision: export::form::Precision::Fp16, ..export::form::Form::default() };
         let runtime = Some(tests::runtime_library());
         let (from, out) = (file.to_path_buf(), out.to_path_buf());
-        export::from_file::export(&export::from_file::Options { from, form, out, runtime }).map(|_| ())
+        export::from_file::export(&export::from_file::Options {
+            from,
+            form,
+            target: None,
+            judge: None,
+            out,
+            runtime,
+        })
+        .map(|_| ())
     });
 }
 

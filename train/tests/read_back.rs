@@ -1,6 +1,5 @@
 //! `train` and `evaluate` read back all that `infer dataset` writes, whole and as it was stopped.
 #![cfg(test)]
-
 #![allow(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
 
 use std::fs;

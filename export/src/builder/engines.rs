@@ -54,7 +54,7 @@ impl Described<'_> {
     /// As [`Described::write`].
     pub fn file(&self, form: &Form, runtime: Option<&Path>) -> Result<(Vec<u8>, Vec<Agreement>)> {
         let library = Runtime::load(runtime)?;
-        let Formed { graph, precision, .. } = 
+        let Formed { graph, precision, .. } =
             form.of_graph(self.graph.clone(), None, &self.typical()?, runtime)?;
         let producer = Producer { name: "edgegan".into(), version: env!("CARGO_PKG_VERSION").into() };
         let bytes = Model::of_opset(form.opset, &graph, producer)?.encode();

@@ -111,6 +111,12 @@ pub fn evaluate(node: &Node, inputs: &[&Numbers]) -> Result<Numbers> {
                 .contiguous()?
                 .reshape(vec![x.dim(0)?, planes, rows * block, columns * block])?
         }
+        (Operator::DequantizeLinear { scale, zero }, [x]) => ((*x - f64::from(*zero))? * f64::from(*scale))?,
+        (Operator::DequantizeChannels, [x, scale, _]) => {
+            let dims: Vec<usize> =
+                (0..x.rank()).map(|axis| if axis == 0 { x.dims()[0] } else { 1 }).collect();
+            x.broadcast_mul(&scale.reshape(dims)?)?
+        }
         (Operator::Div, [a, b]) => a.broadcast_div(b)?,
         (Operator::Elu { alpha }, [x]) => x.elu(f64::from(*alpha))?,
         (Operator::Enlarge { block }, [x]) => {

@@ -62,6 +62,16 @@ pub enum Operator {
     /// ConvTranspose-11. Inputs: x, W (inputs, outputs, kernel), and B (outputs) if there is one. The
     /// picture is (grid − 1) · stride + kernel − pads.
     ConvTranspose(Sliding),
+    /// DequantizeLinear-13 of uint8 with one step: (x − zero) · scale.
+    DequantizeLinear {
+        /// The step between two numbers.
+        scale: f32,
+        /// The number that stands for 0.
+        zero: u8,
+    },
+    /// DequantizeLinear-13 along axis 0, one step for each of its places: x · scale. Inputs: x (int8 or
+    /// int32), scale, and the numbers that stand for 0, which are 0.
+    DequantizeChannels,
     /// DepthToSpace-13, mode DCR: channel (row · block + column) · C + c becomes pixel (row, column)
     /// of each block of plane c.
     DepthToSpace {
@@ -250,6 +260,7 @@ impl Operator {
             Operator::ConvTranspose(_) => "ConvTranspose",
             Operator::Crop { .. } | Operator::SliceAlong { .. } => "Slice",
             Operator::DepthToSpace { .. } => "DepthToSpace",
+            Operator::DequantizeLinear { .. } | Operator::DequantizeChannels => "DequantizeLinear",
             Operator::Div => "Div",
             Operator::Elu { .. } => "Elu",
             Operator::Enlarge { .. } => "Resize",
@@ -315,6 +326,7 @@ impl Operator {
             Operator::DepthToSpace { block } => {
                 vec![("blocksize", Attribute::Int(*block as i64)), ("mode", Attribute::String("DCR"))]
             }
+            Operator::DequantizeChannels => vec![("axis", Attribute::Int(0))],
             Operator::Elu { alpha } => vec![("alpha", Attribute::Float(*alpha))],
             Operator::Enlarge { .. } => vec![
                 ("mode", Attribute::String("nearest")),
@@ -342,6 +354,7 @@ impl Operator {
             Operator::Add
             | Operator::Clip { .. }
             | Operator::Crop { .. }
+            | Operator::DequantizeLinear { .. }
             | Operator::Div
             | Operator::Erf
             | Operator::Expand { .. }
@@ -392,7 +405,7 @@ impl Operator {
             Operator::Expand { dims } => vec![("dims", vector(dims)?)],
             Operator::MatMulInteger { zero } => vec![("zero", Tensor::uint8(&[], [*zero])?)],
             Operator::Pad { before, after } => vec![("pads", vector(&[before.as_slice(), after].concat())?)],
-            Operator::QuantizeLinear { scale, zero } => {
+            Operator::QuantizeLinear { scale, zero } | Operator::DequantizeLinear { scale, zero } => {
                 vec![("scale", number(*scale)?), ("zero", Tensor::uint8(&[], [*zero])?)]
             }
             // A 0 keeps that dimension, here N.

@@ -59,6 +59,18 @@ pub fn output(operator: &Operator, inputs: &[&Type]) -> Result<Type, String> {
             }
             _ => Err(takes("planes, a block of them each")),
         },
+        (Operator::DequantizeLinear { .. }, [x]) if x.element == Element::Uint8 => {
+            one(Element::Float32, x.dims.clone())
+        }
+        (Operator::DequantizeChannels, [x, scale, zero])
+            if matches!(x.element, Element::Int8 | Element::Int32) =>
+        {
+            let fits = x.element == zero.element && scale.dims == zero.dims;
+            match fits && scale.element == Element::Float32 && x.dims.first() == scale.dims.first() {
+                true => one(Element::Float32, x.dims.clone()),
+                false => Err(takes("a step and a zero for each place of axis 0")),
+            }
+        }
         (Operator::Enlarge { block }, [x]) => match x.dims.as_slice() {
             [n, c, Dim::Fixed(h), Dim::Fixed(w)] => {
                 one(x.element, vec![n.clone(), c.clone(), Dim::Fixed(h * block[0]), Dim::Fixed(w * block[1])])

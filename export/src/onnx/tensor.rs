@@ -184,6 +184,14 @@ impl Tensor {
         Tensor::new(Element::Int64, dims, values.into_iter().flat_map(i64::to_le_bytes).collect())
     }
 
+    /// 32-bit integers, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] if there are not as many numbers as the shape has.
+    pub fn int32(dims: &[usize], values: impl IntoIterator<Item = i32>) -> Result<Tensor> {
+        Tensor::new(Element::Int32, dims, values.into_iter().flat_map(i32::to_le_bytes).collect())
+    }
+
     /// Signed bytes, row by row.
     ///
     /// # Errors

@@ -19,6 +19,28 @@ use crate::onnx::{Graph, Node, Operator, Rewrite, Sliding, Tensor, Value};
 /// # Errors
 /// None for a graph that [`Graph`] accepted.
 pub fn subpixel(graph: &Graph, chosen: impl Fn(&str) -> bool) -> Result<Graph> {
+    convert(graph, chosen, Phases::Apart)
+}
+
+/// The same with one convolution for all phases of each: their kernels are filled up with zeros to the
+/// largest, so more is computed, but of few outputs it fills an engine's vectors.
+///
+/// # Errors
+/// None for a graph that [`Graph`] accepted.
+pub fn joined(graph: &Graph, chosen: impl Fn(&str) -> bool) -> Result<Graph> {
+    convert(graph, chosen, Phases::Joined)
+}
+
+/// How many convolutions the phases of one transposed convolution become.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phases {
+    /// One each.
+    Apart,
+    /// One for all.
+    Joined,
+}
+
+fn convert(graph: &Graph, chosen: impl Fn(&str) -> bool, phases: Phases) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     let mut done = HashSet::new();
     for node in graph.nodes() {
@@ -29,7 +51,10 @@ pub fn subpixel(graph: &Graph, chosen: impl Fn(&str) -> bool) -> Result<Graph> {
             rewrite.copy(node)?;
             continue;
         };
-        let end = deconv.lower(graph, &mut rewrite)?;
+        let end = match phases {
+            Phases::Apart => deconv.apart(graph, &mut rewrite)?,
+            Phases::Joined => deconv.joined(graph, &mut rewrite)?,
+        };
         done.extend(deconv.followers.iter().map(|follower| follower.name.clone()));
         let last = deconv.followers.last().map_or(node, |follower| follower);
         rewrite.stand_for(&last.name, end);
@@ -85,7 +110,69 @@ impl<'a> Deconv<'a> {
         fits.then_some(Deconv { node, weights, sliding, grid, picture, followers })
     }
 
-    fn lower(&self, graph: &Graph, rewrite: &mut Rewrite<'_>) -> Result<Value> {
+    /// All phases as one convolution, whose outputs are those of the first phase, the second and so on.
+    fn joined(&self, graph: &Graph, rewrite: &mut Rewrite<'_>) -> Result<Value> {
+        let stride = self.sliding.strides[0];
+        let phases: Vec<[usize; 2]> =
+            (0..stride).flat_map(|row| (0..stride).map(move |column| [row, column])).collect();
+        // Each axis has the zeros of the phase that needs most of them.
+        let [rows, columns] = [0, 1].map(|axis| {
+            let taps: Vec<Taps> = (0..stride).map(|phase| self.taps(axis, phase)).collect();
+            let before = taps.iter().map(|taps| taps.before).max().unwrap_or(0);
+            let after = taps.iter().map(|taps| taps.after).max().unwrap_or(0);
+            taps.into_iter().map(|taps| taps.widened(before, after)).collect::<Vec<_>>()
+        });
+        let mut numbers = Vec::new();
+        for &[row, column] in &phases {
+            numbers.extend(self.kernels(&rows[row], &columns[column])?.floats());
+        }
+        let outputs = phases.len() * self.weights.outputs();
+        let kernel = [rows[0].of_kernel.len(), columns[0].of_kernel.len()];
+        let dims = [outputs, self.weights.weight.dims()[0], kernel[0], kernel[1]];
+        let weight = rewrite
+            .initializer(&format!("{}.phases", self.node.inputs[1]), Tensor::float32(&dims, numbers)?)?;
+        let mut inputs = vec![rewrite.value(&self.node.inputs[0])?, weight];
+        if let (Some(bias), Some(name)) = (self.weights.bias, self.node.inputs.get(2)) {
+            let bias = Tensor::float32(&[outputs], bias.floats().repeat(phases.len()))?;
+            inputs.push(rewrite.initializer(&format!("{name}.phases"), bias)?);
+        }
+        let pads = [rows[0].before, columns[0].before, rows[0].after, columns[0].after];
+        let operator = Operator::Conv(Sliding { kernel, strides: [1, 1], pads });
+        let mut y = rewrite.node(&self.node.name, operator, &inputs.iter().collect::<Vec<_>>())?;
+        let mut end = &self.node.name;
+        for follower in &self.followers {
+            y = match maps_of(graph, follower, end) {
+                None => rewrite.node(&follower.name, follower.operator.clone(), &[&y])?,
+                Some((gather, maps)) => {
+                    let maps = self.of_phases(maps, &phases)?;
+                    let maps = rewrite.initializer(&format!("{}.phases", gather.inputs[0]), maps)?;
+                    let indices = rewrite.value(&gather.inputs[1])?;
+                    let name = format!("{}.phases", gather.name);
+                    let map = rewrite.node(&name, Operator::Gather, &[&maps, &indices])?;
+                    rewrite.node(&follower.name, Operator::Add, &[&y, &map])?
+                }
+            };
+            end = &follower.name;
+        }
+        self.shuffle(rewrite, y)
+    }
+
+    /// The maps of all phases, (classes, phases · channels, rows, columns).
+    fn of_phases(&self, maps: &Tensor, phases: &[[usize; 2]]) -> Result<Tensor> {
+        let parts = phases.iter().map(|&phase| self.of_phase(maps, phase)).collect::<Result<Vec<_>>>()?;
+        let mut dims = parts[0].dims().to_vec();
+        let size: usize = dims[1..].iter().product();
+        let parts: Vec<Vec<f32>> = parts.iter().map(Tensor::floats).collect();
+        let classes = 0..dims[0];
+        let numbers = classes.flat_map(|class| {
+            parts.iter().flat_map(move |part| part[class * size..][..size].iter().copied())
+        });
+        dims[1] *= phases.len();
+        Tensor::float32(&dims, numbers)
+    }
+
+    /// Each phase as a convolution of its own.
+    fn apart(&self, graph: &Graph, rewrite: &mut Rewrite<'_>) -> Result<Value> {
         let stride = self.sliding.strides[0];
         let x = rewrite.value(&self.node.inputs[0])?;
         let bias = self.node.inputs.get(2).map(|bias| rewrite.value(bias)).transpose()?;
@@ -125,19 +212,24 @@ impl<'a> Deconv<'a> {
                 phases.push(y);
             }
         }
-        self.shuffle(rewrite, &phases)
-    }
-
-    /// One picture of all phases.
-    fn shuffle(&self, rewrite: &mut Rewrite<'_>, phases: &[Value]) -> Result<Value> {
-        let (name, stride) = (&self.node.name, self.sliding.strides[0]);
-        let [height, width] = self.picture;
-        let mut picture = match phases {
+        let phases = match phases.as_slice() {
             [only] => only.clone(),
             _ => {
                 let operator = Operator::Concat { axis: 1 };
-                let phases =
-                    rewrite.node(&format!("{name}.phases"), operator, &phases.iter().collect::<Vec<_>>())?;
+                let name = format!("{}.phases", self.node.name);
+                rewrite.node(&name, operator, &phases.iter().collect::<Vec<_>>())?
+            }
+        };
+        self.shuffle(rewrite, phases)
+    }
+
+    /// One picture of all phases, (N, phases · channels, rows, columns).
+    fn shuffle(&self, rewrite: &mut Rewrite<'_>, phases: Value) -> Result<Value> {
+        let (name, stride) = (&self.node.name, self.sliding.strides[0]);
+        let [height, width] = self.picture;
+        let mut picture = match stride {
+            1 => phases,
+            _ => {
                 let operator = Operator::DepthToSpace { block: stride };
                 rewrite.node(&format!("{name}.woven"), operator, &[&phases])?
             }
@@ -219,9 +311,18 @@ struct Taps {
     of_kernel: Vec<Option<usize>>,
 }
 
+impl Taps {
+    /// The same reading with more zeros around the grid.
+    fn widened(mut self, before: usize, after: usize) -> Taps {
+        self.of_kernel.splice(0..0, std::iter::repeat_n(None, before - self.before));
+        self.of_kernel.extend(std::iter::repeat_n(None, after - self.after));
+        Taps { before, after, of_kernel: self.of_kernel }
+    }
+}
+
 /// If `node` adds a map of its own to each item of `y`: the node that takes it from a table, and the
 /// table, (classes, C, H, W).
-fn maps_of<'a>(graph: &'a Graph, node: &Node, y: &str) -> Option<(&'a Node, &'a Tensor)> {
+pub(super) fn maps_of<'a>(graph: &'a Graph, node: &Node, y: &str) -> Option<(&'a Node, &'a Tensor)> {
     let other = node.inputs.iter().find(|input| *input != y).filter(|_| node.operator == Operator::Add)?;
     let gather = graph.producer(other).filter(|gather| gather.operator == Operator::Gather)?;
     let table = graph.constant(&gather.inputs[0])?;
@@ -232,7 +333,7 @@ fn maps_of<'a>(graph: &'a Graph, node: &Node, y: &str) -> Option<(&'a Node, &'a 
 mod tests {
     use super::super::tests::{assert_same, every_layer, operators};
     use super::super::{dead, simplify};
-    use super::subpixel;
+    use super::{joined, subpixel};
     use crate::onnx::{Dim, Graph, Operator, Sliding, Tensor, Type};
 
     #[test]
@@ -246,6 +347,7 @@ mod tests {
         let graph = every_layer(4);
         assert_same(&graph, &subpixel(&graph, |_| true).unwrap());
         assert_eq!(subpixel(&graph, |_| false).unwrap().nodes(), graph.nodes());
+        assert_same(&graph, &joined(&graph, |_| true).unwrap());
     }
 
     /// Kernels smaller and larger than the stride, zeros up to where nothing is left of the picture.
@@ -274,6 +376,9 @@ mod tests {
                 let converted = subpixel(&graph, |_| true).unwrap();
                 assert!(!operators(&converted).contains(&"ConvTranspose"), "{sliding:?}");
                 assert_same(&graph, &converted);
+                let joined = dead::remove(&joined(&graph, |_| true).unwrap()).unwrap();
+                assert_eq!(operators(&joined).iter().filter(|&&name| name == "Conv").count(), 1);
+                assert_same(&graph, &joined);
                 cases += 1;
             }
         }

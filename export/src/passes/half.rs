@@ -47,7 +47,9 @@ pub fn compute(graph: &Graph) -> Result<Graph> {
 pub fn store(graph: &Graph) -> Result<Graph> {
     let mut rewrite = Rewrite::new(graph)?;
     for node in graph.nodes() {
-        for name in &node.inputs {
+        // The steps of whole numbers are read by what fuses them with a layer: they stay as they are.
+        let inputs = if node.operator == Operator::DequantizeChannels { &[] } else { node.inputs.as_slice() };
+        for name in inputs {
             let large = graph
                 .constant(name)
                 .filter(|tensor| tensor.element() == Element::Float32 && tensor.elements() >= LEAST);

@@ -10,7 +10,8 @@
 //! | [`deconv`] | transposed convolutions into convolutions, one a phase of the picture |
 //! | [`padding`] | transposed convolutions that CUDA takes too |
 //! | [`half`] | half precision, to compute in or to store in |
-//! | [`int8`] | 8-bit weights in large linear layers |
+//! | [`unweave`] | a transposed convolution of a woven picture, as one of its phases |
+//! | [`int8`] | 8-bit linear layers and convolutions |
 //! | [`in_place`] | weights of large linear layers in the order that they are used in |
 //! | [`interface`] | pixels as bytes, a fixed batch |
 
@@ -24,6 +25,7 @@ pub mod int8;
 pub mod interface;
 pub mod label;
 pub mod padding;
+pub mod unweave;
 mod weights;
 
 use crate::Result;

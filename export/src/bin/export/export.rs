@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ::export::export::{Options, export, verify};
 use ::export::form::Form;
 use ::export::reader;
+use ::export::target::Target;
 use ::export::trained::{Weights, Which};
 use ::export::triton::{Settings, name_of, write};
 use ::export::{Error, checkpoint, from_file};
@@ -35,8 +36,15 @@ pub struct Export {
     /// Which of the checkpoint's weights
     #[arg(long, value_enum, default_value_t)]
     weights: Weights,
+    /// Where the file is to run: the form, precision and operator set that are best there
+    #[arg(long, value_enum, conflicts_with_all = ["optimize", "deconv", "precision", "batch", "uint8", "opset"])]
+    target: Option<Target>,
     #[command(flatten)]
     form: Form,
+    /// Judge, an ONNX file, that reads what an int8 file draws: each layer's cost is then said in agreement
+    /// too
+    #[arg(long, value_name = "FILE", conflicts_with = "verify_only")]
+    judge: Option<PathBuf>,
     /// Write the figures that `evaluate CHECKPOINT --json` gave into the file's metadata
     #[arg(long, value_name = "FILE", conflicts_with = "verify_only")]
     quality: Option<PathBuf>,
@@ -58,7 +66,8 @@ pub struct Export {
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         let Export { checkpoint, from, out, verify_only, network, weights, form, quality, triton, .. } = self;
-        let Export { runtime, json, quiet, .. } = self;
+        let Export { target, judge, runtime, json, quiet, .. } = self;
+        let form = target.map_or(form, Target::form);
         let only_verify = verify_only.is_some();
         let out = out.or(verify_only).unwrap_or_default();
         // What goes into a pipe or a terminal can't be read again, nor be told from a report there.
@@ -72,10 +81,11 @@ impl Export {
             refuse("--triton reads the file once more; name a file")?;
         }
         let mut report = match from {
-            Some(from) => from_file::export(&from_file::Options { from, form, out, runtime })?,
+            Some(from) => from_file::export(&from_file::Options { from, form, target, judge, out, runtime })?,
             None => {
                 let checkpoint = checkpoint::find(checkpoint.as_deref(), network)?;
-                let options = Options { checkpoint, network, weights, form, quality, out, runtime };
+                let options =
+                    Options { checkpoint, network, weights, form, target, judge, quality, out, runtime };
                 if only_verify { verify(&options)? } else { export(&options)? }
             }
         };

@@ -26,7 +26,8 @@ Examples:
   cargo export --out gen.onnx                       the newest run in runs/
   cargo export --checkpoint runs/mnist --out gen.onnx
   cargo export --checkpoint old.safetensors --weights raw --out gen.onnx
-  cargo export --out small.onnx --precision int8    8-bit weights
+  cargo export --out small.onnx --target cpu        what is fastest there: 8 bits
+  cargo export --out small.onnx --precision int8 --judge models/pretrained/mnist-judge.onnx
   cargo export --from gen.onnx --out small.onnx --precision int8
   cargo export --out plain.onnx --optimize none     as the network reads, for Netron
   cargo export --checkpoint models/pretrained/mnist-judge.safetensors --out judge.onnx
