@@ -107,6 +107,10 @@ impl<'a> Reading<'a> {
             "Conv" => Operator::Conv(attributes.sliding()?),
             "ConvTranspose" => Operator::ConvTranspose(attributes.sliding()?),
             "DepthToSpace" => Operator::DepthToSpace { block: attributes.int("blocksize")? },
+            "DequantizeLinear" if attributes.get("axis").is_ok() => Operator::DequantizeChannels,
+            "DequantizeLinear" => {
+                Operator::DequantizeLinear { scale: self.number(node, 1)?, zero: self.byte(node, 2)? }
+            }
             "Expand" => Operator::Expand { dims: self.sizes(node)? },
             "Flatten" => Operator::Flatten,
             "Gather" => Operator::Gather,

@@ -9,8 +9,9 @@ use contract::PixelRange;
 use super::super::{Graph, Model, Producer};
 use super::decode;
 use crate::form::{Deconv, Form, Precision};
+use crate::passes::int8::{self, Ranges};
 use crate::passes::tests::{every_layer, inputs, operators, plain, random_weights};
-use crate::passes::{in_place, int8, simplify};
+use crate::passes::{in_place, simplify};
 use crate::reader;
 
 /// The graph's file, and what a reader makes of it.
@@ -37,7 +38,7 @@ fn forms() -> Vec<Graph> {
     vec![
         graph.clone(),
         in_place::products(&simple, 0).unwrap(),
-        int8::linear(&simple, typical.clone()).unwrap(),
+        int8::quantise(&simple, &Ranges::observe(&simple, typical.clone()).unwrap(), |_| true).unwrap(),
         form(Form::default()),
         form(Form { deconv: Some(Deconv::Subpixel), ..Form::default() }),
         form(Form { precision: Precision::Fp16, ..Form::default() }),
