@@ -220,6 +220,11 @@ async fn reload(server: &Arc<Server>) {
     let failed = match reloaded {
         Ok(Ok(())) => {
             metrics.reloads.fetch_add(1, Relaxed);
+            // The old models end with their last answers.
+            tokio::spawn(async {
+                sleep(Duration::from_secs(5)).await;
+                let _ = tokio::task::spawn_blocking(super::memory::give_back).await;
+            });
             eprintln!("the models were read anew");
             return;
         }

@@ -10,6 +10,7 @@
 //! | [`batching`] | images of many requests through the network together |
 //! | [`studio`] | pictures as the command line draws them |
 //! | [`metrics`] | what is counted |
+//! | [`memory`] | giving memory back |
 
 mod access_log;
 mod answer;
@@ -17,6 +18,7 @@ mod auth;
 mod batching;
 mod limits;
 mod listener;
+mod memory;
 mod metrics;
 mod models;
 mod options;
@@ -85,6 +87,7 @@ struct Served {
 
 /// Serves until it is told to stop.
 pub fn serve(request: &Request) -> Result<()> {
+    memory::keep_little();
     let server = Arc::new(Server {
         token: request.token_file.as_deref().map(Token::read).transpose()?,
         allow_origin: (request.allow_origin.as_deref().map(HeaderValue::from_str).transpose())
