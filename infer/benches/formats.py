@@ -1,5 +1,5 @@
-"""Data sets in one format after the other, in turn: images a second as a ratio to IDX's in the same turn, medians,
-and the most memory, also of four times as many images.
+"""Data sets in one format after the other, in turn: images a second as a ratio to IDX's in the same turn, what
+processors spend on an image (which other programs disturb less), medians, and the most memory.
 
     python formats.py infer [--turns 3] [--count 60000] [--engine auto]
 """
@@ -16,7 +16,7 @@ FORMATS = "idx", "parquet", "webdataset", "stylegan", "folder"
 
 
 def written(infer, engine, format, count):
-    """Images a second, and the most MiB that the process had."""
+    """Images a second, milliseconds of processors for each, and the most MiB that the process had."""
     with tempfile.TemporaryDirectory() as folder:
         # On the disk before the next one is timed.
         os.sync()
@@ -28,7 +28,7 @@ def written(infer, engine, format, count):
         seconds = time.perf_counter() - started
         if status != 0:
             sys.exit(f"{format} failed")
-        return count / seconds, usage.ru_maxrss / 1024
+        return count / seconds, 1000 * (usage.ru_utime + usage.ru_stime) / count, usage.ru_maxrss / 1024
 
 
 def main():
@@ -42,19 +42,20 @@ def main():
     arguments = parser.parse_args()
 
     formats = ["idx", *arguments.formats]
-    speeds, ratios, memory = ({format: [] for format in formats} for _ in range(3))
+    speeds, ratios, costs, memory = ({format: [] for format in formats} for _ in range(4))
     for _ in range(arguments.turns):
         for format in formats:
-            speed, peak = written(arguments.infer, arguments.engine, format, arguments.count)
+            speed, cost, peak = written(arguments.infer, arguments.engine, format, arguments.count)
             speeds[format].append(speed)
+            costs[format].append(cost)
             memory[format].append(peak)
             ratios[format].append(speed / speeds["idx"][-1])
     for format in formats:
         line = f"{format}: {statistics.median(speeds[format]):.0f} images/s, "
         line += f"{statistics.median(ratios[format]):.2f} x of idx ({min(ratios[format]):.2f} to {max(ratios[format]):.2f}), "
-        line += f"at most {max(memory[format]):.1f} MiB"
+        line += f"{statistics.median(costs[format]):.3f} ms of processors an image, at most {max(memory[format]):.1f} MiB"
         if arguments.four_times:
-            _, peak = written(arguments.infer, arguments.engine, format, 4 * arguments.count)
+            *_, peak = written(arguments.infer, arguments.engine, format, 4 * arguments.count)
             line += f", of four times as many {peak:.1f} MiB"
         print(line, flush=True)
 
