@@ -12,7 +12,10 @@ use parquet::{
 use serde_json::Value;
 
 use super::FEATURES;
-use crate::dataset::packed::{Encoded, Labels, Packed, open};
+use crate::{
+    dataset::packed::{Encoded, Labels, Packed, open},
+    printable,
+};
 
 /// What the columns are called unless the file says otherwise.
 const IMAGE: &str = "image";
@@ -29,7 +32,8 @@ pub fn read(path: &Path) -> Result<Packed, String> {
 }
 
 fn read_file(path: &Path) -> Result<Packed, String> {
-    let none = |error: ParquetError| format!("can't be read as a Parquet file ({error})");
+    let none =
+        |error: ParquetError| format!("can't be read as a Parquet file ({})", printable(&error.to_string()));
     let file = open(path)?;
     let length = file.metadata().map_err(|error| format!("can't be read: {error}"))?.len();
     let reader = SerializedFileReader::new(file).map_err(none)?;
@@ -47,8 +51,8 @@ fn read_file(path: &Path) -> Result<Packed, String> {
     let (image, label) = (named("Image", IMAGE), named("ClassLabel", LABEL));
     let fields = meta.schema().get_fields();
     if !fields.iter().any(|field| field.name() == image) {
-        let found: Vec<_> = fields.iter().map(|field| field.name()).collect();
-        return Err(format!("has no column {image} of pictures, but {}", found.join(", ")));
+        let found: Vec<_> = fields.iter().map(|field| printable(field.name())).collect();
+        return Err(format!("has no column {} of pictures, but {}", printable(&image), found.join(", ")));
     }
     let wanted =
         fields.iter().filter(|field| field.name() == image || field.name() == label).cloned().collect();
@@ -69,14 +73,18 @@ fn read_file(path: &Path) -> Result<Packed, String> {
                 field => {
                     class = Some(number(field).ok_or_else(|| {
                         format!(
-                            "row {index} has a {label} that is no whole number; expected a class's number"
+                            "row {index} has a {} that is no whole number; expected a class's number",
+                            printable(&label)
                         )
                     })?)
                 }
             }
         }
         let picture = picture.ok_or_else(|| {
-            format!("row {index} has no picture; expected bytes, or a struct of bytes and path, in {image}")
+            format!(
+                "row {index} has no picture; expected bytes, or a struct of bytes and path, in {}",
+                printable(&image)
+            )
         })?;
         pictures.push(picture);
         labels.push(index, class)?;
@@ -108,7 +116,7 @@ fn encoded(field: &Field, index: usize) -> Option<Encoded> {
                 _ => return None,
             };
             let name = match column(row, "path") {
-                Some(Field::Str(name)) => name.clone(),
+                Some(Field::Str(name)) => printable(name).into_owned(),
                 _ => unnamed(),
             };
             Some(Encoded { name, bytes })

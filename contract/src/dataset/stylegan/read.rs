@@ -10,7 +10,10 @@ use serde::Deserialize;
 use zip::ZipArchive;
 
 use super::TABLE;
-use crate::dataset::packed::{Encoded, Labels, Packed, open};
+use crate::{
+    dataset::packed::{Encoded, Labels, Packed, open},
+    printable,
+};
 
 /// The endings of pictures.
 const PICTURES: [&str; 5] = ["png", "jpg", "jpeg", "webp", "bmp"];
@@ -33,7 +36,9 @@ struct Table {
 /// # Errors
 /// One sentence, without the file's name, if the file can't be read or isn't such a file.
 pub fn read(path: &Path) -> Result<Packed, String> {
-    let damaged = |what: &str, error: &dyn std::fmt::Display| format!("{what} can't be read ({error})");
+    let damaged = |what: &str, error: &dyn std::fmt::Display| {
+        format!("{} can't be read ({})", printable(what), printable(&error.to_string()))
+    };
     let file = BufReader::new(open(path)?);
     let mut archive = ZipArchive::new(file).map_err(|error| damaged("its directory", &error))?;
     let mut names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
@@ -58,14 +63,14 @@ pub fn read(path: &Path) -> Result<Packed, String> {
             None => None,
             Some(known) => {
                 let label = known.get(&name.replace('\\', "/")).copied();
-                Some(label.ok_or_else(|| format!("has no label of {name} in {TABLE}"))?)
+                Some(label.ok_or_else(|| format!("has no label of {} in {TABLE}", printable(&name)))?)
             }
         };
         let mut bytes = Vec::new();
         let mut file = archive.by_name(&name).map_err(|error| damaged(&name, &error))?;
         file.read_to_end(&mut bytes).map_err(|error| damaged(&name, &error))?;
         labels.push(pictures.len(), label)?;
-        pictures.push(Encoded { name, bytes });
+        pictures.push(Encoded { name: printable(&name).into_owned(), bytes });
     }
     match pictures.is_empty() {
         true => Err(format!("has no pictures; expected PNG files and {TABLE}")),

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, io::Read, path::Path};
 use serde_json::Value;
 use tar::Archive;
 
-use crate::dataset::packed::{Encoded, Labels, Packed, open};
+use crate::{
+    dataset::packed::{Encoded, Labels, Packed, open},
+    printable,
+};
 
 /// The endings of pictures.
 const PICTURES: [&str; 5] = ["png", "jpg", "jpeg", "webp", "bmp"];
@@ -29,7 +32,8 @@ struct Sample {
 /// # Errors
 /// One sentence, without the file's name, if the file can't be read or isn't such a file.
 pub fn read(path: &Path) -> Result<Packed, String> {
-    let damaged = |error: std::io::Error| format!("can't be read as a tar file ({error})");
+    let damaged =
+        |error: std::io::Error| format!("can't be read as a tar file ({})", printable(&error.to_string()));
     let mut archive = Archive::new(std::io::BufReader::new(open(path)?));
     let (mut samples, mut places) = (Vec::<Sample>::new(), BTreeMap::new());
     for entry in archive.entries().map_err(damaged)? {
@@ -49,8 +53,11 @@ pub fn read(path: &Path) -> Result<Packed, String> {
         match ending.as_str() {
             ending if PICTURES.contains(&ending) => {
                 entry.read_to_end(&mut bytes).map_err(damaged)?;
-                if sample.picture.replace(Encoded { name: name.clone(), bytes }).is_some() {
-                    return Err(format!("has two pictures of one name, of which one is {name}"));
+                if sample.picture.replace(Encoded { name: printable(&name).into_owned(), bytes }).is_some() {
+                    return Err(format!(
+                        "has two pictures of one name, of which one is {}",
+                        printable(&name)
+                    ));
                 }
             }
             LABEL | KNOWN => {
@@ -60,7 +67,11 @@ pub fn read(path: &Path) -> Result<Packed, String> {
                     LABEL => {
                         let label = text.trim().parse();
                         sample.label = Some(label.map_err(|_| {
-                            format!("has in {name} {:?}; expected a class's number", text.trim())
+                            format!(
+                                "has in {} {:?}; expected a class's number",
+                                printable(&name),
+                                text.trim()
+                            )
                         })?);
                     }
                     _ => sample.class = class(&text),
