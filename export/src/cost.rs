@@ -92,15 +92,16 @@ pub fn costs(
     let mut single = load(float)?;
     let mut judge = judge.map(|path| Judge::load(&ModelSource::File(path), &single, &options)).transpose()?;
     let (expected, agreement) = draw(&mut single, contract, judge.as_mut())?;
-    let mut cost = |layer: &str, chosen: &dyn Fn(&str) -> bool| -> Result<Cost> {
+    let mut cost = |layer: &str, chosen: &[String]| -> Result<Cost> {
         let (found, agreement) =
             draw(&mut load(&int8::quantise(float, ranges, chosen)?)?, contract, judge.as_mut())?;
         let mut difference = Difference::default();
         difference.add_pixels(contract.pixel_range, &expected, &found);
         Ok(Cost { layer: layer.to_string(), difference, agreement })
     };
-    let of_layers = layers.iter().map(|layer| cost(layer, &|name| name == layer)).collect::<Result<_>>()?;
-    Ok(Costs { images: IMAGES, agreement, layers: of_layers, all: cost("all of them", &|_| true)? })
+    let of_layers =
+        layers.iter().map(|layer| cost(layer, std::slice::from_ref(layer))).collect::<Result<_>>()?;
+    Ok(Costs { images: IMAGES, agreement, layers: of_layers, all: cost("all of them", layers)? })
 }
 
 /// The pixels of the images, and the share that a judge reads as their label.

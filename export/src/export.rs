@@ -14,7 +14,7 @@ use infer::Runtime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::form::{Form, Formed, Precision, Subject};
+use crate::form::{Form, Formed, Int8Layers, Precision, Subject};
 use crate::generator::contract;
 use crate::onnx::{Model, Producer, ir_version};
 use crate::proof::{Cases, Taken, Tolerance};
@@ -68,7 +68,7 @@ pub struct Options {
 /// Any of [`Error`]'s; nothing is written then.
 pub fn export(options: &Options) -> Result<Report> {
     let inputs = [Some(options.checkpoint.as_path()), options.quality.as_deref(), options.judge.as_deref()];
-    check_judge(options.judge.as_deref(), &options.form)?;
+    check_int8(options.judge.as_deref(), &options.form)?;
     check_output(&options.out, inputs.into_iter().flatten(), "gen.onnx")?;
     let trained = Trained::load(&options.checkpoint, options.network, options.weights)?;
     let mut contract = contract_of(&trained)?;
@@ -144,18 +144,20 @@ pub fn export(options: &Options) -> Result<Report> {
     })
 }
 
-/// Refuses a judge that has nothing to say.
-pub(crate) fn check_judge(judge: Option<&Path>, form: &Form) -> Result<()> {
-    match (judge, form.precision) {
-        (Some(_), Precision::Fp32 | Precision::Fp16) => Err(Error::Form {
-            message: format!(
-                "--judge says what 8 bits cost, and the form is {}; add --precision int8, or measure the file \
-                 with `evaluate`",
-                form.precision.name()
-            ),
-        }),
-        _ => Ok(()),
+/// Refuses what is of 8 bits beside another precision.
+pub(crate) fn check_int8(judge: Option<&Path>, form: &Form) -> Result<()> {
+    let Form { precision, int8_layers, .. } = form;
+    let option = match (judge, int8_layers) {
+        (Some(_), _) => "--judge says what 8 bits cost",
+        (None, Int8Layers::Linear) => "--int8-layers says what has 8 bits",
+        (None, Int8Layers::All) => return Ok(()),
+    };
+    if *precision == Precision::Int8 {
+        return Ok(());
     }
+    let message =
+        format!("{option}, and the form is {}; add --precision int8, or leave it out", precision.name());
+    Err(Error::Form { message })
 }
 
 /// The file that [`export`] writes of a generator, but for its golden case: unproven, to look at what a

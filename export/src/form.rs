@@ -31,6 +31,9 @@ pub struct Form {
     /// How numbers are stored and computed with
     #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
     pub precision: Precision,
+    /// Which layers --precision int8 computes in 8 bits
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
+    pub int8_layers: Int8Layers,
     /// Fix the batch to N images, for runtimes that want it known
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536)))]
     pub batch: Option<u64>,
@@ -48,6 +51,7 @@ impl Default for Form {
             optimize: Optimize::Full,
             deconv: None,
             precision: Precision::Fp32,
+            int8_layers: Int8Layers::All,
             batch: None,
             uint8: false,
             opset: OPSET,
@@ -93,6 +97,18 @@ pub enum Precision {
     Fp16,
     /// Large linear layers and convolutions in 8 bits, the other numbers stored in half precision; for CPUs
     Int8,
+}
+
+/// Which layers are computed in 8 bits, of those that are large enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum Int8Layers {
+    /// Linear layers and convolutions; for ONNX Runtime
+    #[default]
+    All,
+    /// Linear layers; for rten, which computes the convolutions in single precision all the same
+    Linear,
 }
 
 impl Precision {
@@ -195,17 +211,22 @@ impl Form {
             Precision::Fp32 => graph,
             Precision::Fp16 => half::compute(&graph)?,
             Precision::Int8 => {
-                if (self.deconv, self.optimize) == (None, Optimize::Full) {
+                let all = self.int8_layers == Int8Layers::All;
+                if all && (self.deconv, self.optimize) == (None, Optimize::Full) {
                     let more;
                     (graph, more) = int8::convolutions(&graph)?;
                     converted.extend(more);
                 }
-                let layers: Vec<_> = int8::layers(&graph).into_iter().map(|layer| layer.name).collect();
+                let layers: Vec<_> = int8::layers(&graph)
+                    .into_iter()
+                    .filter(|layer| all || layer.is_linear)
+                    .map(|layer| layer.name)
+                    .collect();
                 if layers.is_empty() {
                     half::store(&graph)?
                 } else {
                     let ranges = Ranges::observe(&graph, typical.clone())?;
-                    let quantised = half::store(&int8::quantise(&graph, &ranges, |_| true)?)?;
+                    let quantised = half::store(&int8::quantise(&graph, &ranges, &layers)?)?;
                     eight_bit = Some(EightBit { float: graph, ranges, layers });
                     quantised
                 }

@@ -8,7 +8,7 @@ use contract::{Contract, thousands};
 use infer::{Engine, Generator, ModelSource, Runtime};
 use serde_json::json;
 
-use crate::export::{PRECISION, SUBPIXEL, check_batch, check_judge, check_output, tolerance, typical, write};
+use crate::export::{PRECISION, SUBPIXEL, check_batch, check_int8, check_output, tolerance, typical, write};
 use crate::form::{Deconv, Form, Formed, Precision};
 use crate::lower::Names;
 use crate::onnx::{Element, Graph, Model, Operator, Producer, decode, ir_version};
@@ -45,7 +45,7 @@ pub struct Options {
 pub fn export(options: &Options) -> Result<Report> {
     let read = [Some(options.from.as_path()), options.judge.as_deref()];
     check_output(&options.out, read.into_iter().flatten(), "small.onnx")?;
-    check_judge(options.judge.as_deref(), &options.form)?;
+    check_int8(options.judge.as_deref(), &options.form)?;
     let Source { bytes, graph, contract, converted } = Source::read(&options.from)?;
     check_form(options, &converted)?;
     check_batch(&options.form, outside(&graph), largest(&graph))?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::form::{Form, Precision};
+use crate::form::{Form, Int8Layers, Precision};
 
 /// Where a file is to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -22,12 +22,13 @@ pub enum Target {
 impl Target {
     /// The form that is best there.
     pub fn form(self) -> Form {
-        let precision = match self {
-            Target::Cpu | Target::Browser => Precision::Int8,
-            Target::Jetson => Precision::Fp16,
-            Target::Triton => Precision::Fp32,
+        let (precision, int8_layers) = match self {
+            Target::Cpu => (Precision::Int8, Int8Layers::All),
+            Target::Browser => (Precision::Int8, Int8Layers::Linear),
+            Target::Jetson => (Precision::Fp16, Int8Layers::All),
+            Target::Triton => (Precision::Fp32, Int8Layers::All),
         };
-        Form { precision, ..Form::default() }
+        Form { precision, int8_layers, ..Form::default() }
     }
 
     /// Its name on the command line.
@@ -45,7 +46,7 @@ impl Target {
         match self {
             Target::Jetson => "half the memory to read, and tensor cores; not measured on a Jetson yet",
             Target::Cpu => "the fastest in ONNX Runtime, for one image and for many, and the smallest",
-            Target::Browser => "the smallest to load, and the fastest for one image",
+            Target::Browser => "8 bits in linear layers alone: the fastest in rten, and small to load",
             Target::Triton => "what CUDA runs whole, and ran on an H100",
         }
     }

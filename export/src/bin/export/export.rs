@@ -37,7 +37,7 @@ pub struct Export {
     #[arg(long, value_enum, default_value_t)]
     weights: Weights,
     /// Where the file is to run: the form, precision and operator set that are best there
-    #[arg(long, value_enum, conflicts_with_all = ["optimize", "deconv", "precision", "batch", "uint8", "opset"])]
+    #[arg(long, value_enum, conflicts_with_all = ["optimize", "deconv", "precision", "int8_layers", "batch", "uint8", "opset"])]
     target: Option<Target>,
     #[command(flatten)]
     form: Form,

@@ -35,10 +35,11 @@ fn forms() -> Vec<Graph> {
         formed.unwrap().graph
     };
     let simple = simplify(graph.clone()).unwrap();
+    let layers: Vec<_> = int8::layers(&simple).into_iter().map(|layer| layer.name).collect();
     vec![
         graph.clone(),
         in_place::products(&simple, 0).unwrap(),
-        int8::quantise(&simple, &Ranges::observe(&simple, typical.clone()).unwrap(), |_| true).unwrap(),
+        int8::quantise(&simple, &Ranges::observe(&simple, typical.clone()).unwrap(), &layers).unwrap(),
         form(Form::default()),
         form(Form { deconv: Some(Deconv::Subpixel), ..Form::default() }),
         form(Form { precision: Precision::Fp16, ..Form::default() }),

@@ -44,12 +44,12 @@ pub fn convolutions(graph: &Graph) -> Result<(Graph, Vec<String>)> {
     Ok((dead::remove(&converted)?, names))
 }
 
-/// The graph with its [`layers`] in 8 bits, those that `chosen` names, of values in these ranges.
+/// The graph with those of its [`layers`] in 8 bits that `names` has, of values in these ranges.
 ///
 /// # Errors
 /// [`Error::Graph`](crate::Error::Graph) if the ranges are of another graph.
-pub fn quantise(graph: &Graph, ranges: &Ranges, chosen: impl Fn(&str) -> bool) -> Result<Graph> {
-    let chosen: Vec<_> = layers(graph).into_iter().filter(|layer| chosen(&layer.name)).collect();
+pub fn quantise(graph: &Graph, ranges: &Ranges, names: &[String]) -> Result<Graph> {
+    let chosen: Vec<_> = layers(graph).into_iter().filter(|layer| names.contains(&layer.name)).collect();
     let mut rewrite = Rewrite::new(graph)?;
     let mut pass = convolution::Pass::new(graph, ranges);
     for node in graph.nodes() {

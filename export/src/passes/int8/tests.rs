@@ -28,7 +28,9 @@ fn generator() -> Graph {
 
 /// In 8 bits, of the ranges that some inputs have.
 fn quantise(graph: &Graph, chosen: impl Fn(&str) -> bool) -> crate::Result<Graph> {
-    super::quantise(graph, &Ranges::observe(graph, inputs(graph, 3))?, chosen)
+    let names: Vec<_> =
+        layers(graph).into_iter().map(|layer| layer.name).filter(|name| chosen(name)).collect();
+    super::quantise(graph, &Ranges::observe(graph, inputs(graph, 3))?, &names)
 }
 
 /// The second graph's numbers are off by a share of the first one's: root mean squares.

@@ -106,6 +106,7 @@ fn a_target_is_a_form() {
     }
     for option in [
         &["--precision", "fp32"][..],
+        &["--int8-layers", "all"],
         &["--optimize", "full"],
         &["--deconv", "auto"],
         &["--batch", "2"],
@@ -143,7 +144,18 @@ fn what_8_bits_cost_is_said_of_each_layer() {
         assert!((0. ..=1.).contains(&cost["agreement"].as_f64().unwrap()));
     }
     shell.fail(&["--out", "x.onnx", "--judge", judge], 2, &["--judge says what 8 bits cost", "fp32"]);
-    shell.fail(&["--out", "x.onnx", "--precision", "int8", "--judge", "int8.onnx"], 1, &["int8.onnx"]);
+    let linear = ["--int8-layers", "linear"];
+    shell.fail(
+        &[&["--out", "x.onnx"], &linear[..]].concat(),
+        2,
+        &["--int8-layers says what has 8 bits", "fp32"],
+    );
+    let report =
+        shell.succeed(&[&["--out", "int8.onnx", "--precision", "int8", "--json"], &linear[..]].concat());
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["costs"]["layers"].as_array().unwrap().len(), 1);
+    assert_eq!(report["costs"]["layers"][0]["layer"], "h1.linear");
+    assert!(!operators(&shell, "int8.onnx").contains(&"DequantizeLinear".to_string()));
 }
 
 /// The whole generator: a small one has no layer that is large enough for 8 bits.
