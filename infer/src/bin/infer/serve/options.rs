@@ -54,7 +54,7 @@ pub struct Request {
     #[arg(long, value_name = "N", default_value = "64", value_parser = from_one::<4096>)]
     pub batch_size: NonZeroUsize,
     /// How long an image waits for others to go with it where there were some before, at most, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = whole::<0, 1000>)]
+    #[arg(long, value_name = "MS", default_value = "1", value_parser = whole::<0, 1000>)]
     pub batch_wait: usize,
     /// Images of each model that may be under way, at most; what is more is answered with status 503
     #[arg(long, value_name = "N", default_value = "1024", value_parser = from_one::<1_000_000>)]

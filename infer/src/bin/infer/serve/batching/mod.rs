@@ -1,8 +1,8 @@
 //! Images of many requests through the network together.
 //!
 //! A request's images are cut into orders, which wait in one queue. Each worker, a thread that owns a copy
-//! of the model, takes as many as fit into a batch. While all workers draw, orders gather by themselves; an
-//! idle worker whose last batch had several orders waits for as many, for a moment. An image is the same
+//! of the model, takes as many as fit into a batch. While all workers draw, orders gather by themselves; and
+//! a worker waits, for a moment, for as many as were there before. An image is the same
 //! whatever it is drawn with, see [`Generator::draw`](infer::Generator::draw).
 
 mod order;

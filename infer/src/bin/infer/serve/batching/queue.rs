@@ -57,9 +57,10 @@ impl Queue {
     }
 
     /// The next orders, of `most` images together or of one order. Waits until there is one, and then, up to
-    /// `wait` from when it came, until there are `hoped` orders. `None` once it is closed and empty.
+    /// `wait` from when it came or was found, until there are `hoped` orders. `None` once it is closed and empty.
     pub fn take(&self, most: usize, hoped: usize, wait: Duration) -> Option<Vec<Waiting>> {
         let mut state = self.lock();
+        let called = Instant::now();
         loop {
             // Nobody waits for these any more.
             state.waiting.retain(|waiting| !waiting.reply.is_closed());
@@ -72,7 +73,7 @@ impl Queue {
                 state.idle -= 1;
                 continue;
             };
-            let left = wait.saturating_sub(first.since.elapsed());
+            let left = wait.saturating_sub(first.since.max(called).elapsed());
             let images: usize = state.waiting.iter().map(|waiting| waiting.order.count).sum();
             if state.waiting.len() >= hoped || images >= most || left.is_zero() || state.closed {
                 break;

@@ -24,13 +24,16 @@ pub struct Runner {
 pub fn work(mut runner: Runner, queue: &Queue, batching: Batching, metrics: &ModelMetrics) {
     let mut hoped = 1;
     while let Some(batch) = queue.take(batching.size, hoped, batching.wait) {
-        hoped = batch.len();
+        let orders_drawn = batch.len();
         let started = Instant::now();
         let (orders, replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|Waiting { order, reply, .. }| (order, reply)).unzip();
         let images: usize = orders.iter().map(|order| order.count).sum();
         let drawn = runner.draw_all(&orders);
         metrics.drawn(images, started.elapsed());
+        // Whoever got an answer may ask again at once, and go with those that wait already: a larger batch takes
+        // less time for each.
+        hoped = orders_drawn + queue.len();
         for (drawn, reply) in drawn.into_iter().zip(replies) {
             // Whoever asked may be gone.
             let _ = reply.send(drawn);
