@@ -65,7 +65,14 @@ impl Described<'_> {
         }
         let tolerance = match precision {
             Precision::Fp32 => Tolerance { largest: TOLERANCE, mean: TOLERANCE },
-            other => Tolerance::of(other, None, false),
+            Precision::Fp16 => Tolerance::of(Precision::Fp16, None, false),
+            // As pixels', in proportion to how far the outputs lie apart.
+            Precision::Int8 => {
+                let numbers =
+                    || cases.iter().flat_map(|case| &case.expected).map(|&number| f64::from(number));
+                let span = numbers().fold(f64::MIN, f64::max) - numbers().fold(f64::MAX, f64::min);
+                Tolerance { largest: 0.35 * span, mean: 5e-3 * span }
+            }
         };
         match agreements.iter().find(|agreement| !tolerance.allows(&agreement.difference)) {
             None => Ok((bytes, agreements)),
