@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, io};
 
+use serde::Serialize;
+
 use super::Error;
 use crate::Picture;
 
@@ -194,6 +196,28 @@ impl Images {
 
     fn volume(&self) -> usize {
         self.channels * self.height * self.width
+    }
+}
+
+/// What the forms that keep JSON say of an image.
+#[derive(Serialize)]
+pub(super) struct Known<'a> {
+    index: u64,
+    /// Both absent in an unlabelled model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'a str>,
+    /// The judge's, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
+}
+
+impl<'a> Known<'a> {
+    /// An image with this label, whose class is among these.
+    pub fn new(index: u64, label: Option<i64>, confidence: Option<f64>, classes: &'a [String]) -> Known<'a> {
+        let class = label.and_then(|label| classes.get(label as usize)).map(String::as_str);
+        Known { index, label, class, confidence }
     }
 }
 

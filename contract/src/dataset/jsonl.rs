@@ -7,7 +7,7 @@ use std::{io, path::Path};
 
 use serde::Serialize;
 
-use super::{Batch, Definition, Facts, Manifest, Opened, Sink, Tail, growing::Growing};
+use super::{Batch, Definition, Facts, Manifest, Opened, Sink, Tail, growing::Growing, images::Known};
 
 #[cfg(feature = "read")]
 pub use read::read;
@@ -40,15 +40,8 @@ struct Writer {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    index: u64,
-    /// Both absent in an unlabelled model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'a str>,
-    /// The judge's, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confidence: Option<f64>,
+    #[serde(flatten)]
+    known: Known<'a>,
     /// Channels, height and width.
     shape: [usize; 3],
     pixels: &'a [u8],
@@ -58,9 +51,9 @@ impl Sink for Writer {
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
         let shape = batch.shape;
         for (index, label, confidence, pixels) in batch.images() {
-            let class = label.and_then(|label| self.classes.get(label as usize)).map(String::as_str);
+            let known = Known::new(index, label, confidence, &self.classes);
             self.line.clear();
-            serde_json::to_writer(&mut self.line, &Line { index, label, class, confidence, shape, pixels })?;
+            serde_json::to_writer(&mut self.line, &Line { known, shape, pixels })?;
             self.line.push(b'\n');
             self.file.push(&self.line)?;
         }

@@ -11,11 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
-
 use super::{
     Definition, Error, Facts, Manifest, Opened,
     growing::Growing,
+    images::Known,
     manifest::Part,
     plan::Volume,
     series::{self, Image, Member, PER_FILE},
@@ -75,20 +74,6 @@ struct Writer {
     count: u64,
 }
 
-/// What the `.json` of an image says.
-#[derive(Serialize)]
-struct Known<'a> {
-    index: u64,
-    /// Both absent in an unlabelled model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'a str>,
-    /// The judge's, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confidence: Option<f64>,
-}
-
 impl Writer {
     fn push(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
         self.file.push(&header(name, content.len())?)?;
@@ -99,8 +84,7 @@ impl Writer {
 
 impl Member for Writer {
     fn append(&mut self, &Image { index, label, confidence, png }: &Image<'_>) -> io::Result<()> {
-        let class = label.and_then(|label| self.classes.get(label as usize)).map(String::as_str);
-        let known = serde_json::to_vec(&Known { index, label, class, confidence })?;
+        let known = serde_json::to_vec(&Known::new(index, label, confidence, &self.classes))?;
         self.push(&format!("{index:06}.png"), png)?;
         if let Some(label) = label {
             self.push(&format!("{index:06}.cls"), label.to_string().as_bytes())?;

@@ -71,7 +71,8 @@ impl Described<'_> {
                 let numbers =
                     || cases.iter().flat_map(|case| &case.expected).map(|&number| f64::from(number));
                 let span = numbers().fold(f64::MIN, f64::max) - numbers().fold(f64::MAX, f64::min);
-                Tolerance { largest: 0.35 * span, mean: 5e-3 * span }
+                let Tolerance { largest, mean } = Tolerance::of(Precision::Int8, None, false);
+                Tolerance { largest: largest * span, mean: mean * span }
             }
         };
         match agreements.iter().find(|agreement| !tolerance.allows(&agreement.difference)) {
