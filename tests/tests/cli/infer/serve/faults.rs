@@ -180,13 +180,19 @@ fn clients_that_are_gone_leave_nothing_behind() {
             }
         }
     }
-    let mut datasets: Vec<TcpStream> = Vec::new();
-    for target in ["/dataset/train-images-idx3-ubyte?count=100000", "/dataset.npz?count=100000"] {
+    // Two data sets take all room that there is for them. An archive is answered when it is drawn, so whether
+    // one is begun shows in what is refused; one that the question itself kept out is asked for again.
+    let begin = |target: &str| {
         let mut stream = server.connect();
         stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).unwrap();
-        datasets.push(stream);
-    }
-    server.wait_until("data sets don't begin", || server.get("/dataset.npz?count=1").status == 503);
+        stream
+    };
+    let mut datasets = vec![begin("/dataset/train-images-idx3-ubyte?count=100000")];
+    datasets[0].read_exact(&mut [0; 1000]).unwrap();
+    server.wait_until("data sets don't begin", || {
+        datasets.push(begin("/dataset.npz?count=100000"));
+        server.get("/dataset.npz?count=1").status == 503
+    });
     drop(datasets);
     let mut unread = server.connect();
     let body = request(1000);
