@@ -1,6 +1,6 @@
 //! `export --from`: other forms of a generator's file without its checkpoint.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use models::{Architecture, Sizes};
 use serde_json::Value;
@@ -27,6 +27,13 @@ fn graph(shell: &Shell, file: &str) -> String {
     let code = "[t.ClearField('doc_string') for t in model.graph.initializer]; import hashlib; \
                 print(hashlib.sha256(model.graph.SerializeToString()).hexdigest(), model.opset_import)";
     in_python(&shell.path(file), code)
+}
+
+/// What a graph does, and the shapes of its weights, but not their numbers.
+fn steps(file: &Path) -> String {
+    let code = "print([(n.op_type, list(n.input)) for n in model.graph.node], \
+                [(t.name, t.data_type, list(t.dims)) for t in model.graph.initializer])";
+    in_python(file, code)
 }
 
 /// Names of its metadata.
@@ -104,6 +111,14 @@ fn the_shipped_generator_becomes_an_8_bit_file() {
     assert!(contract.golden.is_some());
     for engine in ["onnxruntime", "rten"] {
         let test = ["self-test", "--model", "small.onnx", "--engine", engine, "--quiet"];
+        shell.succeed_as("infer", &test);
+    }
+    // The one that is shipped is of the shipped generator, and as small as this one.
+    let ours = checkout().join("models/pretrained/mnist-generator-int8.onnx");
+    assert_eq!(super::contract(&ours).training, shipped.training);
+    assert_eq!(steps(&ours), steps(&shell.path("small.onnx")));
+    for engine in ["onnxruntime", "rten"] {
+        let test = ["self-test", "--model", ours.to_str().unwrap(), "--engine", engine, "--quiet"];
         shell.succeed_as("infer", &test);
     }
     // In single precision, the figures of its checkpoint hold, and the graph is the one that it was.
