@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod common;
+mod own;
 
 use common::{assert_agreement, every_layer, older_runtime, small};
 use infer::Runtime;
@@ -14,4 +15,9 @@ fn every_network() {
     for network in [small().generator().unwrap(), small().discriminator().unwrap(), every_layer()] {
         assert_agreement(runtime, &network, 11);
     }
+}
+
+#[test]
+fn networks_of_candle_s_modules() {
+    own::assert_networks_agree(&older_runtime("1.20"));
 }

@@ -8,59 +8,11 @@ mod own;
 use std::path::Path;
 use std::process::Command;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::{VarBuilder, VarMap};
+use candle_core::{DType, Tensor};
 use common::root;
-use export::builder::{Described, Interface, TOLERANCE};
+use export::builder::{Described, TOLERANCE};
 use export::form::{Form, Optimize, Precision};
-use own::resnet::ResNet;
-use own::unet::UNet;
-use own::vae::Decoder;
-use own::vit::ViT;
-use own::{noise, telling};
-
-#[path = "../examples/own_network/main.rs"]
-#[allow(dead_code, reason = "its main reads a command line")]
-mod example;
-
-/// A model with weights that tell.
-fn model<T>(new: impl Fn(VarBuilder<'_>) -> candle_core::Result<T>, seed: u64) -> T {
-    let weights = VarMap::new();
-    let made = new(VarBuilder::from_varmap(&weights, DType::F32, &Device::Cpu));
-    made.unwrap();
-    telling(&weights, seed);
-    new(VarBuilder::from_varmap(&weights, DType::F32, &Device::Cpu)).unwrap()
-}
-
-/// Each of the five, described and proven in Candle.
-fn networks() -> Vec<Described<'static>> {
-    let (convnet, resnet) = (model(example::ConvNet::new, 1), model(ResNet::new, 2));
-    let (decoder, unet, vit) = (model(Decoder::new, 3), model(UNet::new, 4), model(ViT::new, 5));
-    // Borrowed for as long as the tests run.
-    let convnet: &_ = Box::leak(Box::new(convnet));
-    let resnet: &_ = Box::leak(Box::new(resnet));
-    let decoder: &_ = Box::leak(Box::new(decoder));
-    let unet: &_ = Box::leak(Box::new(unet));
-    let vit: &_ = Box::leak(Box::new(vit));
-    let picture = |name, seed| Interface { name, inputs: [("x", noise(&[5, 3, 20, 28], seed))], output: "y" };
-    let vector = |name, size, seed| Interface { name, inputs: [("x", noise(&[5, size], seed))], output: "y" };
-    let steps = Tensor::new(&[0u32, 19, 7, 7, 3], &Device::Cpu).unwrap();
-    let noisy =
-        Interface { name: "unet", inputs: [("x", noise(&[5, 2, 12, 16], 9)), ("t", steps)], output: "y" };
-    vec![
-        vector("convnet", 784, 6)
-            .prove(|[x]| convnet.forward(&x, false), |graph, [x]| convnet.describe(graph, &x))
-            .unwrap(),
-        picture("resnet", 7)
-            .prove(|[x]| resnet.forward(&x), |graph, [x]| resnet.describe(graph, &x))
-            .unwrap(),
-        vector("vae", 10, 8)
-            .prove(|[z]| decoder.forward(&z), |graph, [z]| decoder.describe(graph, &z))
-            .unwrap(),
-        noisy.prove(|[x, t]| unet.forward(&x, &t), |graph, [x, t]| unet.describe(graph, &x, &t)).unwrap(),
-        picture("vit", 10).prove(|[x]| vit.forward(&x), |graph, [x]| vit.describe(graph, &x)).unwrap(),
-    ]
-}
+use own::{example, networks};
 
 /// Runs each file's inputs, in the checker too, and writes what the reference evaluator makes of them.
 const EVALUATE: &str = "
