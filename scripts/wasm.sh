@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that infer's library builds for wasm32-unknown-unknown, with rten alone.
+# Builds infer's library for browsers (infer/web, with rten alone): target/wasm/infer.wasm. scripts/web.sh makes
+# a page of it.
 #
 # Uses the standard library for that target where rustc has one (`rustup target add wasm32-unknown-unknown`
 # brings it). Elsewhere it makes target/wasm-root, once: a small Debian testing with Rust, from the mirror
@@ -8,8 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 TARGET=wasm32-unknown-unknown
-BUILD=(cargo build --locked -p infer --lib --no-default-features --features rten --target "$TARGET"
-  --target-dir target/wasm --config 'profile.dev.opt-level=0' --config 'profile.dev.package."*".opt-level=0')
+BUILD=(cargo build --locked -p infer-web --profile web --target "$TARGET" --target-dir target/wasm
+  --config "target.$TARGET.rustflags=['-Ctarget-feature=+simd128']")
 ROOT=$PWD/target/wasm-root
 
 fail() { printf 'wasm: %s\n' "$*" >&2; exit 1; }
@@ -52,4 +53,6 @@ else
   # Debian's Rust may be older than the workspace's.
   build_in_root "${BUILD[@]}" --offline --ignore-rust-version
 fi
-echo "infer's library builds for $TARGET"
+MODULE=target/wasm/infer.wasm
+cp "target/wasm/$TARGET/web/infer_web.wasm" "$MODULE"
+echo "wasm: infer's library for browsers is $MODULE, $(wc -c <"$MODULE") bytes, $(gzip -9 <"$MODULE" | wc -c) gzipped"

@@ -59,6 +59,9 @@ pub mod tensor {
     pub const LOGITS: &str = "logits";
 }
 
+/// Measured figures, by their names.
+pub type Quality = Map<String, Value>;
+
 /// What a generator's file says about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contract {
@@ -77,7 +80,7 @@ pub struct Contract {
     /// How it was trained.
     pub training: Training,
     /// Measured figures, by name.
-    pub quality: Map<String, Value>,
+    pub quality: Quality,
     /// A case that `infer self-test` replays.
     pub golden: Option<Golden>,
 }

@@ -33,6 +33,7 @@
 mod class;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod description;
 mod device;
 mod engine;
 mod error;
@@ -47,6 +48,7 @@ pub mod verify;
 
 pub use class::find_class;
 pub use contract::Picture;
+pub use description::Description;
 pub use device::Device;
 #[cfg(feature = "rten")]
 pub use engine::RtenSession;

@@ -8,6 +8,8 @@
 //! instead (Shoemake 1985, slerp; for generators White 2016, arXiv 1609.04468, section 2.1), along which
 //! the length changes evenly from one end's to the other's.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayView2};
 
 use contract::LatentDistribution;
@@ -50,6 +52,38 @@ pub fn sweep(distribution: LatentDistribution, z: &[f32], dimension: usize, step
         let last = (steps - 1).max(1) as f64;
         ((2.0 * k as f64 - (steps - 1) as f64) / last * reach) as f32
     })
+}
+
+/// Both ends of each of some dimensions, −[`reach`] and reach, the others as they are in `z`: what tells how
+/// much a dimension changes an image, see [`change`].
+///
+/// # Shapes
+///
+/// Returns `(2 · dimensions, latent_dim)`, row by row: the low end of the first dimension, its high end, and so
+/// on. A dimension that `z` doesn't have changes nothing.
+pub fn ends(distribution: LatentDistribution, z: &[f32], dimensions: Range<usize>) -> Vec<f32> {
+    let reach = reach(distribution);
+    let mut latents = z.repeat(2 * dimensions.len());
+    for (pair, dimension) in latents.chunks_exact_mut((2 * z.len()).max(1)).zip(dimensions) {
+        let (low, high) = pair.split_at_mut(z.len());
+        for (end, value) in [(low, -reach), (high, reach)] {
+            if let Some(number) = end.get_mut(dimension) {
+                *number = value;
+            }
+        }
+    }
+    latents
+}
+
+/// How far apart two images are: the root mean square of what their pixels differ by, in levels of 255, to two
+/// decimals.
+///
+/// ```
+/// assert_eq!(infer::path::change(&[0, 10, 20], &[3, 10, 24]), 2.89);
+/// ```
+pub fn change(low: &[u8], high: &[u8]) -> f64 {
+    let squares = low.iter().zip(high).map(|(low, high)| f64::from(low.abs_diff(*high)).powi(2));
+    ((squares.sum::<f64>() / low.len().max(1) as f64).sqrt() * 100.0).round() / 100.0
 }
 
 /// From `from` to `to` in even steps, both included.
@@ -164,6 +198,18 @@ mod tests {
             }
             assert_eq!(sweep(distribution, &z, 3, 1)[[0, 3]], 0.0);
         }
+    }
+
+    #[test]
+    fn both_ends_of_a_dimension_are_those_of_its_sweep() {
+        let [z, _] = ends(Normal);
+        let both = super::ends(Normal, &z, 3..5);
+        for (pair, dimension) in both.chunks_exact(2 * DIM).zip(3..) {
+            let sweep = sweep(Normal, &z, dimension, 2);
+            assert_eq!(pair, sweep.as_slice().unwrap_or_default());
+        }
+        assert_eq!(super::ends(Uniform, &[0.5], 1..2), [0.5, 0.5]);
+        assert_eq!(super::ends(Uniform, &[], 0..1), []);
     }
 
     #[test]

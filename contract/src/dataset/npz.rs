@@ -81,17 +81,6 @@ struct Writer {
     labels: Labels,
 }
 
-impl Writer {
-    /// Header of the array of images.
-    fn images_header(&self, count: u64) -> Vec<u8> {
-        let [channels, height, width] = self.shape;
-        match channels {
-            1 => array_header(&[count, height as u64, width as u64]),
-            _ => array_header(&[count, channels as u64, height as u64, width as u64]),
-        }
-    }
-}
-
 impl Sink for Writer {
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
         self.count += batch.count();
@@ -104,38 +93,65 @@ impl Sink for Writer {
     }
 
     fn finish(&mut self) -> io::Result<Tail> {
-        let header = self.images_header(self.count);
-        let pixels = self.shape.iter().product::<usize>() as u64 * self.count;
-        let mut crc = Hasher::new();
-        crc.update(&header);
-        // The pixels' checksum was begun without the header, which is known only now.
-        crc.combine(&self.crc);
-        let images = entry(IMAGES, 0, header.len() as u64 + pixels, crc.finalize());
-        let local = images.local();
-        self.file.replace_header(&[local, header].concat())?;
-
-        let header = array_header(&[self.count]);
-        let label = |i: u64| self.labels.of(self.first + i) as u8;
-        let mut crc = Hasher::new();
-        crc.update(&header);
-        for i in 0..self.count {
-            crc.update(&[label(i)]);
-        }
-        let size = header.len() as u64 + self.count;
-        let labels = entry(LABELS, self.file.length(), size, crc.finalize());
-        self.file.push(&labels.local())?;
-        self.file.push(&header)?;
-        for i in 0..self.count {
+        let Self { first, count, labels, .. } = *self;
+        let label = |i: u64| labels.of(first + i) as u8;
+        let Frame { before, between, after } = Frame::new(self.shape, count, &self.crc, label);
+        self.file.replace_header(&before)?;
+        self.file.push(&between)?;
+        for i in 0..count {
             self.file.push(&[label(i)])?;
         }
-        let directory = self.file.length();
-        for entry in [&images, &labels] {
-            self.file.push(&entry.central())?;
-        }
-        self.file.push(&zip::end(directory, self.file.length() - directory, 2))?;
+        self.file.push(&after)?;
         self.file.sync()?;
         let tail = Tail::of(self.file.length(), [(FILE, self.file.sealed()?)]);
         Ok(Tail { crc32: self.crc.clone().finalize(), ..tail })
+    }
+}
+
+/// An archive's bytes but for its pixels and its labels: `before` the pixels, `between` them and the labels,
+/// which are a byte each, and `after` these.
+pub struct Frame {
+    /// Headers of the images.
+    pub before: Vec<u8>,
+    /// Headers of the labels.
+    pub between: Vec<u8>,
+    /// The directory.
+    pub after: Vec<u8>,
+}
+
+impl Frame {
+    /// The frame of `count` images of `shape`, channels, height and width, whose pixels have the checksum
+    /// `pixels`, and whose labels are `label` of 0, 1, 2, …
+    pub fn new(shape: [usize; 3], count: u64, pixels: &Hasher, label: impl Fn(u64) -> u8) -> Self {
+        let header = images_header(shape, count);
+        let mut crc = Hasher::new();
+        crc.update(&header);
+        // The pixels' checksum was begun without the header, which is known only at the end.
+        crc.combine(pixels);
+        let size = header.len() as u64 + shape.iter().product::<usize>() as u64 * count;
+        let images = entry(IMAGES, 0, size, crc.finalize());
+        let before = [images.local(), header].concat();
+
+        let header = array_header(&[count]);
+        let mut crc = Hasher::new();
+        crc.update(&header);
+        (0..count).for_each(|i| crc.update(&[label(i)]));
+        let offset = images.local().len() as u64 + size;
+        let labels = entry(LABELS, offset, header.len() as u64 + count, crc.finalize());
+        let between = [labels.local(), header].concat();
+
+        let directory = [images.central(), labels.central()].concat();
+        let start = offset + between.len() as u64 + count;
+        let after = [directory.as_slice(), &zip::end(start, directory.len() as u64, 2)].concat();
+        Self { before, between, after }
+    }
+}
+
+/// Header of the array of images.
+fn images_header([channels, height, width]: [usize; 3], count: u64) -> Vec<u8> {
+    match channels {
+        1 => array_header(&[count, height as u64, width as u64]),
+        _ => array_header(&[count, channels as u64, height as u64, width as u64]),
     }
 }
 

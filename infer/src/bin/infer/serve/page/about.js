@@ -2,6 +2,17 @@
 
 import { byId, duration, element } from "./dom.js";
 
+/** How much of a model is there, { loaded, total } in bytes; null once there is nothing to wait for. */
+export function showLoading(progress) {
+  const bar = byId("loading");
+  bar.hidden = progress === null;
+  if (!progress) return;
+  const { loaded, total } = progress;
+  bar.value = loaded / total;
+  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+  byId("summary").textContent = `Fetching the model: ${megabytes(loaded)} of ${megabytes(total)}\u00a0MB`;
+}
+
 /** Shows what is known of a model. `program` and `links` are the back end's. */
 export function showAbout(model, { program, links }) {
   byId("summary").textContent =
@@ -12,12 +23,17 @@ export function showAbout(model, { program, links }) {
     ["Model", `${model.name}, ${model.architecture}${model.dataset ? ` of ${model.dataset}` : ""}`],
     ["File", model.file],
     ["SHA-256", model.sha256],
-    ["Engine", `${model.engine}, ${model.execution_providers.map(placement).join(", ")}`],
+    ["Engine", [model.engine, ...model.execution_providers.map(placement)].join(", ")],
     ["Device", `${model.device}, ${model.workers} ${model.workers === 1 ? "copy" : "copies"} of the model`],
     ["One image", `${duration(model.milliseconds_an_image)}, alone, when the model was loaded`],
     ["Last drawing", element("span", { id: "last-drawing" }, "–")],
     ["Judge", model.judge ?? "none reads this model's images"],
   ];
+  if (model.self_test?.images) {
+    const { images, largest, tolerance } = model.self_test;
+    const text = `passed: ${images} images, within ${largest} of 255 levels of the file’s (${tolerance} are allowed)`;
+    facts.push(["Self-test", text]);
+  }
   if (agreement) {
     const share = `${(100 * agreement).toFixed(2)}\u00a0%`;
     facts.push(["Read as meant", `${share} of ${model.quality.agreement.n} images, when trained`]);

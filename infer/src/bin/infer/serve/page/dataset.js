@@ -1,6 +1,7 @@
-// Downloads of a data set, as links, so that the browser writes them to disk while they come.
+// Downloads of a data set: as links where a server draws it, so that the browser writes it to disk while it comes,
+// and as buttons where it is drawn here.
 
-import { duration, element } from "./dom.js";
+import { duration, element, percent, save } from "./dom.js";
 
 /** What infer serve draws at most; more are the command line's. */
 const MOST = 100_000;
@@ -9,8 +10,10 @@ export class Dataset {
   #backend;
   #parts;
   #subject = null;
+  /** Ends what is being drawn. */
+  #drawing = new AbortController();
 
-  /** `parts` are the elements count, formats, files, note and command. */
+  /** `parts` are the elements count, formats, files, note and command, and `fail`, which is told a sentence. */
   constructor(backend, parts) {
     this.#backend = backend;
     this.#parts = parts;
@@ -25,6 +28,7 @@ export class Dataset {
 
   #update() {
     if (!this.#subject) return;
+    this.#drawing.abort();
     const { count: field, formats, files, note, command } = this.#parts;
     const { model, seed, verify } = this.#subject;
     const count = field.valueAsNumber;
@@ -41,13 +45,38 @@ export class Dataset {
     note.textContent = `Images 0 to ${count - 1} of seed ${seed}${order}${
       verify ? ", verified" : ""}: about ${time} to draw.`;
     const links = this.#backend.dataset({ model, count, seed, verify, format });
-    files.replaceChildren(...links.map(({ name, address }) => (
-      element("a", { className: "button", href: address, download: name }, `Download ${name}`)
+    files.replaceChildren(...links.map(({ name, address, draw }) => (
+      draw
+        ? this.#button(name, draw)
+        : element("a", { className: "button", href: address, download: name }, `Download ${name}`)
     )));
-    const option = model.file.endsWith(".onnx") ? ` --model ${model.file}` : "";
+    const isFile = model.file.endsWith(".onnx");
+    const option = `${isFile ? ` --model ${model.file}` : ""}${model.engine.startsWith("rten") ? " --engine rten" : ""}`;
     const line = `infer dataset${option} --count ${count} --seed ${seed}${
       verify ? " --verify" : ""} --out ${format === "npz" ? "dataset.npz" : "dataset"}`;
     // Lines end before options, not within them.
     command.replaceChildren(...line.split(/(?= --)/).map((part) => element("span", {}, part)));
+  }
+
+  /** Draws a file and has the browser download it; anything else that is asked for meanwhile ends it. */
+  #button(name, draw) {
+    const button = element("button", { type: "button" }, `Download ${name}`);
+    button.addEventListener("click", async () => {
+      this.#drawing.abort();
+      this.#drawing = new AbortController();
+      const { signal } = this.#drawing;
+      button.disabled = true;
+      try {
+        const progress = (share) => (button.textContent = `Drawing: ${percent(share)}`);
+        const file = await draw({ progress, signal });
+        signal.throwIfAborted();
+        save(file, name);
+      } catch (error) {
+        if (!signal.aborted) this.#parts.fail(error.message);
+      }
+      button.disabled = false;
+      button.textContent = `Download ${name}`;
+    });
+    return button;
   }
 }

@@ -1,6 +1,6 @@
 // The page: a state, which the address keeps, and the parts that show it.
 
-import { showAbout, showTime } from "./about.js";
+import { showAbout, showLoading, showTime } from "./about.js";
 import { connect } from "./backend.js";
 import { Dataset } from "./dataset.js";
 import { byId, element, percent, save } from "./dom.js";
@@ -16,7 +16,7 @@ import { themeSwitch } from "./theme.js";
 /** How long typing has to rest before the sliders and the animation follow. */
 const REST = 300;
 
-const backend = connect();
+const backend = await connect();
 const scenes = new Scenes(backend);
 let about;
 let model;
@@ -276,15 +276,18 @@ const dataset = new Dataset(backend, {
   files: byId("files"),
   note: byId("dataset-note"),
   command: byId("command"),
+  fail,
 });
 
 async function start() {
   themeSwitch(byId("theme"));
   try {
-    about = await backend.about();
+    about = await backend.about(showLoading);
   } catch (error) {
     fail(error.message);
     return;
+  } finally {
+    showLoading(null);
   }
   byId("model").replaceChildren(...about.models.map(({ name }) => element("option", {}, name)));
   byId("model-field").hidden = about.models.length < 2;

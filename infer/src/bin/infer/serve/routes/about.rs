@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use contract::{latent::latent_batch, number::large};
-use infer::{find_class, path};
-use serde_json::{Value, json};
+use infer::{Description, Placement, find_class, path};
+use serde::Serialize;
+use serde_json::json;
 
 use super::query::Query;
 use crate::serve::{
@@ -26,31 +27,38 @@ pub async fn about(State(server): State<Arc<Server>>) -> Response {
     }))
 }
 
-fn describe(model: &Model) -> Value {
+/// A model, and what runs it.
+#[derive(Serialize)]
+struct Described<'a> {
+    name: &'a str,
+    file: &'a str,
+    sha256: &'a str,
+    #[serde(flatten)]
+    model: Description<'a>,
+    engine: &'a str,
+    device: &'a str,
+    execution_providers: &'a [Placement],
+    workers: usize,
+    milliseconds_an_image: f64,
+    images_a_request: usize,
+    judge: Option<&'a str>,
+}
+
+fn describe(model: &Model) -> Described<'_> {
     let Model { name, contract, shape, about, judge, batcher, .. } = model;
-    json!({
-        "name": name,
-        "file": about.file,
-        "sha256": about.sha256,
-        "architecture": contract.architecture,
-        "dataset": contract.dataset,
-        "classes": contract.classes,
-        "noun": contract.noun(),
-        "latent_dim": contract.latent_dim,
-        "latent_distribution": contract.latent_distribution.to_string(),
-        "latent_reach": path::reach(contract.latent_distribution),
-        "channels": shape[0],
-        "height": shape[1],
-        "width": shape[2],
-        "engine": about.engine,
-        "device": about.device,
-        "execution_providers": about.placements,
-        "workers": batcher.workers(),
-        "milliseconds_an_image": about.milliseconds,
-        "images_a_request": batcher.most_images(),
-        "judge": judge.as_ref().ok().map(|judge| &judge.judge),
-        "quality": contract.quality,
-    })
+    Described {
+        name,
+        file: &about.file,
+        sha256: &about.sha256,
+        model: Description::new(contract, *shape),
+        engine: &about.engine,
+        device: &about.device,
+        execution_providers: &about.placements,
+        workers: batcher.workers(),
+        milliseconds_an_image: about.milliseconds,
+        images_a_request: batcher.most_images(),
+        judge: judge.as_ref().ok().map(|judge| judge.judge.as_str()),
+    }
 }
 
 /// `GET /latents`: z of an image.
@@ -86,17 +94,12 @@ pub async fn dimensions(State(server): State<Arc<Server>>, mut query: Query) -> 
     Ok(json_body(&json!({ "model": model.name, "seed": seed, "index": index, "dimensions": listed })))
 }
 
-/// Each dimension, and the root mean square of how far pixels move (of 255) from its one end to the other.
+/// Each dimension, and how far its one end is from the other.
 async fn changes(model: &Model, z: &[f32], label: i64) -> Result<Vec<(usize, f64)>, Refusal> {
     let dim = z.len();
     let _admitted =
         model.batcher.admit((2 * dim).min(model.batcher.most_images())).ok_or_else(Refusal::full)?;
-    let reach = path::reach(model.contract.latent_distribution);
-    let mut latents = z.repeat(2 * dim);
-    for dimension in 0..dim {
-        latents[2 * dimension * dim + dimension] = -reach;
-        latents[(2 * dimension + 1) * dim + dimension] = reach;
-    }
+    let latents = path::ends(model.contract.latent_distribution, z, 0..dim);
     let labels = model.labels(vec![label; 2 * dim]);
     let wanted = Wanted { pixels: true, ..Wanted::default() };
     let drawn = model.batcher.draw(Order { count: 2 * dim, latents, labels, wanted, verify: None }).await?;
@@ -104,8 +107,7 @@ async fn changes(model: &Model, z: &[f32], label: i64) -> Result<Vec<(usize, f64
     let mut changes: Vec<(usize, f64)> = (drawn.pixels.chunks_exact(2 * size).enumerate())
         .map(|(dimension, ends)| {
             let (low, high) = ends.split_at(size);
-            let squares = low.iter().zip(high).map(|(low, high)| f64::from(low.abs_diff(*high)).powi(2));
-            (dimension, ((squares.sum::<f64>() / size as f64).sqrt() * 100.0).round() / 100.0)
+            (dimension, path::change(low, high))
         })
         .collect();
     changes.sort_by(|(_, a), (_, b)| b.total_cmp(a));
