@@ -7,6 +7,10 @@ import { fetchFile, forget, forgetOthers } from "./store.js";
 const THRESHOLD = 0.5;
 /** Images that are drawn together: few, so that a slider doesn't wait for an animation. */
 const TOGETHER = 16;
+/** The type of files of which browsers needn't know more. */
+const BYTES = "application/octet-stream";
+/** Images of an animation that are drawn ahead, at most. */
+const MOST = 256;
 /** Drawings that tell how long one takes. */
 const TRIES = 9;
 
@@ -49,7 +53,7 @@ export class Browser {
       device: "this browser",
       execution_providers: [],
       workers: 1,
-      images_a_request: TOGETHER,
+      images_a_request: MOST,
       judge: judge?.name.replace(/\.onnx$/, "") ?? null,
       self_test,
     };
@@ -66,8 +70,15 @@ export class Browser {
 
   async drawLatents({ model, labels, z }) {
     const started = performance.now();
-    const reply = await this.#ask({ ask: "draw-latents", labels: [...labels] }, littleEndian(z));
-    return { images: images(model, reply), milliseconds: performance.now() - started };
+    const drawn = [];
+    const count = z.length / model.latent_dim;
+    for (let first = 0; first < count; first += TOGETHER) {
+      const end = first + TOGETHER;
+      const part = littleEndian(z.subarray(first * model.latent_dim, end * model.latent_dim));
+      const reply = await this.#ask({ ask: "draw-latents", labels: labels.slice(first, end) }, part);
+      drawn.push(...images(model, reply));
+    }
+    return { images: drawn, milliseconds: performance.now() - started };
   }
 
   async latents({ seed, index }) {
@@ -104,7 +115,7 @@ export class Browser {
         ["train-labels-idx1-ubyte", async () => [(await this.#frame(asked, 0))[1]]],
       ],
     }[asked.format];
-    return files.map(([name, parts]) => ({ name, draw: async (how) => new Blob(await parts(how)) }));
+    return files.map(([name, parts]) => ({ name, draw: async (how) => new Blob(await parts(how), { type: BYTES }) }));
   }
 
   /** The pixels of a data set, as its file has them, and their CRC-32. */

@@ -134,7 +134,8 @@ impl Loaded {
             Request::DrawLatents { labels } => {
                 let dim = self.generator.contract().latent_dim;
                 let z = numbers(&request[start..]);
-                let z = ArrayView2::from_shape((z.len() / dim, dim), &z).map_err(|error| error.to_string())?;
+                let z =
+                    ArrayView2::from_shape((z.len() / dim, dim), &z).map_err(|error| error.to_string())?;
                 let pixels: Vec<u8> = self.generator.of_latents(z, &labels)?.iter().copied().collect();
                 let readings = self.read(&pixels)?;
                 Ok((json!({ "readings": readings }), pixels))
@@ -265,7 +266,8 @@ impl Loaded {
             Format::Npz => {
                 let size = self.shape.iter().product::<usize>() as u64;
                 let pixels = Hasher::new_with_initial_len(crc, count * size);
-                let npz::Frame { before, between, after } = npz::Frame::new(self.shape, count, &pixels, label);
+                let npz::Frame { before, between, after } =
+                    npz::Frame::new(self.shape, count, &pixels, label);
                 [before, between.into_iter().chain(all()).chain(after).collect()]
             }
             Format::Idx => {

@@ -18,8 +18,9 @@ mod serve;
 mod tiny_judge;
 pub mod tiny_model;
 mod verify;
+mod web;
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, process::Command};
 
 use tests::Shell;
 
@@ -62,6 +63,30 @@ impl Picture {
             })
             .collect()
     }
+}
+
+/// Grey levels that a script left of a page, and how wide and high they are.
+fn left(folder: &Path, name: &str) -> (usize, usize, Vec<u8>) {
+    let bytes = fs::read(folder.join(name)).unwrap();
+    let side = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    (side(0), side(4), bytes[8..].to_vec())
+}
+
+/// Node, about to run one of the scripts beside this file with a browser.
+fn node(script: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(format!("{}/tests/cli/infer/{script}", env!("CARGO_MANIFEST_DIR")));
+    node.env("PLAYWRIGHT", tests::playwright()).env("CHROMIUM", tests::chromium());
+    node
+}
+
+/// Runs a script that must succeed.
+#[track_caller]
+fn browse(mut node: Command) {
+    let output = node.output().unwrap_or_else(|error| panic!("node doesn't start: {error}; install Node"));
+    let said =
+        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(output.status.success(), "{node:?}: {}\n{said}", output.status);
 }
 
 /// Asserts that pictures are the same to within one level of 8 bits: a batch of another size may

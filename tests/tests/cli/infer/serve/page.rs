@@ -1,10 +1,10 @@
 //! The page for people, in a real browser: what it draws is what the command line draws. `page.mjs` uses it.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use super::{Server, shell};
 use crate::infer::{
-    Picture, assert_same_picture,
+    self, Picture, assert_same_picture, node,
     tiny_model::{self, TinyModel},
 };
 
@@ -13,25 +13,16 @@ const SIDE: usize = 28;
 
 /// Has the browser do a scenario of `page.mjs`; what it leaves is in the server's folder. The script fails if
 /// the page asks anything of another origin, or the browser reports an error.
+#[track_caller]
 fn browse(server: &Server, scenario: &str) {
-    let output = Command::new("node")
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/infer/serve/page.mjs"))
-        .args([scenario, &format!("http://{}", server.address)])
-        .arg(server.shell.folder())
-        .env("PLAYWRIGHT", tests::playwright())
-        .env("CHROMIUM", tests::chromium())
-        .output();
-    let output = output.unwrap_or_else(|error| panic!("node doesn't start: {error}; install Node"));
-    let said =
-        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-    assert!(output.status.success(), "{scenario}: {}\n{said}\n{}", output.status, server.stderr());
+    let mut node = node("serve/page.mjs");
+    node.args([scenario, &format!("http://{}", server.address)]).arg(server.shell.folder());
+    infer::browse(node);
 }
 
 /// Grey levels that a scenario left, and how wide and high they are.
 fn left(server: &Server, name: &str) -> (usize, usize, Vec<u8>) {
-    let bytes = fs::read(server.shell.path(name)).unwrap();
-    let side = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    (side(0), side(4), bytes[8..].to_vec())
+    infer::left(server.shell.folder(), name)
 }
 
 /// What the command line draws.
