@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train export infer test bench bench-export bench-infer bench-serve check-dependencies check-wasm
+.PHONY: help setup demo train export infer test web bench bench-export bench-infer bench-serve bench-web check-dependencies check-wasm
 
 ARGS ?=
 DEMO := demo
@@ -36,14 +36,18 @@ infer: ## draw a digit (ARGS="--digit 5 --count 10")
 	@scripts/setup.sh runtime
 	cargo infer $(if $(ARGS),$(ARGS),--digit 5)
 
+web: ## make dist/web/, the page of `infer serve` without a server, for any host of files
+	@scripts/setup.sh runtime protoc
+	@scripts/web.sh $(ARGS)
+
 test: ## everything that must hold: format, lints, tests, documentation, dependencies, wasm32
 	@scripts/setup.sh test
 	cargo fmt --all --check
 	$(MAKE) --no-print-directory check-dependencies
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) --no-print-directory check-wasm
 	cargo test --locked --workspace
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
-	$(MAKE) --no-print-directory check-wasm
 
 # The ONNX file is the contract: what draws digits on a small device carries no training framework, and the
 # library that draws them no command line either.
@@ -67,6 +71,7 @@ check-dependencies:
 	forbid "models|train|export|tests|candle.*" -p infer --all-features; \
 	forbid "models|train|export|tests|candle.*|ort|ort-sys|libloading|$$command|$$server" \
 		-p infer --no-default-features --features rten; \
+	forbid "models|train|export|tests|candle.*|ort|ort-sys|libloading|$$command|$$server" -p infer-web; \
 	echo "each crate depends on what it may: contract on no other, infer on contract alone"
 
 check-wasm:
@@ -88,3 +93,9 @@ bench-serve: ## measure infer serve beside FastAPI under load; PYTHON=… has fa
 	@scripts/setup.sh runtime
 	cargo build --locked --release -p infer
 	$(or $(PYTHON),python3) infer/benches/beside_fastapi.py target/release/infer $(ARGS)
+
+bench-web: web ## measure the page in dist/web/ in Chromium, beside infer
+	@scripts/setup.sh test
+	cargo build --locked --release -p infer
+	PLAYWRIGHT=runtime/playwright-core CHROMIUM=$${CHROMIUM:-$$(command -v chromium)} \
+		node infer/benches/in_a_browser.mjs dist/web target/release/infer

@@ -60,6 +60,9 @@ sed -e "s|^<meta charset=\"utf-8\">|&\n<meta http-equiv=\"Content-Security-Polic
   -e '/^<noscript>/,/<\/noscript>$/c\<noscript><p class="notice">This page draws with JavaScript.</p></noscript>' \
   "$PAGE/index.html" >"$new/index.html"
 
+grep -q 'Content-Security-Policy' "$new/index.html" && ! grep -q 'digits/2024.png' "$new/index.html" ||
+  fail "$PAGE/index.html has changed so that this script doesn't find what is to be changed for a page without a server"
+
 # Adds a model: under a name that tells its content, so that it may be kept for good.
 describe() {
   local sha256 name

@@ -112,12 +112,30 @@ const scenarios = {
 
   /** A model that draws something else than its file promises, or whose file is damaged, is not drawn with. */
   async refuses(browser) {
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    await page.goto(address);
-    await page.locator("#failure:not([hidden])").waitFor();
+    const until = (page) => page.locator("#failure:not([hidden])").waitFor();
+    const page = await open(browser, address, { until });
     await writeFile(path.join(folder, "failure"), await page.locator("#failure").textContent());
     assert.equal(await page.locator("#plate canvas").count(), 0);
+  },
+
+  /** The page is let ask nobody else, and runs nothing but its own files. */
+  async keeps_to_itself(browser) {
+    await open(browser, address);
+    // What a policy forbids, browsers complain of.
+    const page = await (await browser.newContext()).newPage();
+    await page.goto(address);
+    await ready(page);
+    const forbidden = await page.evaluate(async () => {
+      const found = [];
+      addEventListener("securitypolicyviolation", ({ effectiveDirective }) => found.push(effectiveDirective));
+      await fetch("http://localhost:1/").catch(() => {});
+      const script = document.createElement("script");
+      script.textContent = "window.ran = true";
+      document.body.append(script);
+      await new Promise((wake) => setTimeout(wake));
+      return { found, ran: window.ran === true };
+    });
+    assert.deepEqual(forbidden, { found: ["connect-src", "script-src-elem"], ran: false });
   },
 };
 

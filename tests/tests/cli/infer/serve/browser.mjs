@@ -16,8 +16,8 @@ const PATIENCE = 60_000;
 const asked = [];
 const complaints = [];
 
-/** Opens the page at an address; `watch` is told of it before it asks for anything. */
-export async function open(browser, address, { watch = () => {}, ...options } = {}) {
+/** Opens the page at an address, `until` it is ready; `watch` is told of it before it asks for anything. */
+export async function open(browser, address, { watch = () => {}, until = ready, ...options } = {}) {
   const context = await browser.newContext({
     acceptDownloads: true,
     reducedMotion: "reduce",
@@ -35,7 +35,7 @@ export async function open(browser, address, { watch = () => {}, ...options } = 
   page.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
   watch(page);
   await page.goto(address);
-  await ready(page);
+  await until(page);
   return page;
 }
 
