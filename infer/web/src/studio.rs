@@ -58,54 +58,67 @@ impl Studio {
     pub fn answer(&mut self, request: Vec<u8>) -> Vec<u8> {
         match self.reply(request) {
             Ok((head, body)) => join(&head, &body),
-            Err(error) => join(&json!({ "error": error }), &[]),
+            Err(error) => join(&json!({ "error": error.to_string() }), &[]),
         }
     }
 
-    fn reply(&mut self, request: Vec<u8>) -> Result<Reply, String> {
-        let (head, body) = split(&request).ok_or("a request was cut short")?;
-        let asked = serde_json::from_slice(head).map_err(|error| format!("a request is wrong: {error}"))?;
-        if let Request::LoadGenerator { name } = asked {
-            return self.load(name, request, body);
+    fn reply(&mut self, request: Vec<u8>) -> Result<Reply, Failure> {
+        let (head, start) =
+            split(&request).ok_or_else(|| Failure::Other("a request was cut short".into()))?;
+        let asked = serde_json::from_slice(head)
+            .map_err(|error| Failure::Other(format!("a request is wrong: {error}")))?;
+        match asked {
+            Request::LoadGenerator { name } => self.load(name, request, start),
+            Request::LoadJudge { name } => self.loaded()?.load_judge(name, request, start),
+            Request::SelfTest => self.loaded()?.self_test(),
+            Request::Draw { labels, seed, index, verify } => {
+                let samples: Vec<Sample> = (labels.into_iter().zip(0..))
+                    .map(|(label, i)| Sample { index: index.wrapping_add(i), label })
+                    .collect();
+                self.loaded()?.draw(seed, &samples, verify)
+            }
+            Request::DrawLatents { labels } => {
+                self.loaded()?.draw_latents(&numbers(&request[start..]), &labels)
+            }
+            Request::Latents { seed, index } => {
+                Ok((json!({}), bytes(&self.loaded()?.latents(seed, &[index]))))
+            }
+            Request::Changes { label, first, count } => {
+                self.loaded()?.changes(&numbers(&request[start..]), label, first, count)
+            }
+            Request::Part(part) => self.loaded()?.part(part),
+            Request::Frame { format, count, crc } => Ok(self.loaded()?.frame(format, count, crc)),
         }
-        let loaded = self.loaded.as_mut().ok_or("no generator is loaded")?;
-        loaded.reply(asked, request, body).map_err(|error| match error {
-            Failure::Model(error) => error.to_string(),
-            Failure::Other(sentence) => sentence,
-        })
+    }
+
+    fn loaded(&mut self) -> Result<&mut Loaded, Failure> {
+        self.loaded.as_mut().ok_or_else(|| Failure::Other("no generator is loaded".into()))
     }
 
     /// Loads the generator whose file begins at `start` of a request.
-    fn load(&mut self, name: String, request: Vec<u8>, start: usize) -> Result<Reply, String> {
+    fn load(&mut self, name: String, request: Vec<u8>, start: usize) -> Result<Reply, Failure> {
         let source = endless(name, request, start);
-        let load = || {
-            let mut generator = Generator::load(&source, &options())?;
-            let contract = generator.contract();
-            let z = vec![0.0; contract.latent_dim];
-            let label = &[0][..usize::from(contract.is_labelled())];
-            // The shape of what it draws, and memory for it.
-            let shape = generator.draw(&z, label, &mut Vec::new())?;
-            Ok((Loaded { generator, shape, verifier: None }, source.sha256()?))
-        };
-        let (loaded, sha256) = load().map_err(|error: infer::Error| error.to_string())?;
-        let Loaded { generator, shape, .. } = self.loaded.insert(loaded);
-        let mut head = json!(Description::new(generator.contract(), *shape));
+        let mut generator = Generator::load(&source, &options())?;
+        let contract = generator.contract();
+        let z = vec![0.0; contract.latent_dim];
+        let label = &[0][..usize::from(contract.is_labelled())];
+        // The shape of what it draws, and memory for it.
+        let shape = generator.draw(&z, label, &mut Vec::new())?;
+        let mut head = json!(Description::new(generator.contract(), shape));
         head["engine"] = generator.engine_name().into();
-        head["sha256"] = sha256.into();
+        head["sha256"] = source.sha256()?.into();
+        self.loaded = Some(Loaded { generator, shape, verifier: None });
         Ok((head, Vec::new()))
     }
 }
 
-/// Why there is no answer.
+/// Why there is no answer, in a sentence.
+#[derive(Debug, thiserror::Error)]
 enum Failure {
-    Model(infer::Error),
+    #[error(transparent)]
+    Model(#[from] infer::Error),
+    #[error("{0}")]
     Other(String),
-}
-
-impl From<infer::Error> for Failure {
-    fn from(error: infer::Error) -> Self {
-        Self::Model(error)
-    }
 }
 
 impl From<String> for Failure {
@@ -115,38 +128,12 @@ impl From<String> for Failure {
 }
 
 impl Loaded {
-    fn reply(&mut self, asked: Request, request: Vec<u8>, start: usize) -> Result<Reply, Failure> {
-        match asked {
-            Request::LoadGenerator { .. } => Ok((json!({}), Vec::new())),
-            Request::LoadJudge { name } => {
-                let source = endless(name, request, start);
-                let judge = Judge::load(&source, &self.generator, &options())?;
-                self.verifier = Some(Verifier::new(judge, 0.0));
-                Ok((json!({ "sha256": source.sha256()? }), Vec::new()))
-            }
-            Request::SelfTest => self.self_test(),
-            Request::Draw { labels, seed, index, verify } => {
-                let samples: Vec<Sample> = (labels.into_iter().zip(0..))
-                    .map(|(label, i)| Sample { index: index.wrapping_add(i), label })
-                    .collect();
-                self.draw(seed, &samples, verify)
-            }
-            Request::DrawLatents { labels } => {
-                let dim = self.generator.contract().latent_dim;
-                let z = numbers(&request[start..]);
-                let z =
-                    ArrayView2::from_shape((z.len() / dim, dim), &z).map_err(|error| error.to_string())?;
-                let pixels: Vec<u8> = self.generator.of_latents(z, &labels)?.iter().copied().collect();
-                let readings = self.read(&pixels)?;
-                Ok((json!({ "readings": readings }), pixels))
-            }
-            Request::Latents { seed, index } => Ok((json!({}), bytes(&self.latents(seed, &[index])))),
-            Request::Changes { label, first, count } => {
-                self.changes(&numbers(&request[start..]), label, first, count)
-            }
-            Request::Part(part) => self.part(part),
-            Request::Frame { format, count, crc } => Ok(self.frame(format, count, crc)),
-        }
+    fn load_judge(&mut self, name: String, request: Vec<u8>, start: usize) -> Result<Reply, Failure> {
+        let source = endless(name, request, start);
+        let judge = Judge::load(&source, &self.generator, &options())?;
+        // Whoever verifies says how sure it must be.
+        self.verifier = Some(Verifier::new(judge, 1.0));
+        Ok((json!({ "sha256": source.sha256()? }), Vec::new()))
     }
 
     fn self_test(&mut self) -> Result<Reply, Failure> {
@@ -197,6 +184,15 @@ impl Loaded {
             (Some(_), None) => return Err(Failure::Other("no judge is loaded to verify images".into())),
         };
         Ok((images.iter().copied().collect(), kept))
+    }
+
+    fn draw_latents(&mut self, z: &[f32], labels: &[i64]) -> Result<Reply, Failure> {
+        let dim = self.generator.contract().latent_dim;
+        let shaped = ArrayView2::from_shape((z.len() / dim, dim), z);
+        let z = shaped.map_err(|error| Failure::Other(error.to_string()))?;
+        let pixels: Vec<u8> = self.generator.of_latents(z, labels)?.iter().copied().collect();
+        let readings = self.read(&pixels)?;
+        Ok((json!({ "readings": readings }), pixels))
     }
 
     /// What the judge reads images as; `None` without one.

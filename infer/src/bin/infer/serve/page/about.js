@@ -6,6 +6,7 @@ import { byId, duration, element } from "./dom.js";
 export function showLoading(progress) {
   const bar = byId("loading");
   bar.hidden = progress === null;
+  byId("summary").textContent = "";
   if (!progress) return;
   const { loaded, total } = progress;
   bar.value = loaded / total;
