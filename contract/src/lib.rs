@@ -13,6 +13,9 @@
 //! | [`Golden`] | pictures that a file promises to draw |
 //! | [`dataset`] | data sets' formats: what each holds, its writer and its reader |
 //! | [`picture`] | pictures: grids, captions, PNG and GIF |
+//! | [`strings`] | several characters as one picture, with the place of each |
+//! | [`noise`] | what a camera makes of a picture |
+//! | [`stream`] | the random numbers of both |
 //! | [`files`] | writing, locking, digests |
 //! | [`number`] | whole numbers, as command lines take them |
 //! | [`memory`] | how much a process may still take |
@@ -51,9 +54,11 @@ mod command;
 pub mod dataset;
 pub mod files;
 mod golden;
+mod interval;
 pub mod latent;
 pub mod memory;
 pub mod metadata;
+pub mod noise;
 pub mod number;
 pub mod onnx;
 pub mod picture;
@@ -62,10 +67,13 @@ pub mod run;
 mod stdout;
 #[cfg(any(unix, windows))]
 mod stop;
+pub mod stream;
+pub mod strings;
 mod text;
 
 pub use command::command;
 pub use golden::{Comparison, Golden};
+pub use interval::Interval;
 pub use metadata::{Contract, LatentDistribution, Training, tensor};
 pub use picture::Picture;
 pub use pixels::PixelRange;

@@ -312,6 +312,7 @@ fn packed(format: &str, file: &str) -> Vec<u8> {
         pixels: &pixels,
         shape: [1, 3, 4],
         confidences: &[],
+        strings: &[],
     };
     sink.append(&batch).unwrap();
     sink.finish().unwrap();

@@ -58,7 +58,7 @@ fn write_to(folder: &Path, mut manifest: Manifest, end: u64) -> PathBuf {
             images.clone().map(|index| (index % classes.len().max(1) as u64) as i64).collect();
         let labels = if classes.is_empty() { &[] } else { labels.as_slice() };
         let pixels = &all[images.start as usize * size..images.end as usize * size];
-        sink.append(&Batch { first, labels, pixels, shape, confidences: &[] }).unwrap();
+        sink.append(&Batch { first, labels, pixels, shape, confidences: &[], strings: &[] }).unwrap();
     }
     manifest.tail = sink.checkpoint().unwrap();
     manifest.complete = sink.safe_up_to().unwrap_or(end);

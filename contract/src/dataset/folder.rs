@@ -1,5 +1,8 @@
 //! A folder for each class, with a PNG file for each of its images, and `labels.csv` over all of
-//! them: what `train --data` and most image loaders take.
+//! them: what `train --data` and most image loaders take. Of strings, all in the folder `images`, and where their
+//! characters are as [`Boxes`].
+
+mod boxes;
 
 use std::{
     fs,
@@ -9,11 +12,14 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+use self::boxes::Annotated;
 use super::{
-    Batch, Definition, Error, Facts, Manifest, Opened, Record, Sink, Tail, growing::Growing, images::picture,
-    plan::Labels,
+    Batch, Definition, Error, Facts, Image, Manifest, Opened, Record, Sink, Tail, growing::Growing,
+    images::picture, plan::Labels,
 };
 use crate::files::{distinct_names, hex, sync_all};
+
+pub use boxes::Boxes;
 
 /// A folder for each class, and labels.csv.
 pub struct Folder;
@@ -22,6 +28,9 @@ pub struct Folder;
 pub const TABLE: &str = "labels.csv";
 /// Its columns that must be there: a picture's path in the folder, and its class's name.
 pub const COLUMNS: [&str; 2] = ["file", "label"];
+/// In place of the latter of strings, and their further columns.
+const TEXT: &str = "text";
+const PLACES: &str = "width,height,boxes";
 /// Digits of an image's number in its file's name.
 const DIGITS: usize = 9;
 /// The folder, and in the table the class, of pictures without one.
@@ -37,11 +46,23 @@ impl Definition for Folder {
     fn in_the_way(&self, output: &Path, classes: &[String]) -> Option<PathBuf> {
         let table = Some(output.join(TABLE)).filter(|table| table.exists());
         let has_files = |folder: &PathBuf| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
-        table.or_else(|| folders(classes).iter().map(|folder| output.join(folder)).find(has_files))
+        // Of classes they may be the user's own.
+        let boxes = [boxes::ANNOTATIONS, boxes::YAML].map(|name| output.join(name));
+        let boxes = boxes.into_iter().find(|path| classes.is_empty() && path.exists());
+        table.or(boxes).or_else(|| folders(classes).iter().map(|folder| output.join(folder)).find(has_files))
     }
 
     fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Opened {
-        let Manifest { classes, first, complete, labels, tail, verified, .. } = manifest;
+        let Manifest { first, complete, labels, tail, verified, seed, .. } = manifest;
+        let annotated = manifest.strings.clone().map(|strings| Annotated {
+            boxes: manifest.boxes.unwrap_or_default(),
+            strings,
+            labels: labels.clone(),
+            classes: manifest.classes.clone(),
+            seed: *seed,
+            first: *first,
+        });
+        let classes = if annotated.is_some() { &Vec::new() } else { &manifest.classes };
         let unlabelled = [UNLABELLED.to_owned()];
         let names = if classes.is_empty() { &unlabelled } else { classes.as_slice() };
         let classes: Vec<_> = folders(classes).into_iter().zip(names.iter().cloned()).collect();
@@ -54,13 +75,19 @@ impl Definition for Folder {
         let mut table = Growing::open(&part, |_| {})?;
         if part.end.is_none() {
             let confidence = if verified.is_some() { ",confidence" } else { "" };
-            table.push(format!("{},index{confidence}\n", COLUMNS.join(",")).as_bytes())?;
+            let [file, label] = COLUMNS;
+            let header = match annotated {
+                Some(_) => format!("{file},{TEXT},index{confidence},{PLACES}\n"),
+                None => format!("{file},{label},index{confidence}\n"),
+            };
+            table.push(header.as_bytes())?;
         }
         let next = first + complete;
         let mut writer = Writer {
             root: output.to_path_buf(),
             classes: classes.clone(),
-            labels: *labels,
+            labels: if annotated.is_some() { Labels::All(0) } else { labels.clone() },
+            annotated,
             table,
             length: 0,
             hash: Sha256::new(),
@@ -78,7 +105,9 @@ struct Writer {
     root: PathBuf,
     /// Folder and name of each class; one folder without a name in an unlabelled model.
     classes: Vec<(String, String)>,
+    /// Of strings all 0, that of the folder.
     labels: Labels,
+    annotated: Option<Annotated>,
     table: Growing,
     /// Length and digest of all PNG files, one after the other.
     length: u64,
@@ -92,7 +121,7 @@ impl Writer {
     /// Folder and name of a class, and the path of an image of it in the data set's folder.
     fn place(&self, index: u64, label: i64) -> Option<(&str, String)> {
         let (folder, class) = self.classes.get(usize::try_from(label).ok()?)?;
-        Some((class, format!("{folder}/{index:0DIGITS$}.png")))
+        Some((class, picture_of(folder, index)))
     }
 
     fn path(&self, index: u64) -> PathBuf {
@@ -137,6 +166,15 @@ impl Writer {
     }
 }
 
+fn picture_of(folder: &str, index: u64) -> String {
+    format!("{folder}/{index:0DIGITS$}.png")
+}
+
+/// The path of a string's picture in the data set's folder.
+fn picture_path(index: u64) -> String {
+    picture_of(UNLABELLED, index)
+}
+
 fn damaged(path: &Path) -> Error {
     Error::Refused(format!("{} was changed since it was written: it is no whole PNG file", path.display()))
 }
@@ -170,13 +208,21 @@ fn field(text: &str) -> String {
 
 impl Sink for Writer {
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
-        for (index, label, confidence, pixels) in batch.images() {
+        for Image { index, label, confidence, string, pixels, shape } in batch.images() {
             let (class, file) = (self.place(index, label.unwrap_or_default()))
                 .ok_or_else(|| io::Error::other("no such class"))?;
-            let png = picture(pixels, batch.shape)?.to_png(&[])?;
+            let png = picture(&pixels, shape)?.to_png(&[])?;
             fs::write(self.root.join(&file), &png)?;
             let confidence = confidence.map_or_else(String::new, |confidence| format!(",{confidence:.4}"));
-            let row = format!("{},{},{index}{confidence}\n", field(&file), field(class));
+            let row = match (string, &self.annotated) {
+                (Some(string), Some(annotated)) => {
+                    let [_, height, width] = shape;
+                    let places = boxes::fields(width, height, &string.sides());
+                    let text = string.text(&annotated.classes);
+                    format!("{},{},{index}{confidence},{places}\n", field(&file), field(&text))
+                }
+                _ => format!("{},{},{index}{confidence}\n", field(&file), field(class)),
+            };
             self.table.push(row.as_bytes())?;
             self.length += png.len() as u64;
             self.hash.update(&png);
@@ -193,6 +239,14 @@ impl Sink for Writer {
         let pictures = Record { from: 0, to, sha256, header_sha256: None };
         let files = [(TABLE, self.table.record()), (PICTURES, Some(pictures))];
         Ok(Tail::of(self.table.length(), files))
+    }
+
+    fn finish(&mut self) -> io::Result<Tail> {
+        let tail = self.checkpoint()?;
+        if let Some(annotated) = &self.annotated {
+            annotated.write(&self.root, &self.root.join(TABLE), self.table.length())?;
+        }
+        Ok(tail)
     }
 }
 

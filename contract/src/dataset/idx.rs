@@ -21,8 +21,8 @@ use std::{
 };
 
 use super::{
-    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail, growing::Growing, images::interleaved,
-    manifest::Part,
+    Batch, Definition, Error, Facts, Holds, Manifest, Opened, Sink, Tail, growing::Growing,
+    images::interleaved, manifest::Part,
 };
 
 pub use read::{images_from_bytes, is_colour, labels_from_bytes, read_images, read_labels};
@@ -63,6 +63,7 @@ impl Definition for Idx {
             // Labels are bytes, and a file counts its images in 32 bits.
             most_classes: 256,
             most_images: u32::MAX as u64,
+            strings: Holds::Nothing,
             ..Facts::FOLDER
         }
     }

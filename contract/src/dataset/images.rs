@@ -5,7 +5,7 @@ use std::{borrow::Cow, io};
 use serde::Serialize;
 
 use super::Error;
-use crate::Picture;
+use crate::{Picture, strings::Bounds};
 
 /// Images on their way into a data set.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,36 @@ pub struct Batch<'a> {
     pub shape: [usize; 3],
     /// A judge's confidence in each image's label; none where there is no judge.
     pub confidences: &'a [f64],
+    /// Of strings, what each is; then they have no labels, and some may be narrower than the shape.
+    pub strings: &'a [Strung],
+}
+
+/// What a string is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Strung {
+    /// The label of each character.
+    pub labels: Vec<i64>,
+    /// Where each is in the picture.
+    pub boxes: Vec<Bounds>,
+    /// Columns of the picture, from the first on, that are its own.
+    pub width: usize,
+}
+
+/// One image of a batch.
+#[derive(Debug, Clone)]
+pub struct Image<'a> {
+    /// Its index.
+    pub index: u64,
+    /// Its label, if it has one.
+    pub label: Option<i64>,
+    /// A judge's confidence in it, if there is a judge.
+    pub confidence: Option<f64>,
+    /// What it is, if it is a string.
+    pub string: Option<&'a Strung>,
+    /// (C, H, W)
+    pub pixels: Cow<'a, [u8]>,
+    /// C, H and W.
+    pub shape: [usize; 3],
 }
 
 impl<'a> Batch<'a> {
@@ -32,11 +62,21 @@ impl<'a> Batch<'a> {
         (self.pixels.len() / self.volume()) as u64
     }
 
-    /// Each image's index, label, confidence and pixels, `(C, H, W)`.
-    pub fn images(&self) -> impl Iterator<Item = (u64, Option<i64>, Option<f64>, &'a [u8])> + use<'a> {
-        let Self { first, labels, confidences, .. } = *self;
+    /// Each image.
+    pub fn images(&self) -> impl Iterator<Item = Image<'a>> + use<'a> {
+        let Self { first, labels, confidences, strings, shape, .. } = *self;
         (first..).zip(self.pixels.chunks_exact(self.volume())).enumerate().map(move |(i, (index, pixels))| {
-            (index, labels.get(i).copied(), confidences.get(i).copied(), pixels)
+            let string = strings.get(i);
+            let [channels, height, width] = shape;
+            let (pixels, width) = match string {
+                Some(string) if string.width < width => {
+                    let rows = pixels.chunks_exact(width);
+                    (rows.flat_map(|row| &row[..string.width]).copied().collect(), string.width)
+                }
+                _ => (Cow::Borrowed(pixels), width),
+            };
+            let (label, confidence) = (labels.get(i).copied(), confidences.get(i).copied());
+            Image { index, label, confidence, string, pixels, shape: [channels, height, width] }
         })
     }
 }
@@ -208,22 +248,49 @@ pub(super) struct Known<'a> {
     label: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     class: Option<&'a str>,
+    /// Of a string: its characters, their labels, and where each is: column, row, width and height.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<&'a [i64]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boxes: Option<Vec<[usize; 4]>>,
     /// The judge's, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<f64>,
 }
 
 impl<'a> Known<'a> {
-    /// An image with this label, whose class is among these.
-    pub fn new(index: u64, label: Option<i64>, confidence: Option<f64>, classes: &'a [String]) -> Known<'a> {
+    /// An image, whose classes are among these.
+    pub fn new(
+        index: u64,
+        label: Option<i64>,
+        confidence: Option<f64>,
+        string: Option<&'a Strung>,
+        classes: &'a [String],
+    ) -> Known<'a> {
         let class = label.and_then(|label| classes.get(label as usize)).map(String::as_str);
-        Known { index, label, class, confidence }
+        let text = string.map(|string| string.text(classes));
+        let (labels, boxes) = (string.map(|string| string.labels.as_slice()), string.map(Strung::sides));
+        Known { index, label, class, text, labels, boxes, confidence }
+    }
+}
+
+impl Strung {
+    /// Its characters, which are the names of classes.
+    pub fn text(&self, classes: &[String]) -> String {
+        self.labels.iter().filter_map(|label| classes.get(*label as usize)).map(String::as_str).collect()
+    }
+
+    /// Column, row, width and height of each character.
+    pub(super) fn sides(&self) -> Vec<[usize; 4]> {
+        self.boxes.iter().map(|bounds| [bounds.x, bounds.y, bounds.width, bounds.height]).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Images, interleaved};
+    use super::{Batch, Images, Strung, interleaved};
 
     /// Two coloured pictures of 2×3 pixels, every byte another.
     fn images() -> Images {
@@ -239,6 +306,19 @@ mod tests {
         assert!(images.picked(&[]).is_err());
         assert!(Images::with_channels(3, 2, 3, vec![0; 35]).is_err());
         assert!(Images::with_channels(0, 2, 3, vec![0; 36]).is_err());
+    }
+
+    #[test]
+    fn a_string_may_be_narrower_than_its_batch() {
+        let strings = [2, 3].map(|width| Strung { labels: vec![1, 0], width, ..Strung::default() });
+        let (shape, pixels) = ([3, 2, 3], (0..36).collect::<Vec<u8>>());
+        let batch =
+            Batch { first: 4, labels: &[], pixels: &pixels, shape, confidences: &[], strings: &strings };
+        let found: Vec<_> = batch.images().collect();
+        assert_eq!((found[0].index, found[0].shape, found[1].shape), (4, [3, 2, 2], shape));
+        assert_eq!(*found[0].pixels, [0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16]);
+        assert_eq!(*found[1].pixels, pixels[18..]);
+        assert_eq!(strings[0].text(&["a".into(), "b".into()]), "ba");
     }
 
     #[test]

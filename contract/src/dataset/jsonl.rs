@@ -7,7 +7,7 @@ use std::{io, path::Path};
 
 use serde::Serialize;
 
-use super::{Batch, Definition, Facts, Manifest, Opened, Sink, Tail, growing::Growing, images::Known};
+use super::{Batch, Definition, Facts, Image, Manifest, Opened, Sink, Tail, growing::Growing, images::Known};
 
 #[cfg(feature = "read")]
 pub use read::read;
@@ -49,11 +49,10 @@ struct Line<'a> {
 
 impl Sink for Writer {
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
-        let shape = batch.shape;
-        for (index, label, confidence, pixels) in batch.images() {
-            let known = Known::new(index, label, confidence, &self.classes);
+        for Image { index, label, confidence, string, pixels, shape } in batch.images() {
+            let known = Known::new(index, label, confidence, string, &self.classes);
             self.line.clear();
-            serde_json::to_writer(&mut self.line, &Line { known, shape, pixels })?;
+            serde_json::to_writer(&mut self.line, &Line { known, shape, pixels: &pixels })?;
             self.line.push(b'\n');
             self.file.push(&self.line)?;
         }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Format, Record, Tail,
+    folder::Boxes,
     plan::{Labels, Shard, Volumes},
 };
-use crate::{files, printable, visible};
+use crate::{files, noise::Noise, printable, strings::Strings, visible};
 
 /// The file in a data set's folder, or the end of its name beside a data set of one file.
 const NAME: &str = "manifest.json";
@@ -52,6 +53,15 @@ pub struct Manifest {
     pub complete: u64,
     /// The label of each image.
     pub labels: Labels,
+    /// If its images are strings, how they are made; `labels` then says which characters they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strings: Option<Strings>,
+    /// What was done to the images, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
+    /// What a folder of strings has their boxes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boxes: Option<Boxes>,
     /// The classes' names, in the order of their labels.
     pub classes: Vec<String>,
     /// The judge, and what it refused among the complete images; null if there is none.
@@ -141,6 +151,15 @@ impl Manifest {
         }
     }
 
+    /// The manifest of what lies at a path, a file or a folder, if it has one that can be read.
+    pub fn beside(path: &Path) -> Option<Self> {
+        let mut of_file = path.file_name().unwrap_or_default().to_owned();
+        of_file.push(".");
+        of_file.push(NAME);
+        let manifest = if path.is_dir() { path.join(NAME) } else { path.with_file_name(of_file) };
+        Self::read(&manifest).ok().flatten()
+    }
+
     /// What is known of a file of this data set, which has `name` on record and ends at `end` if it has
     /// any of the complete images.
     pub(super) fn part<'a>(&'a self, path: &'a Path, name: &str, header: &'a [u8], end: u64) -> Part<'a> {
@@ -166,6 +185,10 @@ impl Manifest {
         }
         if complete > images {
             return Some(format!("it says that {complete} of {images} images are complete"));
+        }
+        let fault = self.strings.as_ref().and_then(Strings::fault);
+        if let Some(fault) = fault.or_else(|| self.noise.as_ref().and_then(Noise::fault)) {
+            return Some(fault);
         }
         let is_side = |side: &usize| (1..=0xffff).contains(side);
         match self.shape {
@@ -234,10 +257,24 @@ impl Manifest {
         let shard = |manifest: &Self| format!("--shard {}/{}", manifest.shard.index, manifest.shard.of);
         // The model is the same, and so are its classes.
         let labels = |manifest: &Self| manifest.labels.words(&asked.classes);
+        let strings = |manifest: &Self| match &manifest.strings {
+            Some(strings) => strings.to_string(),
+            None => "--strings off".into(),
+        };
+        let boxes = |manifest: &Self| match manifest.boxes {
+            Some(boxes) => format!("--boxes {boxes}"),
+            None => String::new(),
+        };
+        let noise = |manifest: &Self| match &manifest.noise {
+            Some(noise) => format!("--noise {noise}"),
+            None => "--noise off".into(),
+        };
         let verify = |manifest: &Self| format!("--verify {:?}", manifest.threshold());
         let judge = |manifest: &Self| format!("a judge of SHA-256 {}", manifest.judge_sha256());
-        let all: [&dyn Fn(&Self) -> String; 10] =
-            [&format, &model, &seed, &count, &test, &per_file, &shard, &labels, &verify, &judge];
+        let all: [&dyn Fn(&Self) -> String; 13] = [
+            &format, &model, &seed, &count, &test, &per_file, &shard, &strings, &boxes, &labels, &noise,
+            &verify, &judge,
+        ];
         let sides = all.into_iter().map(|say| (say(self), say(asked)));
         let Some((begun, asked)) = sides.into_iter().find(|(begun, asked)| begun != asked) else {
             return Ok(());
@@ -257,12 +294,19 @@ impl Manifest {
 }
 
 impl Labels {
+    /// Each class that has another weight than 1, with it.
+    pub(super) fn balance(&self, classes: &[String]) -> String {
+        let weights = classes.iter().zip(self.weights(classes.len())).filter(|(_, weight)| *weight != 1);
+        weights.map(|(class, weight)| format!("{}={weight}", visible(class))).collect::<Vec<_>>().join(",")
+    }
+
     /// What an option says of them.
-    fn words(self, classes: &[String]) -> String {
+    fn words(&self, classes: &[String]) -> String {
         match self {
             Self::InTurn { .. } => "all classes in turn".into(),
+            Self::Cycle(_) => format!("--balance {}", self.balance(classes)),
             Self::All(label) => {
-                let name = usize::try_from(label).ok().and_then(|label| classes.get(label));
+                let name = usize::try_from(*label).ok().and_then(|label| classes.get(label));
                 format!(
                     "--label {}",
                     name.map_or_else(|| label.to_string(), |name| visible(name).into_owned())
@@ -311,6 +355,7 @@ mod tests {
             (r#"{"shape":[1,0,4]}"#, "no picture has the shape"),
             (r#"{"shape":[1,4294967296,4294967296]}"#, "no picture has the shape"),
             (r#"{"shape":null}"#, "it has no shape"),
+            (r#"{"noise":{"blur":{"from":2,"to":1}}}"#, "--noise blur=2..1"),
         ] {
             let found = manifest(change).contradiction().unwrap_or_default();
             assert!(found.contains(part), "{change}: {found}");
@@ -330,6 +375,8 @@ mod tests {
             ),
             (r#"{"labels":{"all":0}}"#, "begun with --label b, and now it is a;"),
             (r#"{"test":3}"#, "begun with --test 0, and now it is 3;"),
+            (r#"{"labels":{"cycle":[0,1,1]}}"#, "begun with --label b, and now it is --balance b=2;"),
+            (r#"{"noise":{"blur":{"from":0,"to":1}}}"#, "begun with --noise off, and now it is blur=0..1;"),
         ] {
             let said = begun.check_same(&manifest(change), Path::new("m.json")).unwrap_err().to_string();
             assert!(said.starts_with("m.json: begun") && said.contains(sentence), "{said}");

@@ -52,7 +52,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use error::Error;
-pub use images::{Batch, Images, interleaved};
+pub use images::{Batch, Image, Images, Strung, interleaved};
 pub use manifest::Manifest;
 pub use sink::{Opened, Sink};
 pub use tail::{Record, Tail};
@@ -89,6 +89,19 @@ pub struct Facts {
     pub most_classes: usize,
     /// The most images, of training and of test images each.
     pub most_images: u64,
+    /// Which strings it can hold.
+    pub strings: Holds,
+}
+
+/// Which strings a format can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// None: it has one label for each image.
+    Nothing,
+    /// Those whose pictures are all as wide.
+    OneWidth,
+    /// All.
+    Everything,
 }
 
 impl Facts {
@@ -102,6 +115,7 @@ impl Facts {
         per_file: None,
         most_classes: usize::MAX,
         most_images: u64::MAX,
+        strings: Holds::Everything,
     };
 }
 

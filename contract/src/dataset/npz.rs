@@ -1,5 +1,5 @@
-//! NumPy's `.npz`: a ZIP archive of the arrays `images`, (N, H, W) or (N, C, H, W), and `labels`, (N),
-//! both uint8 and uncompressed.
+//! NumPy's `.npz`: a ZIP archive of the arrays `images`, (N, H, W) or (N, C, H, W), and `labels`, (N), both
+//! uint8 and uncompressed. Of strings, `labels` is (N, characters at most), with [`NO_CHARACTER`] after the last.
 //!
 //! The archive is whole once it is finished; before, its manifest says how much of it there is.
 
@@ -11,13 +11,14 @@ use std::{io, path::Path};
 use crc32fast::Hasher;
 
 use super::{
-    Batch, Definition, Error, Facts, Manifest, Opened, Sink, Tail,
+    Batch, Definition, Error, Facts, Holds, Manifest, Opened, Sink, Tail,
     growing::Growing,
     manifest::Part,
     plan::Labels,
     tail::FILE,
     zip::{self, Entry},
 };
+use crate::strings::Strings;
 
 #[cfg(feature = "read")]
 pub use read::{read, read_from};
@@ -28,6 +29,8 @@ pub struct Npz;
 /// The arrays.
 const IMAGES: &str = "images";
 const LABELS: &str = "labels";
+/// What `labels` has after a string's last character.
+pub const NO_CHARACTER: u8 = 255;
 /// How an array starts.
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 /// Bytes of an array's header: enough for any shape.
@@ -41,12 +44,13 @@ impl Definition for Npz {
             extension: Some("npz"),
             // Labels are bytes.
             most_classes: 256,
+            strings: Holds::OneWidth,
             ..Facts::FOLDER
         }
     }
 
     fn open(&self, manifest: &Manifest, output: &Path, shape: [usize; 3]) -> Opened {
-        let Manifest { first, labels, complete: count, ref tail, .. } = *manifest;
+        let Manifest { first, seed, complete: count, ref labels, ref strings, ref tail, .. } = *manifest;
         let mut crc = Hasher::new();
         // The headers are filled in when the archive is finished.
         let header = vec![0; entry(IMAGES, 0, 0, 0).local().len() + ARRAY_HEADER];
@@ -67,7 +71,8 @@ impl Definition for Npz {
                 "{path} was changed since it was written: its CRC-32 is another"
             )));
         }
-        Ok(Box::new(Writer { file, shape, crc, first, count, labels }))
+        let (labels, strings) = (labels.clone(), strings.clone());
+        Ok(Box::new(Writer { file, shape, crc, first, count, seed, labels, strings }))
     }
 }
 
@@ -78,7 +83,24 @@ struct Writer {
     first: u64,
     /// How many images there are.
     count: u64,
+    seed: u64,
     labels: Labels,
+    strings: Option<Strings>,
+}
+
+impl Writer {
+    /// What the labels' array has of an image.
+    fn row(&self, index: u64) -> Vec<u8> {
+        match &self.strings {
+            None => vec![self.labels.of(index) as u8],
+            Some(strings) => {
+                let mut row: Vec<u8> =
+                    strings.text(self.seed, index, &self.labels).iter().map(|label| *label as u8).collect();
+                row.resize(strings.length.most as usize, NO_CHARACTER);
+                row
+            }
+        }
+    }
 }
 
 impl Sink for Writer {
@@ -93,13 +115,16 @@ impl Sink for Writer {
     }
 
     fn finish(&mut self) -> io::Result<Tail> {
-        let Self { first, count, labels, .. } = *self;
-        let label = |i: u64| labels.of(first + i) as u8;
-        let Frame { before, between, after } = Frame::new(self.shape, count, &self.crc, label);
+        let indices = self.first..self.first + self.count;
+        let characters = self.strings.as_ref().map(|strings| strings.length.most);
+        let labels: Vec<u64> = [self.count].into_iter().chain(characters).collect();
+        let Frame { before, between, after } =
+            Frame::new(self.shape, &labels, &self.crc, indices.clone().map(|index| self.row(index)));
         self.file.replace_header(&before)?;
         self.file.push(&between)?;
-        for i in 0..count {
-            self.file.push(&[label(i)])?;
+        for index in indices {
+            let row = self.row(index);
+            self.file.push(&row)?;
         }
         self.file.push(&after)?;
         self.file.sync()?;
@@ -108,8 +133,8 @@ impl Sink for Writer {
     }
 }
 
-/// An archive's bytes but for its pixels and its labels: `before` the pixels, `between` them and the labels,
-/// which are a byte each, and `after` these.
+/// An archive's bytes but for its pixels and its labels: `before` the pixels, `between` them and the labels, and
+/// `after` these.
 pub struct Frame {
     /// Headers of the images.
     pub before: Vec<u8>,
@@ -120,9 +145,15 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The frame of `count` images of `shape`, channels, height and width, whose pixels have the checksum
-    /// `pixels`, and whose labels are `label` of 0, 1, 2, …
-    pub fn new(shape: [usize; 3], count: u64, pixels: &Hasher, label: impl Fn(u64) -> u8) -> Self {
+    /// The frame of images of `shape`, channels, height and width, whose pixels have the checksum `pixels`, and
+    /// of labels, an array of `dims`, whose bytes are those of `rows`. There are as many images as rows.
+    pub fn new(
+        shape: [usize; 3],
+        dims: &[u64],
+        pixels: &Hasher,
+        rows: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Self {
+        let count = dims[0];
         let header = images_header(shape, count);
         let mut crc = Hasher::new();
         crc.update(&header);
@@ -132,16 +163,17 @@ impl Frame {
         let images = entry(IMAGES, 0, size, crc.finalize());
         let before = [images.local(), header].concat();
 
-        let header = array_header(&[count]);
+        let header = array_header(dims);
+        let bytes = dims.iter().product::<u64>();
         let mut crc = Hasher::new();
         crc.update(&header);
-        (0..count).for_each(|i| crc.update(&[label(i)]));
+        rows.into_iter().for_each(|row| crc.update(row.as_ref()));
         let offset = images.local().len() as u64 + size;
-        let labels = entry(LABELS, offset, header.len() as u64 + count, crc.finalize());
+        let labels = entry(LABELS, offset, header.len() as u64 + bytes, crc.finalize());
         let between = [labels.local(), header].concat();
 
         let directory = [images.central(), labels.central()].concat();
-        let start = offset + between.len() as u64 + count;
+        let start = offset + between.len() as u64 + bytes;
         let after = [directory.as_slice(), &zip::end(start, directory.len() as u64, 2)].concat();
         Self { before, between, after }
     }

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `image` | a struct of `bytes`, a PNG file, and `path`, its name |
 //! | `label` | the class's number, int64; not in a data set without classes |
+//! | `text` | in place of `label`: a string's characters |
+//! | `boxes` | and where each is: `[[column, row, width, height], …]`, as JSON |
 //! | `confidence` | a judge's, float64, where there is one |
 //!
 //! The classes' names are in the schema's metadata, under `huggingface`. Rows are in groups of 100, as `datasets`
@@ -34,7 +36,7 @@ use super::{
     growing::Growing,
     manifest::Part,
     plan::Volume,
-    series::{self, Image, Member, PER_FILE},
+    series::{self, Entry, Member, PER_FILE},
 };
 use crate::files;
 
@@ -44,6 +46,9 @@ pub use read::read;
 /// Parquet files as `datasets` loads them.
 pub struct Parquet;
 
+/// The columns of strings.
+const TEXT: &str = "text";
+const BOXES: &str = "boxes";
 /// The folder of the files.
 pub const FOLDER: &str = "data";
 /// The card.
@@ -75,7 +80,12 @@ impl Definition for Parquet {
     fn open(&self, manifest: &Manifest, output: &Path, shape: [usize; 3]) -> Opened {
         let card = card::text(manifest, shape);
         series::open(
-            Files { columns: columns(manifest), features: features(manifest), card },
+            Files {
+                columns: columns(manifest),
+                features: features(manifest),
+                classes: manifest.classes.clone(),
+                card,
+            },
             manifest,
             output,
         )
@@ -86,7 +96,11 @@ impl Definition for Parquet {
 fn columns(manifest: &Manifest) -> Vec<Column> {
     let mut columns =
         vec![Column::new(&["image", "bytes"], Kind::Bytes), Column::new(&["image", "path"], Kind::Text)];
-    columns.extend((!manifest.classes.is_empty()).then(|| Column::new(&["label"], Kind::Int64)));
+    if manifest.strings.is_some() {
+        columns.extend([TEXT, BOXES].map(|name| Column::new(&[name], Kind::Text)));
+    } else {
+        columns.extend((!manifest.classes.is_empty()).then(|| Column::new(&["label"], Kind::Int64)));
+    }
     columns.extend(manifest.verified.is_some().then(|| Column::new(&["confidence"], Kind::Double)));
     columns
 }
@@ -95,7 +109,10 @@ fn columns(manifest: &Manifest) -> Vec<Column> {
 fn features(manifest: &Manifest) -> String {
     let mut features = serde_json::Map::new();
     features.insert("image".into(), json!({"_type": "Image"}));
-    if !manifest.classes.is_empty() {
+    if manifest.strings.is_some() {
+        let text = json!({"dtype": "string", "_type": "Value"});
+        features.extend([TEXT, BOXES].map(|name| (name.into(), text.clone())));
+    } else if !manifest.classes.is_empty() {
         features.insert("label".into(), json!({"names": manifest.classes, "_type": "ClassLabel"}));
     }
     if manifest.verified.is_some() {
@@ -107,6 +124,7 @@ fn features(manifest: &Manifest) -> String {
 struct Files {
     columns: Vec<Column>,
     features: String,
+    classes: Vec<String>,
     card: String,
 }
 
@@ -131,6 +149,7 @@ impl series::Kind for Files {
             file,
             columns: self.columns.clone(),
             features: self.features.clone(),
+            classes: self.classes.clone(),
             groups,
             gathered: 0,
         };
@@ -154,18 +173,23 @@ struct Writer {
     file: Growing,
     columns: Vec<Column>,
     features: String,
+    classes: Vec<String>,
     groups: Vec<Group>,
     /// Rows that are in `columns` and not yet in the file.
     gathered: usize,
 }
 
 impl Member for Writer {
-    fn append(&mut self, image: &Image<'_>) -> io::Result<()> {
+    fn append(&mut self, image: &Entry<'_>) -> io::Result<()> {
         let path = file_name(image.index);
         for column in &mut self.columns {
             match column.kind {
                 Kind::Bytes => column.push_bytes(image.png),
-                Kind::Text => column.push_bytes(path.as_bytes()),
+                Kind::Text => match (column.name(), image.string) {
+                    (TEXT, Some(string)) => column.push_bytes(string.text(&self.classes).as_bytes()),
+                    (BOXES, Some(string)) => column.push_bytes(&serde_json::to_vec(&string.sides())?),
+                    _ => column.push_bytes(path.as_bytes()),
+                },
                 Kind::Int64 => column.push(image.label.unwrap_or_default().to_le_bytes()),
                 Kind::Double => column.push(image.confidence.unwrap_or_default().to_le_bytes()),
             }

@@ -4,6 +4,8 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::stream::Stream;
+
 /// One of several equal parts, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
@@ -104,7 +106,7 @@ impl Volumes {
 }
 
 /// The label of each image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Labels {
     /// Image i has label i mod the number of classes.
@@ -114,16 +116,90 @@ pub enum Labels {
     },
     /// All have this one.
     All(i64),
+    /// These, over and over.
+    Cycle(Vec<i64>),
 }
 
+/// Labels of a cycle, at most.
+const LONGEST_CYCLE: u64 = 100_000;
+
 impl Labels {
+    /// Each class as often as its weight says, and as evenly as can be: in a cycle as long as the weights,
+    /// divided by what they have in common, together.
+    ///
+    /// # Errors
+    /// A sentence, if all weights are 0 or the cycle would be too long.
+    pub fn weighted(weights: &[u32]) -> Result<Self, String> {
+        let common = weights.iter().fold(0, |a, b| common_divisor(a, *b));
+        let weights: Vec<i64> = weights.iter().map(|weight| i64::from(weight / common.max(1))).collect();
+        let length: i64 = weights.iter().sum();
+        match length as u64 {
+            0 => return Err("no class has a weight; expected one above 0".into()),
+            ..=LONGEST_CYCLE if weights.iter().all(|weight| *weight == 1) => {
+                return Ok(Self::InTurn { classes: length as u64 });
+            }
+            ..=LONGEST_CYCLE => {}
+            _ => {
+                return Err(format!(
+                    "the weights are {length} together, without what they have in common; expected \
+                     {LONGEST_CYCLE} or less"
+                ));
+            }
+        }
+        // Each time all classes gain their weights, and the one that has gained most pays for all.
+        let mut gains = vec![0; weights.len()];
+        let mut next = || {
+            gains.iter_mut().zip(&weights).for_each(|(gain, weight)| *gain += weight);
+            // The first of several that have as much.
+            let most = (0..gains.len()).rev().max_by_key(|label| gains[*label]).unwrap_or_default();
+            gains[most] -= length;
+            most as i64
+        };
+        Ok(Self::Cycle((0..length).map(|_| next()).collect()))
+    }
+
     /// The label of image `index`.
-    pub fn of(self, index: u64) -> i64 {
+    pub fn of(&self, index: u64) -> i64 {
         match self {
-            Self::InTurn { classes } => (index % classes.max(1)) as i64,
-            Self::All(label) => label,
+            Self::InTurn { classes } => (index % classes.max(&1)) as i64,
+            Self::All(label) => *label,
+            Self::Cycle(labels) => match labels.len() as u64 {
+                0 => 0,
+                length => labels[(index % length) as usize],
+            },
         }
     }
+
+    /// Any label, each as often as it is among these.
+    pub(crate) fn pick(&self, stream: &mut Stream) -> i64 {
+        let count = match self {
+            Self::InTurn { classes } => *classes,
+            Self::All(_) => 1,
+            Self::Cycle(labels) => labels.len() as u64,
+        };
+        self.of(stream.below(count.max(1)))
+    }
+
+    /// How often each of so many classes is in a cycle of them.
+    pub(super) fn weights(&self, classes: usize) -> Vec<u64> {
+        let mut weights = vec![0; classes];
+        match self {
+            Self::InTurn { .. } => weights.fill(1),
+            Self::All(label) => {
+                weights.iter_mut().skip(*label as usize).take(1).for_each(|weight| *weight = 1)
+            }
+            Self::Cycle(labels) => labels.iter().for_each(|label| {
+                if let Some(weight) = weights.get_mut(*label as usize) {
+                    *weight += 1;
+                }
+            }),
+        }
+        weights
+    }
+}
+
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 #[cfg(test)]
@@ -179,5 +255,16 @@ mod tests {
         let labels: Vec<_> = (8..13).map(|i| Labels::InTurn { classes: 10 }.of(i)).collect();
         assert_eq!(labels, [8, 9, 0, 1, 2]);
         assert_eq!(Labels::All(5).of(8), 5);
+    }
+
+    #[test]
+    fn labels_have_their_weights_and_are_spread() {
+        let labels = Labels::weighted(&[2, 6, 0, 2]).unwrap();
+        assert_eq!(labels, Labels::Cycle(vec![1, 0, 1, 3, 1]));
+        assert_eq!((5..10).map(|i| labels.of(i)).collect::<Vec<_>>(), [1, 0, 1, 3, 1]);
+        assert_eq!(labels.weights(4), [1, 3, 0, 1]);
+        assert_eq!(Labels::weighted(&[4, 4, 4]), Ok(Labels::InTurn { classes: 3 }));
+        assert!(Labels::weighted(&[0, 0]).unwrap_err().contains("no class has a weight"));
+        assert!(Labels::weighted(&[1, 100_000]).unwrap_err().contains("100001 together"));
     }
 }

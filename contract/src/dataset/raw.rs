@@ -5,7 +5,7 @@ mod read;
 
 use std::{io, path::Path};
 
-use super::{Batch, Definition, Facts, Manifest, Opened, Sink, Tail, growing::Growing};
+use super::{Batch, Definition, Facts, Holds, Manifest, Opened, Sink, Tail, growing::Growing};
 
 #[cfg(feature = "read")]
 pub use read::read;
@@ -20,6 +20,7 @@ impl Definition for Raw {
             summary: "The pixels, a byte each",
             extension: Some("raw"),
             is_stream: true,
+            strings: Holds::OneWidth,
             ..Facts::FOLDER
         }
     }

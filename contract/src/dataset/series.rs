@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Batch, Error, Manifest, Opened, Record, Sink, Tail,
+    Batch, Error, Image, Manifest, Opened, Record, Sink, Strung, Tail,
     growing::Growing,
     images::picture,
     manifest::Part,
@@ -20,19 +20,21 @@ use crate::files::{create_folders, folder_of};
 pub(super) const PER_FILE: u64 = 10_000;
 
 /// An image on its way into a file.
-pub(super) struct Image<'a> {
+pub(super) struct Entry<'a> {
     pub index: u64,
     /// None in an unlabelled model.
     pub label: Option<i64>,
     /// The judge's, if there is one.
     pub confidence: Option<f64>,
+    /// What it is, if it is a string.
+    pub string: Option<&'a Strung>,
     pub png: &'a [u8],
 }
 
 /// A file that is being written.
 pub(super) trait Member: Send {
     /// Takes an image.
-    fn append(&mut self, image: &Image<'_>) -> io::Result<()>;
+    fn append(&mut self, image: &Entry<'_>) -> io::Result<()>;
 
     /// How many images the file has, without those that are gathered until there are enough of them.
     fn count(&self) -> u64;
@@ -137,10 +139,10 @@ impl<K: Kind> Series<K> {
 
 impl<K: Kind> Sink for Series<K> {
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
-        for (index, label, confidence, pixels) in batch.images() {
-            let png = picture(pixels, batch.shape)?.to_quick_png()?;
+        for Image { index, label, confidence, string, pixels, shape } in batch.images() {
+            let png = picture(&pixels, shape)?.to_quick_png()?;
             let (volume, member) = self.member()?;
-            member.append(&Image { index, label, confidence, png: &png })?;
+            member.append(&Entry { index, label, confidence, string, png: &png })?;
             let is_last = index + 1 == volume.images.end;
             self.next = index + 1;
             if let Some((volume, mut member)) = self.current.take_if(|_| is_last) {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    Batch, Definition, Facts, Manifest, Opened, Sink, Tail,
+    Batch, Definition, Facts, Holds, Image, Manifest, Opened, Sink, Tail,
     growing::Growing,
     images::picture,
     manifest::Part,
@@ -37,17 +37,25 @@ impl Definition for StyleGan {
             name: "stylegan",
             summary: "StyleGAN's archive of PNG files and dataset.json",
             extension: Some("zip"),
+            strings: Holds::Nothing,
             ..Facts::FOLDER
         }
     }
 
     fn open(&self, manifest: &Manifest, output: &Path, _: [usize; 3]) -> Opened {
-        let Manifest { first, labels, complete: count, ref classes, ref tail, .. } = *manifest;
+        let Manifest { first, ref labels, complete: count, ref classes, ref tail, .. } = *manifest;
         let part = manifest.part(output, FILE, &[], tail.offset);
         // After the pictures of a complete archive come the table and the directory.
         let whole = part.record.filter(|_| part.complete).map(|record| record.to);
         let file = Growing::open(&Part { end: whole.or(part.end), ..part }, |_| {})?;
-        Ok(Box::new(Writer { path: output.into(), file, first, count, labels, classes: classes.clone() }))
+        Ok(Box::new(Writer {
+            path: output.into(),
+            file,
+            first,
+            count,
+            labels: labels.clone(),
+            classes: classes.clone(),
+        }))
     }
 }
 
@@ -63,8 +71,8 @@ struct Writer {
 
 impl Sink for Writer {
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
-        for (index, _, _, pixels) in batch.images() {
-            self.push(name(index), &picture(pixels, batch.shape)?.to_quick_png()?)?;
+        for Image { index, pixels, shape, .. } in batch.images() {
+            self.push(name(index), &picture(&pixels, shape)?.to_quick_png()?)?;
             self.count += 1;
         }
         Ok(())
@@ -108,7 +116,7 @@ impl Writer {
     /// checksum, which come before it, are found in a first run.
     fn push_table(&mut self) -> io::Result<()> {
         let (mut crc, mut size) = (crc32fast::Hasher::new(), 0);
-        for text in table(self.first, self.count, self.labels, &self.classes) {
+        for text in table(self.first, self.count, &self.labels, &self.classes) {
             let text = text?;
             crc.update(text.as_bytes());
             size += text.len() as u64;
@@ -116,18 +124,18 @@ impl Writer {
         let entry = Entry { name: TABLE.into(), offset: self.file.length(), size, crc: crc.finalize() };
         self.file.push(&entry.local())?;
         let Self { file, first, count, labels, classes, .. } = self;
-        table(*first, *count, *labels, classes).try_for_each(|text| file.push(text?.as_bytes()))
+        table(*first, *count, labels, classes).try_for_each(|text| file.push(text?.as_bytes()))
     }
 }
 
 /// The file of labels, piece by piece: a pair of each picture's name and label; none in an unlabelled model.
 /// StyleGAN's tools have no names of classes, and pass over ours.
-fn table(
+fn table<'a>(
     first: u64,
     count: u64,
-    labels: Labels,
-    classes: &[String],
-) -> impl Iterator<Item = io::Result<String>> + use<'_> {
+    labels: &'a Labels,
+    classes: &'a [String],
+) -> impl Iterator<Item = io::Result<String>> + use<'a> {
     let images = if classes.is_empty() { first..first } else { first..first + count };
     let begin = match classes.is_empty() {
         true => Ok("{\"labels\": null".to_owned()),

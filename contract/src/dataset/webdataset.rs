@@ -1,5 +1,5 @@
 //! Tar files (POSIX's ustar) as WebDataset reads them: for each image `000000.png`, `000000.cls` with the
-//! class's number, and `000000.json` with all that is known of it.
+//! class's number, or `000000.txt` with a string's characters, and `000000.json` with all that is known of it.
 //!
 //! A file is whole after each image, but for the two empty blocks at its end.
 
@@ -17,7 +17,7 @@ use super::{
     images::Known,
     manifest::Part,
     plan::Volume,
-    series::{self, Image, Member, PER_FILE},
+    series::{self, Entry, Member, PER_FILE},
 };
 
 #[cfg(feature = "read")]
@@ -83,11 +83,14 @@ impl Writer {
 }
 
 impl Member for Writer {
-    fn append(&mut self, &Image { index, label, confidence, png }: &Image<'_>) -> io::Result<()> {
-        let known = serde_json::to_vec(&Known::new(index, label, confidence, &self.classes))?;
+    fn append(&mut self, &Entry { index, label, confidence, string, png }: &Entry<'_>) -> io::Result<()> {
+        let known = serde_json::to_vec(&Known::new(index, label, confidence, string, &self.classes))?;
         self.push(&format!("{index:06}.png"), png)?;
         if let Some(label) = label {
             self.push(&format!("{index:06}.cls"), label.to_string().as_bytes())?;
+        }
+        if let Some(string) = string {
+            self.push(&format!("{index:06}.txt"), string.text(&self.classes).as_bytes())?;
         }
         self.push(&format!("{index:06}.json"), &known)?;
         self.count += 1;

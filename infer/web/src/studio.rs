@@ -256,14 +256,13 @@ impl Loaded {
     fn frame(&self, format: Format, count: u64, crc: u32) -> Reply {
         let [channels, height, width] = self.shape;
         let labels = self.data_labels();
-        let label = |index: u64| labels.of(index) as u8;
-        let all = || (0..count).map(label);
+        let all = || (0..count).map(|index| labels.of(index) as u8);
         let [before, after] = match format {
             Format::Npz => {
                 let size = self.shape.iter().product::<usize>() as u64;
                 let pixels = Hasher::new_with_initial_len(crc, count * size);
                 let npz::Frame { before, between, after } =
-                    npz::Frame::new(self.shape, count, &pixels, label);
+                    npz::Frame::new(self.shape, &[count], &pixels, all().map(|label| [label]));
                 [before, between.into_iter().chain(all()).chain(after).collect()]
             }
             Format::Idx => {

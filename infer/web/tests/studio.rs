@@ -74,9 +74,7 @@ fn images_are_those_of_the_library() {
 #[test]
 fn a_judge_reads_images_and_verifies_them() {
     let mut studio = studio();
-    let draw = |verify: Option<f64>| {
-        json!({ "ask": "draw", "labels": [2, 0, 2, 4], "seed": "7", "index": "3", "verify": verify })
-    };
+    let draw = |verify: Option<f64>| json!({ "ask": "draw", "labels": [2, 0, 2, 4], "seed": "7", "index": "3", "verify": verify });
     assert!(refusal(&mut studio, draw(Some(0.5)), &[]).contains("no judge is loaded"));
     ask(&mut studio, json!({ "ask": "load-judge", "name": "judge" }), &pretrained("mnist-judge"));
     for verify in [None, Some(0.9)] {

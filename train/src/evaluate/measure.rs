@@ -105,6 +105,7 @@ pub fn measure(
         diversity,
         nearest,
         gan_train: None,
+        augmented: None,
     })
 }
 

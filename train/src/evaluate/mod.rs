@@ -14,11 +14,13 @@
 //! | [`nearest`] | how close the nearest training picture is |
 //! | [`distances`] | squared distances of all pairs, in blocks |
 //! | [`measure`] | all of these together |
+//! | [`augment`] | whether they help a classifier that has few real ones |
 //! | [`ongoing`] | the figures that a run follows while it trains |
 //! | [`report`] | the figures, as text and JSON |
 //! | [`picture`] | the figures as a picture |
 
 pub mod agreement;
+pub mod augment;
 pub mod distances;
 pub mod diversity;
 pub mod frechet;

@@ -6,6 +6,7 @@ use contract::printable;
 use serde::Serialize;
 
 use super::agreement::Agreement;
+use super::augment::Augmented;
 use super::diversity::Diversity;
 use super::interval::Estimate;
 use super::manifold::Manifold;
@@ -61,6 +62,9 @@ pub struct Figures {
     pub nearest: Nearest,
     /// Accuracy on real test pictures of a judge that was trained on these.
     pub gan_train: Option<Estimate>,
+    /// Judges that had few real pictures, with and without these, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augmented: Option<Augmented>,
 }
 
 /// A checkpoint that pictures were drawn from.
@@ -195,6 +199,9 @@ impl fmt::Display for Report {
         write!(f, "  closer than 99 % of {real_images}: {suspicious}; copies: {}", nearest.copies)?;
         if let Some(accuracy) = self.figures.gan_train {
             write!(f, "\n\nGAN-train, {} real test images: {}", accuracy.n, accuracy.percent())?;
+        }
+        if let Some(augmented) = &self.figures.augmented {
+            write!(f, "\n\ndo they help? {augmented}")?;
         }
         for remark in &self.remarks {
             write!(f, "\n\n{}", printable(remark))?;

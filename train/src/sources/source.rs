@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contract::dataset::Manifest;
 use contract::picture::Framing;
 use contract::{run, shown};
 
@@ -111,6 +112,13 @@ fn given(
     progress: OnProgress<'_>,
 ) -> Result<Loaded, DataError> {
     let is_run = run::is_run(path);
+    if Manifest::beside(path).is_some_and(|manifest| manifest.strings.is_some()) {
+        return Err(DataError::at(
+            path,
+            "it holds strings of several characters, and a network here learns one class for each image; write \
+             single ones, with `infer dataset` without --strings",
+        ));
+    }
     if let Some(layout) = LAYOUTS.iter().find(|layout| !is_run && layout.is_at(path)) {
         return layout.load(path, split, size, framing, progress);
     }

@@ -3,24 +3,29 @@
 use std::fmt::Write;
 
 use super::{super::Manifest, FOLDER};
-use crate::{dataset::plan::Labels, visible};
+use crate::{dataset::plan::Labels, strings::Width, visible};
 
 /// The card's text: YAML front matter that says where the files of each split are, and a table.
 pub(super) fn text(manifest: &Manifest, [channels, height, width]: [usize; 3]) -> String {
     let Manifest { count, test, seed, classes, model_sha256, .. } = manifest;
     let model = file_name(&manifest.model);
     let kind = if channels == 1 { "grey" } else { "colour" };
-    let of_class = |images: u64| match manifest.labels {
+    let of_class = |images: u64| match &manifest.labels {
         _ if classes.is_empty() => "without labels".to_owned(),
+        _ if manifest.strings.is_some() => "strings of characters".to_owned(),
+        Labels::Cycle(_) => "by the classes' weights".to_owned(),
         Labels::All(_) => "all of one class".to_owned(),
-        Labels::InTurn { classes } => match (images / classes.max(1), images % classes.max(1)) {
+        Labels::InTurn { classes } => match (images / classes.max(&1), images % classes.max(&1)) {
             (each, 0) => format!("{each} of each class"),
             (each, _) => format!("{each} or {} of each class", each + 1),
         },
     };
     let splits = [("train", *count), ("test", *test)].into_iter().filter(|(_, images)| *images > 0);
-    let mut card =
-        String::from("---\npretty_name: Images drawn by edgegan\ntask_categories:\n- image-classification\n");
+    let mut card = String::from("---\npretty_name: Images drawn by edgegan\ntask_categories:\n");
+    card.push_str(match manifest.strings {
+        Some(_) => "- image-to-text\n- object-detection\n",
+        None => "- image-classification\n",
+    });
     let size = size_category(count.saturating_add(*test));
     let _ = write!(
         card,
@@ -33,13 +38,24 @@ pub(super) fn text(manifest: &Manifest, [channels, height, width]: [usize; 3]) -
     for (split, images) in splits {
         let _ = writeln!(card, "| images in {split} | {images}, {} |", of_class(images));
     }
-    let _ = writeln!(card, "| pictures | {width}×{height}, {kind}, PNG |");
+    let free = manifest.strings.as_ref().is_some_and(|strings| strings.width == Width::Free);
+    let most = if free { ", or narrower" } else { "" };
+    let _ = writeln!(card, "| pictures | {width}×{height}{most}, {kind}, PNG |");
     if !classes.is_empty() {
         let names: Vec<_> = classes.iter().map(|name| cell(name)).collect();
         let _ = writeln!(card, "| classes, in the labels' order | {} |", names.join(", "));
     }
     let _ = writeln!(card, "| model | {}, SHA-256 {model_sha256} |", cell(model));
     let _ = writeln!(card, "| seed | {seed} |\n| drawn by | {} |", cell(&manifest.engine));
+    if let Some(strings) = &manifest.strings {
+        let _ = writeln!(card, "| strings | `{strings}` |");
+    }
+    if matches!(manifest.labels, Labels::Cycle(_)) {
+        let _ = writeln!(card, "| weights of the classes | {} |", cell(&manifest.labels.balance(classes)));
+    }
+    if let Some(noise) = &manifest.noise {
+        let _ = writeln!(card, "| noise | `{noise}` |");
+    }
     if let Some(verified) = &manifest.verified {
         let judge = cell(file_name(&verified.judge));
         let _ = writeln!(

@@ -47,6 +47,11 @@ impl Column {
         Self { kind, path: path.iter().map(|name| (*name).into()).collect(), values: Vec::new() }
     }
 
+    /// Its name, without that of the struct that it is in.
+    pub fn name(&self) -> &str {
+        self.path.last().map_or("", String::as_str)
+    }
+
     pub fn push(&mut self, value: [u8; 8]) {
         self.values.extend(value);
     }
@@ -85,7 +90,7 @@ impl Column {
         thrift.begin();
         thrift.i32(1, self.physical());
         thrift.i32(3, OPTIONAL);
-        thrift.text(4, self.path.last().map_or("", String::as_str));
+        thrift.text(4, self.name());
         if self.kind == Kind::Text {
             thrift.i32(6, UTF8);
         }

@@ -25,6 +25,8 @@ Examples:
   infer --digit 3 --count 16 --out 3s.png  a grid of sixteen threes
   infer --all --count 4 --captions         four rows of all ten digits, named, in digits.png
   infer --digits 2024                      a number, in 2024.png
+  infer --digits 2024 --hands one --spacing=-2..3 --json
+                                           joined, of one hand; where each digit is, as JSON
   infer --digit 5 --out - | viewer         the PNG to a pipe
   infer --digits 2024 --verify             drawn anew until a judge reads 2, 0, 2, 4
   infer --digit 8 --model generator.onnx   from a file that `cargo export` wrote

@@ -24,13 +24,16 @@ use contract::{
     dataset::{
         self,
         Error::Refused,
-        FORMATS, Format, Manifest, Sink, choice,
+        FORMATS, Format, Holds, Manifest, Sink, choice,
+        folder::Boxes,
         place::{self, Claim},
         plan::{Labels, Shard},
     },
     files,
+    noise::Noise,
     number::{from_one, large},
     printable,
+    strings::{Length, Strings, Width},
 };
 use infer::{
     Device, Generator, LOADING_WEIGHTS_PAYS, ModelSource, Options,
@@ -39,7 +42,11 @@ use infer::{
 };
 use serde::Serialize;
 
-use crate::{common::Common, verification::Verify};
+use crate::{
+    common::Common,
+    strings::{Style, check_classes},
+    verification::Verify,
+};
 use pipeline::{Runner, Stopped, Work};
 use progress::Progress;
 use writer::Writer;
@@ -64,6 +71,13 @@ Examples:
   infer dataset --count 60000 --format webdataset --out tars
                                                    tars/train-000000.tar and so on, for WebDataset
   infer dataset --count 1000 --out fake.zip        PNG files and dataset.json, for StyleGAN's tools
+  infer dataset --count 20000 --strings 4..8 --out numbers
+                                                   numbers/images/, labels.csv with what each says, and
+                                                   annotations.json, COCO's, with the place of each digit
+  infer dataset --count 1000 --strings 4 --hands one --spacing=-4..2 --width 96 --out four.npz
+                                                   each of one hand, overlapping; labels is (1000, 4)
+  infer dataset --count 1000 --balance 1=3,0=0 --noise blur=0..1,contrast=0.4..1,background=0..80 --out cam
+                                                   threefold ones, no zeros, as a camera sees them
   infer dataset --count 10 --format jsonl --out - | jq .class
   infer dataset --digit 5 --count 100 --format raw --out - > fives
   infer dataset --count 1000000 --seed 1 --out many --resume
@@ -71,7 +85,10 @@ Examples:
   infer dataset --count 1000000000 --seed 1 --out many --resume --shard 3/1000
                                                    part 3 of 1000, in many/3-of-1000/
 
-Image i has label i mod the number of classes, and depends on model, seed, i and label alone. A data set
+Image i has label i mod the number of classes, and depends on model, seed, i and label alone. String i, too,
+and what --noise does to it, depend on these and on their options alone: its characters are images i · M to
+i · M + M − 1, M being the most of --strings; of one hand all have the latents of image i. A judge sees what
+is drawn before --noise. A data set
 is complete up to the image that its manifest.json says, at any time; --resume checks these images by the
 SHA-256 that it keeps, and goes on with the same engine. One process at a time writes it. Exit status: 0 done;
 1 running the model or writing failed; 2 the request can't be served; 130 stopped by Ctrl-C, SIGTERM or a
@@ -94,6 +111,25 @@ pub struct Request {
     /// Images of each file, with --format parquet or webdataset [default: 10000]
     #[arg(long, value_name = "N", value_parser = large::<1>, allow_negative_numbers = true)]
     per_file: Option<u64>,
+    /// Strings of so many characters each, or of A..B, in place of single ones, with their text and the place of
+    /// each: for readers of text and for detectors; the model's classes must be characters. All forms hold them
+    /// but idx and stylegan, which have one class for each image; npz and raw only of one width
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    strings: Option<Length>,
+    #[command(flatten)]
+    style: Style,
+    /// Where the characters of strings are, with --format folder: coco, one file annotations.json, or yolo,
+    /// lines in labels/ and a data.yaml [default: coco]
+    #[arg(long, value_name = "FORM", requires = "strings")]
+    boxes: Option<Boxes>,
+    /// How often each class comes: CLASS=WEIGHT,… in whole numbers; of those that are not named, 1
+    #[arg(long, value_name = "WEIGHTS", conflicts_with = "label")]
+    balance: Option<String>,
+    /// What a camera makes of the images: any of thickness=A..B (pixels, below 0 thinner), blur=A..B (pixels),
+    /// contrast=A..B (0 to 1), background=A..B and grain=A..B (levels of 255), with commas between; each image
+    /// gets its own, from its index
+    #[arg(long, value_name = "NOISE", allow_hyphen_values = true)]
+    noise: Option<Noise>,
     /// Only this class; without it, all in turn
     #[arg(short, long, visible_alias = "digit", value_name = "NAME", allow_hyphen_values = true)]
     label: Option<String>,
@@ -168,7 +204,16 @@ pub fn write(request: &Request) -> Result<()> {
     let is_stream = place::is_stream(&request.out)?;
     let format = match request.format {
         Some(format) => format,
-        None => Format::of(&request.out, is_stream)?,
+        None => {
+            let format = Format::of(&request.out, is_stream)?;
+            let folder =
+                FORMATS.iter().find(|format| format.is_folder() && format.strings == Holds::Everything);
+            // Where the name says nothing.
+            match request.strings.and(folder).filter(|_| format.is_folder()) {
+                Some(&folder) => folder,
+                None => format,
+            }
+        }
     };
     let output = match request.shard {
         Some(shard) if !is_stream => place::part(&request.out, format, shard),
@@ -205,7 +250,9 @@ pub fn write(request: &Request) -> Result<()> {
     let started = Instant::now();
     let work = Work {
         seed: manifest.seed,
-        labels: manifest.labels,
+        labels: manifest.labels.clone(),
+        strings: manifest.strings.clone(),
+        noise: manifest.noise,
         images: manifest.first + manifest.complete..manifest.first + manifest.images,
         batch_size: request.batch_size.get(),
     };
@@ -296,7 +343,7 @@ impl Request {
         let refuse = |why: String| Err(Refused(why).into());
         let model = self.common.source().name();
         let labels = match &self.label {
-            None => Labels::InTurn { classes: contract.classes.len() as u64 },
+            None => self.balanced(contract, &model)?,
             Some(name) => Labels::All(find_class(contract, "--label", name, &model)?),
         };
         if contract.classes.len() > format.most_classes {
@@ -305,6 +352,7 @@ impl Request {
                 "model {model} has {classes} classes, and this form holds {most}; use --format folder"
             ));
         }
+        let strings = self.strings(format, contract, &model)?;
         if self.test.is_some() && !format.has_test {
             let others = FORMATS.iter().filter(|format| format.has_test);
             return refuse(format!(
@@ -344,6 +392,12 @@ impl Request {
             images: 0,
             complete: 0,
             labels,
+            boxes: strings.as_ref().and(match format.name {
+                "folder" => Some(self.boxes.unwrap_or_default()),
+                _ => None,
+            }),
+            strings,
+            noise: self.noise,
             classes: contract.classes.clone(),
             verified: self.verify.request()?,
             shape: None,
@@ -369,6 +423,76 @@ impl Request {
         }
         (manifest.first, manifest.images) = (range.start, images);
         Ok(manifest)
+    }
+
+    /// The strings that are asked for.
+    fn strings(&self, format: Format, contract: &Contract, model: &str) -> Result<Option<Strings>> {
+        let refuse = |why: String| Err(Refused(why).into());
+        let Some(length) = self.strings else {
+            return match self.style.given() {
+                Some(option) => refuse(format!(
+                    "{option} is for strings; say with --strings how many characters they have"
+                )),
+                None => Ok(None),
+            };
+        };
+        check_classes(contract, model)?;
+        let strings = self.style.strings(length)?;
+        let holding = |free: bool| {
+            let holds = move |format: &&Format| match format.strings {
+                Holds::Everything => true,
+                Holds::OneWidth => !free,
+                Holds::Nothing => false,
+            };
+            choice(FORMATS.iter().filter(holds).map(|format| format!("--format {format}")))
+        };
+        let is_free = strings.width == Width::Free;
+        match format.strings {
+            Holds::Nothing => refuse(format!(
+                "--format {format} has one class for each image, and a string has several; use {}",
+                holding(is_free)
+            )),
+            Holds::OneWidth if is_free => refuse(format!(
+                "--format {format} has images of one width, and --width free makes them of many; use {}, or \
+                 leave --width out",
+                holding(true)
+            )),
+            // One label says that there is no more character.
+            Holds::OneWidth if contract.classes.len() >= format.most_classes => refuse(format!(
+                "strings of {} classes don't fit into --format {format}; use {}",
+                contract.classes.len(),
+                holding(true)
+            )),
+            _ if self.boxes.is_some() && format.name != "folder" => refuse(format!(
+                "--boxes says what a folder has the places of characters in, and --format {format} has its own; \
+                 leave --boxes out, or use --format folder"
+            )),
+            _ => Ok(Some(strings)),
+        }
+    }
+
+    /// The labels of all classes, as often as --balance says.
+    fn balanced(&self, contract: &Contract, model: &str) -> Result<Labels> {
+        let Some(balance) = &self.balance else {
+            return Ok(Labels::InTurn { classes: contract.classes.len() as u64 });
+        };
+        let refuse = |why: String| Refused(format!("--balance {}: {why}", printable(balance)));
+        let mut weights = vec![1; contract.classes.len()];
+        let mut named = Vec::new();
+        for item in balance.split(',') {
+            let Some((name, weight)) = item.rsplit_once('=') else {
+                bail!(refuse("expected CLASS=WEIGHT, such as 1=3, with commas between".into()));
+            };
+            let label = find_class(contract, "--balance", name, model)?;
+            if named.contains(&label) {
+                bail!(refuse(format!("class {name} is there twice")));
+            }
+            named.push(label);
+            weights[label as usize] = weight
+                .parse()
+                .map_err(|_| refuse(format!("{weight:?} is no weight; expected a whole number from 0 on")))?;
+        }
+        Ok(Labels::weighted(&weights).map_err(refuse)?)
     }
 }
 
@@ -405,8 +529,10 @@ fn claim(format: Format, output: &Path, manifest: &Path) -> Result<Claim> {
 fn begin(request: &Request, manifest: &mut Manifest, output: &Path, path: &Path) -> Result<()> {
     let begun = Manifest::read(path)
         .map_err(|error| Refused(format!("{error}; restore it, or begin anew with another --out")))?;
+    // Strings lie in no folders of classes.
+    let folders = if manifest.strings.is_some() { &[] } else { manifest.classes.as_slice() };
     let Some(begun) = begun else {
-        return match manifest.format.definition().in_the_way(output, &manifest.classes) {
+        return match manifest.format.definition().in_the_way(output, folders) {
             Some(there) => {
                 bail!(Refused(format!("{} is there already; name another --out", there.display())))
             }

@@ -9,7 +9,9 @@ use contract::{
     dataset::manifest::Verification,
     files,
     number::{large, whole},
-    print, visible,
+    print,
+    strings::{Bounds, Length, Strings},
+    visible,
 };
 use infer::{
     Error, Generator, Sample,
@@ -19,11 +21,12 @@ use infer::{
     },
     find_class,
 };
-use ndarray::Array4;
+use ndarray::{Array3, Array4, s};
 
 use crate::{
     common::Common,
-    report::{self, Drawing, Verified},
+    report::{self, Drawing, Text, Verified},
+    strings::{Style, check_classes},
     verification::Verify,
 };
 
@@ -45,6 +48,11 @@ pub struct Draw {
     /// Draw a number, or any classes whose names are one character, as one strip
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["digit", "label", "all"])]
     digits: Option<String>,
+    /// Draw --digits as `infer dataset --strings` draws strings, which the options of a string imply
+    #[arg(long, requires = "digits")]
+    joined: bool,
+    #[command(flatten)]
+    style: Style,
     /// How many pictures: of one class in a near-square grid, of all classes and of numbers in rows
     #[arg(short = 'n', long, value_name = "K", default_value = "1")]
     #[arg(value_parser = whole::<1, MOST_PICTURES>, allow_negative_numbers = true)]
@@ -115,7 +123,10 @@ pub fn draw(request: &Draw) -> Result<()> {
             (images, Some(Verified { verification, confidences: kept.confidences }))
         }
     };
-    let picture = request.picture(&layout, &contract, &images)?;
+    let (picture, strings) = match &layout.strings {
+        Some(strings) => request.strings(strings, &layout, seed, &images)?,
+        None => (request.picture(&layout, &contract, &images)?, Vec::new()),
+    };
     let texts = request.texts(&layout, &contract, seed, verified.as_ref().map(|it| &it.verification));
     if to_stdout {
         if let Some(Verified { verification, confidences }) = verified.filter(|_| !common.running.quiet) {
@@ -139,6 +150,7 @@ pub fn draw(request: &Draw) -> Result<()> {
         columns: layout.columns,
         width: picture.width(),
         height: picture.height(),
+        strings,
         verified,
         source: said,
     };
@@ -155,6 +167,15 @@ impl Draw {
                 contract.describe_classes()
             )));
         }
+        let joining = self.style.given().or(self.joined.then_some("--joined"));
+        if let Some(option) = joining.filter(|_| self.digits.is_none()) {
+            bail!(Error::BadInput(format!("{option} is for strings; say with --digits which one")));
+        }
+        if let Some(option) = joining.filter(|_| self.captions) {
+            bail!(Error::BadInput(format!(
+                "--captions stand beneath images of one width, and {option} joins them; leave one of them out"
+            )));
+        }
         if let Some(number) = &self.digits {
             return Layout::number(number, self, model, contract);
         }
@@ -168,6 +189,7 @@ impl Draw {
                     .collect(),
                 columns: contract.classes.len(),
                 classes: contract.classes.clone(),
+                strings: None,
             });
         }
         let asked = match (&self.digit, &self.label) {
@@ -187,6 +209,7 @@ impl Draw {
             samples: indices.map(|index| Sample { index, label }).collect(),
             columns: Picture::near_square(count),
             classes,
+            strings: None,
         })
     }
 
@@ -226,6 +249,43 @@ impl Draw {
         Ok(if self.scale == 1 { picture } else { picture.enlarged(self.scale) })
     }
 
+    /// The strings of a layout, one beneath the other, and where their characters are.
+    fn strings(
+        &self,
+        strings: &Strings,
+        layout: &Layout,
+        seed: u64,
+        images: &Array4<u8>,
+    ) -> Result<(Picture, Vec<Text>)> {
+        let (_, channels, height, width) = images.dim();
+        let bad = |sentence: String| Error::BadInput(sentence);
+        let [_, tall, _] = strings.frame([channels, height, width]).map_err(bad)?;
+        let pixels = images.as_standard_layout();
+        let row = layout.columns * channels * height * width;
+        let rows = pixels.as_slice().unwrap_or_default().chunks_exact(row.max(1));
+        let composed = rows
+            .zip(self.index..)
+            .map(|(row, index)| strings.compose((seed, index), row, [channels, height, width]).map_err(bad))
+            .collect::<Result<Vec<_>, _>>()?;
+        let wide = composed.iter().map(|one| one.shape[2]).max().unwrap_or_default();
+        check_pixels([wide * self.scale, composed.len() * tall * self.scale], 1)?;
+        let mut all = Array4::zeros((composed.len(), channels, tall, wide));
+        let mut texts = Vec::new();
+        for (row, (one, mut place)) in composed.into_iter().zip(all.outer_iter_mut()).enumerate() {
+            let [_, _, own] = one.shape;
+            let pixels = Array3::from_shape_vec((channels, tall, own), one.pixels)?;
+            place.slice_mut(s![.., .., ..own]).assign(&pixels);
+            let scaled = |bounds: Bounds| {
+                let Bounds { x, y, width, height } = bounds;
+                [x, y + row * tall, width, height].map(|side| side * self.scale)
+            };
+            let text = layout.classes.concat();
+            texts.push(Text { text, boxes: one.boxes.into_iter().map(scaled).collect() });
+        }
+        let picture = Picture::grid(&all, 1);
+        Ok((if self.scale == 1 { picture } else { picture.enlarged(self.scale) }, texts))
+    }
+
     /// What the file says of itself: what it takes to draw the picture again.
     pub fn texts(
         &self,
@@ -240,6 +300,9 @@ impl Draw {
             ("Seed", seed.to_string()),
             ("Classes", report::list(contract.noun(), &layout.classes)),
         ];
+        if let Some(strings) = &layout.strings {
+            texts.push(("Strings", strings.to_string()));
+        }
         if self.index > 0 {
             texts.push(("Index", self.index.to_string()));
         }
@@ -262,6 +325,8 @@ pub struct Layout {
     pub samples: Vec<Sample>,
     columns: usize,
     classes: Vec<String>,
+    /// How the images of a row become one, if they do.
+    strings: Option<Strings>,
 }
 
 impl Layout {
@@ -285,10 +350,22 @@ impl Layout {
             })
         };
         let labels = classes.iter().map(label).collect::<Result<Vec<_>, _>>()?;
-        let samples = (labels.iter().cycle().zip(request.indices(columns * rows)?))
-            .map(|(&label, index)| Sample { index, label })
+        let classes = vec![number.into()];
+        if !(request.joined || request.style.given().is_some()) {
+            let samples = (labels.iter().cycle().zip(request.indices(columns * rows)?))
+                .map(|(&label, index)| Sample { index, label })
+                .collect();
+            return Ok(Self { samples, columns, classes, strings: None });
+        }
+        check_classes(contract, model).map_err(|error| Error::BadInput(error.to_string()))?;
+        let length = columns as u64;
+        let strings = request.style.strings(Length { least: length, most: length });
+        let strings = strings.map_err(|error| Error::BadInput(error.to_string()))?;
+        let samples = (request.indices(rows)?)
+            .flat_map(|row| labels.iter().zip(0..).map(move |(label, j)| (row, *label, j)))
+            .map(|(row, label, j)| Sample { index: strings.image(row, j), label })
             .collect();
-        Ok(Self { samples, columns, classes: vec![number.into()] })
+        Ok(Self { samples, columns, classes, strings: Some(strings) })
     }
 
     /// The class of each image.

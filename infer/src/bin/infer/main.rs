@@ -13,6 +13,7 @@ mod report;
 #[cfg(feature = "serve")]
 mod serve;
 mod shipped;
+mod strings;
 mod verification;
 
 use std::process::ExitCode;

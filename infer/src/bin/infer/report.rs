@@ -20,10 +20,20 @@ pub struct Drawing<'a> {
     pub columns: usize,
     pub width: usize,
     pub height: usize,
+    /// Where the characters are, if they were joined to strings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strings: Vec<Text>,
     /// Null if nothing was to be verified.
     pub verified: Option<Verified>,
     #[serde(flatten)]
     pub source: Source,
+}
+
+/// A string, and column, row, width and height of each of its characters in the picture.
+#[derive(Debug, Serialize)]
+pub struct Text {
+    pub text: String,
+    pub boxes: Vec<[usize; 4]>,
 }
 
 /// What a judge says of a picture's images.

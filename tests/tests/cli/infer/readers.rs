@@ -100,7 +100,15 @@ fn libraries_read_colour_and_names() {
         }
         let Ok(mut sink) = format.definition().open(&manifest, &output, shape) else { panic!("{name}") };
         let labels: Vec<i64> = (0..COUNT + TEST).map(|index| index as i64 % 3).collect();
-        sink.append(&Batch { first: 0, labels: &labels, pixels: &images, shape, confidences: &[] }).unwrap();
+        sink.append(&Batch {
+            first: 0,
+            labels: &labels,
+            pixels: &images,
+            shape,
+            confidences: &[],
+            strings: &[],
+        })
+        .unwrap();
         sink.checkpoint().unwrap();
         sink.finish().unwrap();
         drop(sink);

@@ -18,7 +18,7 @@ use train::evaluate::measure;
 use train::evaluate::real::{self, Real};
 use train::evaluate::report::{Report, WITHOUT_LABELS};
 use train::evaluate::set::{self, Request, Set, TrainedOn};
-use train::evaluate::{interval::Estimate, known, picture};
+use train::evaluate::{augment, interval::Estimate, known, picture};
 use train::judge::{self, Opinion, shipped};
 use train::options::EPOCHS;
 use train::options::value::Whole;
@@ -40,6 +40,7 @@ Examples:
   cargo evaluate data/mnist --split test              real digits: what the figures are at best
   cargo evaluate digits --report digits.png           a folder for each class, and the figures as a picture
   cargo evaluate digits.npz --gan-train               arrays images and labels; trains on them, in minutes
+  cargo evaluate gen.onnx --augment                   do they help a classifier that has few real digits?
   cargo evaluate train-judge --out judge.safetensors  another judge, from the 60,000 training images
 
 Of images without labels, such as emoji, which lie in a folder for each category and on white:
@@ -97,6 +98,10 @@ struct Measure {
     /// Also train a judge on these images alone and try it on real ones: takes minutes
     #[arg(long)]
     gan_train: bool,
+    /// Also train judges on 100, 1,000 and 10,000 real images, alone and with these images added, and try them on
+    /// real test images: takes an hour on two cores
+    #[arg(long)]
+    augment: bool,
     /// Draw the figures into this PNG file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -211,7 +216,7 @@ pub fn prepare(cli: Cli) -> Result<Job> {
 
 fn prepare_measure(arguments: Measure) -> Result<Job> {
     let Measure { images, count, seed, weights, split, size, real: folder, judge, .. } = arguments;
-    let Measure { gan_train, report, runtime, device, json, quiet, .. } = arguments;
+    let Measure { gan_train, augment, report, runtime, device, json, quiet, .. } = arguments;
     let path = images.unwrap_or_default();
     if let Some(report) = &report {
         let real = folder.as_deref().unwrap_or(sources::mnist::DEFAULT_FOLDER.as_ref());
@@ -232,6 +237,9 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
     if gan_train && !set.data.has_labels() {
         bail!("--gan-train trains a judge by the labels of the images, and these have none; leave it out");
     }
+    if augment && !set.data.has_labels() {
+        bail!("--augment trains judges by the labels of the images, and these have none; leave it out");
+    }
     let real = Real::load(folder.as_deref(), &judge, set.data.has_labels())?;
     let student = measure::gan_train_options(&judge);
     if gan_train {
@@ -243,6 +251,18 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
             );
         }
         room::check_judge(student, &set.data, &device, "leave out --gan-train")?;
+    }
+    let augmenting = augment::options(&judge);
+    if augment {
+        if real.test.is_none() {
+            bail!(
+                "--augment tries judges on real test images, and {} has no test part; leave it out, or put them \
+                 into a folder test beside a folder train",
+                real.training.name()
+            );
+        }
+        let largest = augment::largest(&set.data, &real.training)?;
+        room::check_judge(augmenting, &largest, &device, "leave out --augment")?;
     }
     if !quiet {
         set.notes.iter().for_each(|note| print_error_line(&format!("note: {note}")));
@@ -260,6 +280,19 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
             bar.set_length(student.iterations(data.len()));
             let accuracy = measure::gan_train(&data, test, student, &device, &mut advance(&bar))?;
             figures.gan_train = Some(accuracy);
+            bar.finish_and_clear();
+        }
+        if let Some(test) = real.test.as_ref().filter(|_| augment) {
+            let bar =
+                console::bar("a judge of {prefix} [{bar:30}] {percent} %, {eta} left, loss {msg}", quiet)?;
+            let largest = augment::largest(&data, &real.training)?.len();
+            bar.set_length(augmenting.iterations(largest));
+            let mut progress = |what: &str, done, loss| {
+                bar.set_prefix(what.to_string());
+                advance(&bar)(done, loss);
+            };
+            let found = augment::augment(&data, &real.training, test, augmenting, &device, &mut progress)?;
+            figures.augmented = Some(found);
             bar.finish_and_clear();
         }
         if let Some(path) = &report {

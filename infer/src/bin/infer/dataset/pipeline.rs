@@ -17,8 +17,10 @@ use std::{
 
 use contract::{
     Contract,
-    dataset::{self, plan::Labels},
+    dataset::{self, Strung, plan::Labels},
     latent,
+    noise::Noise,
+    strings::Strings,
 };
 use infer::{
     Error, Generator, Sample,
@@ -35,13 +37,19 @@ const OTHERS: usize = 2;
 pub struct Batch {
     /// Index of the first image; the others follow.
     pub first: u64,
-    pub labels: Vec<i64>,
-    pub latents: Vec<f32>,
+    /// What goes through the network: an image each, or of a string each of its characters.
+    samples: Vec<Sample>,
+    /// Their labels, if there are classes, and their latents.
+    labels: Vec<i64>,
+    latents: Vec<f32>,
+    /// What is drawn of them, if they are characters of strings.
+    characters: Vec<u8>,
+    strings: Vec<Strung>,
     /// `(N, C, H, W)`.
     pub pixels: Vec<u8>,
     /// Channels, height and width of an image.
     pub shape: [usize; 3],
-    /// What the judge said, if there is one.
+    /// What the judge said, if there is one: of a string the least confidence, and all draws.
     pub kept: Kept,
 }
 
@@ -55,9 +63,20 @@ pub struct Runner {
 pub struct Work {
     pub seed: u64,
     pub labels: Labels,
+    pub strings: Option<Strings>,
+    pub noise: Option<Noise>,
     /// The images' indices.
     pub images: Range<u64>,
+    /// Images, or characters, that go through the network at once.
     pub batch_size: usize,
+}
+
+impl Work {
+    /// Images of a batch.
+    fn at_once(&self) -> u64 {
+        let each = self.strings.as_ref().map_or(1, |strings| strings.length.most);
+        (self.batch_size as u64 / each).max(1)
+    }
 }
 
 /// Why drawing ended early.
@@ -102,7 +121,7 @@ pub fn run(
         let writer = scope.spawn(move || write_all(&from_runners, &to_sampler, write));
         let running: Vec<_> = (running.into_iter())
             .map(|(runner, sampled, to_writer)| {
-                scope.spawn(move || draw_all(runner, work.seed, &sampled, &to_writer))
+                scope.spawn(move || draw_all(runner, work, &sampled, &to_writer))
             })
             .collect();
         join(writer)?;
@@ -127,7 +146,7 @@ fn sample_all(
             return;
         }
         let Ok(mut batch) = free.recv() else { return };
-        let end = rest.start.saturating_add(work.batch_size as u64).min(rest.end);
+        let end = rest.start.saturating_add(work.at_once()).min(rest.end);
         batch.sample(contract, work, rest.start..end);
         rest.start = end;
         if runner.send(batch).is_err() {
@@ -139,38 +158,106 @@ fn sample_all(
 impl Batch {
     /// What a data set takes of it.
     pub fn drawn(&self) -> dataset::Batch<'_> {
-        let Self { first, labels, pixels, shape, kept, .. } = self;
-        dataset::Batch { first: *first, labels, pixels, shape: *shape, confidences: &kept.confidences }
+        let Self { first, labels, pixels, shape, kept, strings, .. } = self;
+        let labels = if strings.is_empty() { labels.as_slice() } else { &[] };
+        dataset::Batch {
+            first: *first,
+            labels,
+            pixels,
+            shape: *shape,
+            confidences: &kept.confidences,
+            strings,
+        }
     }
 
     fn sample(&mut self, contract: &Contract, work: &Work, images: Range<u64>) {
         let Contract { latent_dim, latent_distribution, .. } = *contract;
         self.first = images.start;
+        self.samples.clear();
+        self.strings.clear();
+        for index in images {
+            match &work.strings {
+                None => self.samples.push(Sample { index, label: work.labels.of(index) }),
+                Some(strings) => {
+                    let labels = strings.text(work.seed, index, &work.labels);
+                    let characters = labels.iter().zip(0..);
+                    self.samples.extend(
+                        characters.map(|(&label, j)| Sample { index: strings.image(index, j), label }),
+                    );
+                    self.strings.push(Strung { labels, ..Strung::default() });
+                }
+            }
+        }
         self.labels.clear();
         if contract.is_labelled() {
-            self.labels.extend(images.clone().map(|index| work.labels.of(index)));
+            self.labels.extend(self.samples.iter().map(|sample| sample.label));
         }
-        self.latents.resize((images.end - images.start) as usize * latent_dim, 0.0);
-        for (row, index) in self.latents.chunks_exact_mut(latent_dim).zip(images) {
-            latent::fill(latent_distribution, work.seed, index, row);
+        self.latents.resize(self.samples.len() * latent_dim, 0.0);
+        for (row, sample) in self.latents.chunks_exact_mut(latent_dim).zip(&self.samples) {
+            latent::fill(latent_distribution, work.seed, sample.index, row);
         }
+    }
+
+    /// Puts the characters that were drawn together into strings.
+    fn compose(&mut self, work: &Work, strings: &Strings) -> Result<(), Error> {
+        let refuse = |sentence: String| Error::BadInput(sentence);
+        let (characters, of_one) = (&self.characters, self.shape);
+        let volume = of_one.iter().product::<usize>();
+        let shape = strings.frame(of_one).map_err(refuse)?;
+        let [channels, height, width] = shape;
+        self.pixels.clear();
+        self.pixels.resize(self.strings.len() * channels * height * width, 0);
+        let (mut rest, drawn) =
+            (characters.as_slice(), self.pixels.chunks_exact_mut(channels * height * width));
+        let mut kept = Kept::default();
+        let mut said = (self.kept.confidences.as_slice(), self.kept.discarded.as_slice());
+        for ((string, pixels), index) in self.strings.iter_mut().zip(drawn).zip(self.first..) {
+            let own;
+            let count = string.labels.len();
+            (own, rest) = rest.split_at(count * volume);
+            let mut composed = strings.compose((work.seed, index), own, of_one).map_err(refuse)?;
+            if let Some(noise) = &work.noise {
+                noise.apply((work.seed, index), &mut composed.pixels, composed.shape);
+            }
+            string.width = composed.shape[2];
+            string.boxes = composed.boxes;
+            for (to, from) in pixels.chunks_exact_mut(width).zip(composed.pixels.chunks_exact(string.width)) {
+                to[..string.width].copy_from_slice(from);
+            }
+            if !said.0.is_empty() {
+                let (confidences, discarded) = (said.0.split_at(count), said.1.split_at(count));
+                kept.confidences.push(confidences.0.iter().copied().fold(1.0, f64::min));
+                kept.discarded.push(discarded.0.iter().sum());
+                said = (confidences.1, discarded.1);
+            }
+        }
+        (self.kept, self.shape) = (kept, shape);
+        Ok(())
     }
 }
 
 fn draw_all(
     Runner { generator, verifier }: &mut Runner,
-    seed: u64,
+    work: &Work,
     sampled: &Receiver<Batch>,
     to_writer: &Sender<Batch>,
 ) -> Result<(), Error> {
     for mut batch in sampled {
-        batch.pixels.clear();
-        batch.shape = generator.draw(&batch.latents, &batch.labels, &mut batch.pixels)?;
+        let pixels = if work.strings.is_some() { &mut batch.characters } else { &mut batch.pixels };
+        pixels.clear();
+        batch.shape = generator.draw(&batch.latents, &batch.labels, pixels)?;
         if let Some(verifier) = verifier {
-            let samples: Vec<Sample> = (batch.labels.iter().zip(batch.first..))
-                .map(|(&label, index)| Sample { index, label })
-                .collect();
-            batch.kept = verifier.verify(generator, seed, &samples, batch.shape, &mut batch.pixels)?;
+            batch.kept = verifier.verify(generator, work.seed, &batch.samples, batch.shape, pixels)?;
+        }
+        match (&work.strings, &work.noise) {
+            (Some(strings), _) => batch.compose(work, strings)?,
+            (None, Some(noise)) => {
+                let volume = batch.shape.iter().product::<usize>().max(1);
+                for (pixels, index) in batch.pixels.chunks_exact_mut(volume).zip(batch.first..) {
+                    noise.apply((work.seed, index), pixels, batch.shape);
+                }
+            }
+            (None, None) => {}
         }
         if to_writer.send(batch).is_err() {
             break;

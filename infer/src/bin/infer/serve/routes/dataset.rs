@@ -189,6 +189,7 @@ async fn write(dataset: &Arc<Dataset>) -> Result<Response, Refusal> {
             pixels: &drawn.pixels,
             shape: dataset.model.shape,
             confidences: &confidences,
+            strings: &[],
         };
         block_in_place(|| sink.append(&batch)).map_err(failed)?;
     }
@@ -238,7 +239,10 @@ impl Dataset {
             first: 0,
             images: self.count,
             complete: 0,
-            labels: self.labels,
+            labels: self.labels.clone(),
+            strings: None,
+            noise: None,
+            boxes: None,
             classes: contract.classes.clone(),
             verified: None,
             shape: Some(*shape),
