@@ -34,21 +34,21 @@ class Reader(nn.Module):
     def __init__(self, classes):
         super().__init__()
 
-        def stage(inputs, outputs, pool):
-            convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-            return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.MaxPool2d(pool)
+        def stage(inputs, outputs, kernel, stride):
+            convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+            return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
 
         self.columns = nn.Sequential(
-            *stage(1, 16, 2), *stage(16, 32, 2), *stage(32, 64, (2, 1)), *stage(64, 96, (2, 1))
+            *stage(1, 24, 5, 2), *stage(24, 48, 3, 2), *stage(48, 64, 3, (2, 1))
         )
         self.dropout = nn.Dropout(0.2)
-        self.recurrent = nn.GRU(96 * 2, 64, bidirectional=True, batch_first=True)
+        self.recurrent = nn.GRU(64 * 3, 64, bidirectional=True, batch_first=True)
         self.logits = nn.Linear(128, classes + 1)
 
     def forward(self, pictures):
-        x = self.columns(pictures)  # N, 96, H // 16, W // 4
-        x = nn.functional.adaptive_avg_pool2d(x, (2, x.shape[3])).flatten(1, 2)  # N, 192, W // 4
-        x, _ = self.recurrent(self.dropout(x.transpose(1, 2)))  # N, W // 4, 128
+        x = self.columns(pictures)  # N, 64, H / 8, W / 4
+        x = nn.functional.adaptive_max_pool2d(x, (3, x.shape[3])).flatten(1, 2)  # N, 192, W / 4
+        x, _ = self.recurrent(self.dropout(x.transpose(1, 2)))  # N, W / 4, 128
         return self.logits(self.dropout(x)).log_softmax(2)
 
 
@@ -68,7 +68,7 @@ def train(reader, images, labels, epochs, size):
         order = np.random.permutation(len(images))
         for first in range(0, len(order) - size + 1, size):
             chosen = order[first : first + size]
-            output = reader(batch_of(images[chosen])).transpose(0, 1)  # W // 4, N, classes + 1
+            output = reader(batch_of(images[chosen])).transpose(0, 1)  # W / 4, N, classes + 1
             there = labels[chosen] != END
             targets = torch.from_numpy(labels[chosen][there].astype(np.int64) + 1)
             lengths = torch.full((size,), output.shape[0])
@@ -150,7 +150,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("strings", help="strings.npz, as above")
     parser.add_argument("mnist", nargs="?", help="folder with MNIST's test files; without it, only held-out strings")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

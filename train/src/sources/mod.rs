@@ -38,5 +38,5 @@ pub use error::DataError;
 pub use labelled::LabelledImages;
 pub use layout::{Download, Loaded, Progress};
 pub use size::Size;
-pub use source::{Source, has_labels, has_test, is_there, load, load_any};
+pub use source::{Source, has_labels, has_test, is_there, load, load_any, refuse_strings};
 pub use split::Split;

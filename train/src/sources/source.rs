@@ -104,6 +104,21 @@ pub fn has_test(path: Option<&Path>) -> bool {
     })
 }
 
+/// Refuses a data set of strings, as its manifest tells.
+///
+/// # Errors
+/// One sentence.
+pub fn refuse_strings(path: &Path) -> Result<(), DataError> {
+    match Manifest::beside(path).is_some_and(|manifest| manifest.strings.is_some()) {
+        true => Err(DataError::at(
+            path,
+            "it holds strings of several characters, and a network here learns one class for each image; write \
+             single ones, with `infer dataset` without --strings",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// What a path of the user's holds.
 fn given(
     path: &Path,
@@ -112,13 +127,7 @@ fn given(
     progress: OnProgress<'_>,
 ) -> Result<Loaded, DataError> {
     let is_run = run::is_run(path);
-    if Manifest::beside(path).is_some_and(|manifest| manifest.strings.is_some()) {
-        return Err(DataError::at(
-            path,
-            "it holds strings of several characters, and a network here learns one class for each image; write \
-             single ones, with `infer dataset` without --strings",
-        ));
-    }
+    refuse_strings(path)?;
     if let Some(layout) = LAYOUTS.iter().find(|layout| !is_run && layout.is_at(path)) {
         return layout.load(path, split, size, framing, progress);
     }

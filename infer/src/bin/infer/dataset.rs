@@ -76,7 +76,7 @@ Examples:
                                                    annotations.json, COCO's, with the place of each digit
   infer dataset --count 1000 --strings 4 --hands one --spacing=-4..2 --width 96 --out four.npz
                                                    each of one hand, overlapping; labels is (1000, 4)
-  infer dataset --count 1000 --balance 1=3,0=0 --noise blur=0..1,contrast=0.4..1,background=0..80 --out cam
+  infer dataset --count 1000 --balance 1=3,0=0 --noise blur=0..1,grain=0..9 --out cam
                                                    threefold ones, no zeros, as a camera sees them
   infer dataset --count 10 --format jsonl --out - | jq .class
   infer dataset --digit 5 --count 100 --format raw --out - > fives
