@@ -2,9 +2,9 @@
 
 use std::mem;
 
-use ndarray::{Array4, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, Array4, ArrayView2, Axis, concatenate, s};
 
-use contract::{Contract, latent::latent_batch, onnx, tensor};
+use contract::{Comparison, Contract, latent::latent_batch, onnx, tensor};
 
 use crate::{
     Device, Engine, Error, ModelSource, Options, Placement, Skipped,
@@ -67,6 +67,22 @@ impl Generator {
     /// What the model's file says about itself.
     pub fn contract(&self) -> &Contract {
         &self.contract
+    }
+
+    /// Channels, height and width of a picture: as the model's file declares them, or, if it doesn't, of one
+    /// that is drawn for this.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn image_shape(&mut self) -> Result<[usize; 3], Error> {
+        if let Some(declared) = self.declared_shape {
+            return Ok(declared);
+        }
+        let label = &[0][..usize::from(self.contract.is_labelled())];
+        let drawn = self.run(Array2::zeros((1, self.contract.latent_dim)).view(), label)?;
+        let (_, c, h, w) = drawn.dim();
+        Ok([c, h, w])
     }
 
     /// Channels, height and width of a picture, if the model's file declares them.
@@ -238,13 +254,22 @@ impl Generator {
     ///
     /// As [`run`](Self::run).
     pub fn samples(&mut self, seed: u64, samples: &[Sample]) -> Result<Array4<u8>, Error> {
-        let indices: Vec<u64> = samples.iter().map(|sample| sample.index).collect();
         let labels: Vec<i64> = match self.contract.is_labelled() {
             true => samples.iter().map(|sample| sample.label).collect(),
             false => Vec::new(),
         };
+        let indices: Vec<u64> = samples.iter().map(|sample| sample.index).collect();
+        self.of_latents(self.latents(seed, &indices).view(), &labels)
+    }
+
+    /// The latents of any images of a seed.
+    ///
+    /// # Shapes
+    ///
+    /// Returns `(N, latent_dim)` for N indices.
+    pub fn latents(&self, seed: u64, indices: &[u64]) -> Array2<f32> {
         let Contract { latent_distribution, latent_dim, .. } = self.contract;
-        self.of_latents(latent_batch(latent_distribution, seed, &indices, latent_dim).view(), &labels)
+        latent_batch(latent_distribution, seed, indices, latent_dim)
     }
 
     /// Draws images of any latents, as 8-bit pixels: in batches, so that there may be thousands. A single
@@ -259,8 +284,36 @@ impl Generator {
     ///
     /// As [`run`](Self::run).
     pub fn of_latents(&mut self, z: ArrayView2<'_, f32>, labels: &[i64]) -> Result<Array4<u8>, Error> {
-        self.check_run(z.dim(), labels)?;
+        let range = self.contract.pixel_range;
         let mut batches = Vec::new();
+        self.batches_of_latents(z, labels, &mut |images| {
+            batches.push(range.quantize(images));
+            Ok(())
+        })?;
+        let views: Vec<_> = batches.iter().map(|batch| batch.view()).collect();
+        concatenate(Axis(0), &views).map_err(|error| Error::RunFailed {
+            model: self.name.clone(),
+            reason: format!("it drew pictures of different sizes ({error})"),
+        })
+    }
+
+    /// As [`of_latents`](Self::of_latents), with the network's own values, which each batch lends to `take`,
+    /// in order; an error of `take` ends the drawing.
+    ///
+    /// # Shapes
+    ///
+    /// What `take` gets is `(n, C, H, W)`; all n together are N.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and those of `take`.
+    pub fn batches_of_latents(
+        &mut self,
+        z: ArrayView2<'_, f32>,
+        labels: &[i64],
+        take: &mut dyn FnMut(&Array4<f32>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.check_run(z.dim(), labels)?;
         for (i, z) in z.axis_chunks_iter(Axis(0), BATCH).enumerate() {
             let labels = labels.get(i * BATCH..i * BATCH + z.nrows()).unwrap_or_default();
             let mut images = match (z.nrows(), i) {
@@ -272,13 +325,25 @@ impl Generator {
                 _ => self.run(z, labels)?,
             };
             images.slice_collapse(s![..z.nrows(), .., .., ..]);
-            batches.push(self.contract.pixel_range.quantize(&images));
+            take(&images)?;
         }
-        let views: Vec<_> = batches.iter().map(|batch| batch.view()).collect();
-        concatenate(Axis(0), &views).map_err(|error| Error::RunFailed {
-            model: self.name.clone(),
-            reason: format!("it drew pictures of different sizes ({error})"),
-        })
+        Ok(())
+    }
+
+    /// Draws the pictures that the model's file promises, and compares.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAGenerator`] if the file promises none, or damaged ones; and as [`run`](Self::run).
+    pub fn self_test(&mut self) -> Result<Comparison, Error> {
+        let model = self.name.clone();
+        let refused = |found| Error::NotAGenerator { model, found };
+        let Some(golden) = self.contract.golden.clone() else {
+            let found = "it has no edgegan.golden in its metadata, so it promises no pictures";
+            return Err(refused(found.into()));
+        };
+        let images = self.images(&golden.labels, golden.seed, 0)?;
+        golden.compare(&images).map_err(refused)
     }
 
     /// Runs the network on latents and labels that it takes.
