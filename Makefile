@@ -5,7 +5,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train export infer test web bench bench-export bench-infer bench-serve bench-web check-dependencies check-wasm
+.PHONY: help setup demo train export infer test web release bench bench-export bench-infer bench-serve bench-web check-dependencies \
+	check-licences check-wasm
 
 ARGS ?=
 DEMO := demo
@@ -40,10 +41,10 @@ web: ## make dist/web/, the page of `infer serve` without a server, for any host
 	@scripts/setup.sh runtime protoc
 	@scripts/web.sh $(ARGS)
 
-test: ## everything that must hold: format, lints, tests, documentation, dependencies, wasm32
+test: ## everything that must hold: format, lints, tests, documentation, dependencies, licences, wasm32
 	@scripts/setup.sh test
 	cargo fmt --all --check
-	$(MAKE) --no-print-directory check-dependencies
+	$(MAKE) --no-print-directory check-dependencies check-licences
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) --no-print-directory check-wasm
 	cargo test --locked --workspace
@@ -72,10 +73,18 @@ check-dependencies:
 	forbid "models|train|export|tests|candle.*|ort|ort-sys|libloading|$$command|$$server" \
 		-p infer --no-default-features --features rten; \
 	forbid "models|train|export|tests|candle.*|ort|ort-sys|libloading|$$command|$$server" -p infer-web; \
+	forbid "models|train|export|tests|candle.*|$$command|$$server" -p infer-c --all-features; \
 	echo "each crate depends on what it may: contract on no other, infer on contract alone"
+
+# What is given away brings the licences of all that is inside; none may ask for more than that.
+check-licences:
+	@python3 scripts/licences.py check
 
 check-wasm:
 	@scripts/wasm.sh
+
+release: ## packages for x86-64 and Arm in dist/
+	@scripts/release.sh
 
 bench: ## measure one iteration of training, beside PyTorch where PYTHON=… has torch
 	cargo bench -p train --bench iteration $(ARGS)

@@ -15,8 +15,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 TARGET=aarch64-unknown-linux-gnu
-GLIBC=2.28
-ZIG=0.17.1
 ONNX_RUNTIME=1.32.0
 ONNX_RUNTIME_SHA256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a
 SYSROOT=${SYSROOT:-/usr/aarch64-linux-gnu}
@@ -24,6 +22,7 @@ IMAGES=200
 
 say() { printf 'aarch64: %s\n' "$*"; }
 fail() { printf 'aarch64: %s\n' "$*" >&2; exit 1; }
+source scripts/zig.sh
 
 work=$PWD/target/aarch64
 program=$PWD/target/$TARGET/release/infer
@@ -31,24 +30,9 @@ library=$work/libonnxruntime.so.$ONNX_RUNTIME
 mkdir -p "$work"
 
 build() {
-  command -v rustup >/dev/null || fail "rustup is not on PATH; it brings the standard library for $TARGET."
-  rustup target add "$TARGET"
-  if [[ ! -d $work/zig ]]; then
-    python3 -m pip install --quiet --disable-pip-version-check --target "$work/zig.tmp" "ziglang==$ZIG"
-    mv "$work/zig.tmp" "$work/zig"
-  fi
-  # Zig's linker knows the symbols of every glibc; it names the processor for itself.
-  cat >"$work/linker" <<LINKER
-#!/usr/bin/env bash
-exec "$work/zig/ziglang/zig" cc -target aarch64-linux-gnu.$GLIBC "\$@"
-LINKER
-  chmod +x "$work/linker"
-  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$work/linker cargo build --locked --release --target "$TARGET" -p infer
-  local newest
-  newest=$(grep -aoE 'GLIBC_2\.[0-9]+' "$program" | sort -uV | tail -1)
-  [[ $(printf '%s\n' "$newest" "GLIBC_$GLIBC" | sort -V | tail -1) == "GLIBC_$GLIBC" ]] ||
-    fail "the program needs $newest, and should run with GLIBC_$GLIBC"
-  say "$program ($(du -h "$program" | cut -f1)) needs $newest at most"
+  link_with_zig aarch64
+  cargo build --locked --release --target "$TARGET" -p infer
+  check_glibc "$program"
 }
 
 fetch_library() {

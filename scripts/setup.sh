@@ -16,6 +16,7 @@
 #                                     → runtime/playwright-core/            (needs npm)
 #             the browser itself, Chromium: PATH's or the one that the variable CHROMIUM names; on Debian, root
 #             gets it by apt-get
+#             valgrind, which programs with the C library run under: PATH's; on Debian, root gets it by apt-get
 #   gpu       ONNX Runtime with its CUDA and TensorRT providers, x86-64 (255 MB)
 #                                     → runtime/gpu/                        (needs pip)
 #   fashion   Fashion-MNIST's 70,000 pictures of clothes, as IDX files with a split of their own
@@ -399,6 +400,20 @@ setup_browser() {
   say "$("${CHROMIUM:-chromium}" --version 2>/dev/null), the browser, is $(command -v "${CHROMIUM:-chromium}")"
 }
 
+# What the C library is tested with.
+setup_valgrind() {
+  if ! command -v valgrind >/dev/null; then
+    [[ $(id -u) == 0 ]] && grep -qs '^ID=debian' /etc/os-release ||
+      fail "the tests of the C library need valgrind, which is not on PATH; install it (on Debian: apt-get install valgrind libc6-dbg) and run this again."
+    say "installing Debian's packages valgrind, libc6-dbg and g++ …"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+      valgrind libc6-dbg g++; } >"$scratch/apt.log" 2>&1 ||
+      fail "apt-get could not install valgrind ($(tail -n 1 "$scratch/apt.log")); check the network."
+  fi
+  need c++ "the tests of the C library" "a C++ compiler"
+  say "$(valgrind --version), which programs with the C library run under, is $(command -v valgrind)"
+}
+
 setup_test() {
   supported
   older_runtime "$OLDEST_RUNTIME" "$oldest_sha256"
@@ -415,6 +430,7 @@ setup_test() {
   in_environment .venv-readers "${READERS[@]}"
   say "${READERS[*]}, which the tests read data sets with, are in .venv-readers/"
   setup_browser
+  setup_valgrind
 }
 
 [[ $# -gt 0 ]] || set -- runtime mnist protoc

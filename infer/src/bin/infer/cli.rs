@@ -1,7 +1,7 @@
 //! The command line: from options, checked, to plain calls of the library.
 
 use anyhow::{Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use infer::{
     Device, Error, Generator, ModelFile,
     cli::{Source, View},
@@ -15,6 +15,7 @@ use crate::{
     dataset,
     doctor::Diagnosis,
     draw,
+    manual::{Completions, Pages},
     report::SelfTest,
 };
 
@@ -106,6 +107,22 @@ Examples:
 
 A picture is drawn on each. Exit status: 0, or 2 if --engine or --device can't serve.")]
     Providers(Common),
+    /// Print a shell's script that completes infer's command lines
+    #[command(after_help = "\
+Examples:
+  infer completions bash > infer.bash      for a shell that reads `. ./infer.bash`
+  infer completions fish > infer.fish      for ~/.config/fish/completions/
+
+Exit status: 0 done; 1 nothing can be written; 2 there is no such shell.")]
+    Completions(Completions),
+    /// Write the manual pages, one for the program and one for each of its commands
+    #[command(after_help = "\
+Examples:
+  infer man                                infer.1, infer-dataset.1 and so on, here
+  infer man . && ls infer-*.1              those of the commands alone, listed
+
+Exit status: 0 done; 1 nothing can be written; 2 there is no such folder.")]
+    Man(Pages),
 }
 
 #[derive(Debug, Args)]
@@ -137,23 +154,20 @@ pub fn run() -> Result<()> {
         Some(Command::Serve(request)) => serve::serve(&request),
         Some(Command::Bench(request)) => bench::bench(&request),
         Some(Command::Dataset(request)) => dataset::write(&request),
+        Some(Command::Completions(completions)) => completions.print(Cli::command()),
+        Some(Command::Man(pages)) => pages.write(Cli::command()),
         None => draw::draw(&cli.draw),
     }
 }
 
 fn self_test(common: &Common) -> Result<()> {
     let source = common.source();
-    let not_a_generator = |found: String| Error::NotAGenerator { model: source.name(), found };
-    let Some(golden) = source.contract()?.golden else {
-        let found = "it has no edgegan.golden in its metadata, so it promises no pictures";
-        bail!(not_a_generator(found.into()));
-    };
-    let mut generator = Generator::load(&source, &common.options(golden.labels.len()))?;
-    let images = generator.images(&golden.labels, golden.seed, 0)?;
-    let comparison = golden.compare(&images).map_err(not_a_generator)?;
+    let images = source.contract()?.golden.map_or(1, |golden| golden.labels.len());
+    let mut generator = Generator::load(&source, &common.options(images))?;
+    let comparison = generator.self_test()?;
     let report = SelfTest {
         passed: comparison.passed(),
-        images: golden.labels.len(),
+        images,
         comparison,
         source: Source::new(&source, &generator, &common.running),
     };
@@ -191,8 +205,6 @@ fn diagnose(common: &Common, show: impl FnOnce(&Common, &Diagnosis) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

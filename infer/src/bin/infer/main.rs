@@ -9,6 +9,7 @@ mod common;
 mod dataset;
 mod doctor;
 mod draw;
+mod manual;
 mod report;
 #[cfg(feature = "serve")]
 mod serve;

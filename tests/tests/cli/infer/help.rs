@@ -63,8 +63,17 @@ fn every_example_runs_after_the_one_before() {
 
     let mut search = programs.path().as_os_str().to_owned();
     search.push(":/usr/bin:/bin");
-    for command in [&[][..], &["self-test"], &["dataset"], &["look"], &["bench"], &["doctor"], &["providers"]]
-    {
+    for command in [
+        &[][..],
+        &["self-test"],
+        &["dataset"],
+        &["look"],
+        &["bench"],
+        &["doctor"],
+        &["providers"],
+        &["completions"],
+        &["man"],
+    ] {
         let help = shell.succeed(&[command, &["--help"]].concat());
         let examples = examples(&help);
         assert!(examples.len() >= 2, "{help}");
