@@ -5,7 +5,8 @@
 #   scripts/release.sh              build and pack
 #   scripts/release.sh check        install what is in dist/ in fresh Debians, 12 and testing, and use it there
 #   scripts/release.sh reproduce    build the last commit again, in another folder; the bytes must be the same
-#   MACHINES=x86_64 scripts/release.sh …      for one of the machines, x86_64 or aarch64
+#   MACHINES=x86_64 scripts/release.sh …      for one of the machines, x86_64 or aarch64, whose pages are those
+#                                   of the build for x86_64
 #
 # Needs Linux on x86-64, rustup, Python 3 with pip (which carries the linker, zig) and dpkg-deb. To check, Debian
 # and root: it installs debootstrap, lintian and qemu-user-static where they lack.
@@ -191,12 +192,11 @@ release() {
     pack_tar "$machine"
     pack_deb "$machine"
   done
-  (cd "$dist" && for machine in $MACHINES; do sha256sum "$(tar_name "$machine").tar.gz" "$(deb_name "$machine")"; done >SHA256SUMS)
+  (cd "$dist" && LC_ALL=C sha256sum "edgegan-$VERSION-"* "edgegan_${VERSION}_"* >SHA256SUMS)
   du -b "$dist"/* | while read -r size file; do say "$size bytes: $file"; done
 }
 
 reproduce() {
-  local copy
   copy=$(mktemp -d)
   trap 'rm -rf "$copy"' EXIT
   [[ -z $(git status --porcelain --untracked-files=no) ]] || fail "the checkout has changes; commit them, and build dist/ anew."
@@ -205,8 +205,9 @@ reproduce() {
   mkdir -p "$copy/target/zig"
   ln -s "$ZIG_FOLDER/$ZIG" "$copy/target/zig/$ZIG"
   MACHINES=$MACHINES MAINTAINER=$MAINTAINER "$copy/scripts/release.sh"
-  diff "$dist/SHA256SUMS" "$copy/dist/SHA256SUMS" ||
+  if grep -vxFf "$dist/SHA256SUMS" "$copy/dist/SHA256SUMS"; then
     fail "the second build has other bytes"
+  fi
   say "two builds in two folders have the same bytes"
 }
 
@@ -214,5 +215,5 @@ case ${1:-release} in
   release) release ;;
   check) source scripts/release_check.sh; check ;;
   reproduce) reproduce ;;
-  *) sed -n '2,12p' "$0" | cut -c3- >&2; exit 2 ;;
+  *) sed -n '2,13p' "$0" | cut -c3- >&2; exit 2 ;;
 esac

@@ -110,10 +110,9 @@ mod tests {
     #[test]
     fn what_stands_below_a_heading_keeps_its_lines() {
         let help = "Examples:\n  infer --digit 5    a five\n  infer 'x'\n\nExit status: 0 done;\n2 not.";
-        assert_eq!(
-            after_help(help).render(),
-            ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n.SH EXAMPLES\n.nf\ninfer \\-\\-digit 5    a five\n\
-             infer \\*(Aqx\\*(Aq\n.fi\n.SH \"EXIT STATUS\"\n0 done;\n2 not.\n"
-        );
+        let expected = ".SH EXAMPLES\n.nf\ninfer \\-\\-digit 5    a five\ninfer \\*(Aqx\\*(Aq\n.fi\n\
+                        .SH \"EXIT STATUS\"\n0 done;\n2 not.\n";
+        let page = after_help(help).render();
+        assert!(page.ends_with(expected), "{page}");
     }
 }

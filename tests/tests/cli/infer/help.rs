@@ -273,3 +273,40 @@ fn captions_say_what_they_can_not_write() {
     assert!(!said.contains("note:"), "{said}");
     assert!(!shell.succeed(&[&all[..3], &["--seed", "1"]].concat()).contains("note:"));
 }
+
+#[test]
+fn the_pages_are_those_of_all_commands_and_have_their_examples() {
+    let shell = shell();
+    shell.succeed(&["man"]);
+    let commands =
+        ["bench", "completions", "dataset", "doctor", "look", "man", "providers", "self-test", "serve"];
+    for command in commands {
+        let page = fs::read_to_string(shell.path(format!("infer-{command}.1"))).unwrap();
+        let lines: Vec<&str> = page.lines().collect();
+        assert!(lines.contains(&".SH EXAMPLES") && lines.contains(&".SH \"EXIT STATUS\""), "{page}");
+        // As roff writes it.
+        let example = &examples(&shell.succeed(&[command, "--help"]))[0].replace('-', "\\-");
+        assert!(lines.iter().any(|line| line.starts_with(example)), "{example} in {page}");
+    }
+    let pages = shell.files().len();
+    assert_eq!(pages, 1 + commands.len() + ["grid", "sweep", "walk", "between", "classes"].len());
+    shell.fail(&["man", "nowhere"], 2, &["nowhere", "no such folder"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn bash_completes_what_is_begun() {
+    let shell = shell();
+    shell.write("infer.bash", shell.succeed(&["completions", "bash"]));
+    let complete = |words: &str, last: &str| {
+        let script = format!(
+            ". ./infer.bash; COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _infer infer {last} x; echo ${{COMPREPLY[@]}}"
+        );
+        let output = Command::new("bash").args(["-c", &script]).current_dir(shell.folder()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    assert_eq!(complete("infer --dig", "--dig"), "--digit --digits");
+    assert_eq!(complete("infer data", "data"), "dataset");
+    assert_eq!(complete("infer completions f", "f"), "fish");
+}
