@@ -1,6 +1,7 @@
-"""Trains a small reader of numbers on generated strings alone, and tries it on real digits.
+r"""Trains a small reader of numbers on generated strings alone, and tries it on real digits.
 
-    infer dataset --count 22000 --strings 4..8 --seed 1 --out strings.npz
+    infer dataset --count 22000 --strings 4..8 --jitter 4 --spacing=-1..7 --zoom 0.8..1.2 --slant -20..20 \
+        --noise thickness=-0.5..0.7,blur=0..0.6 --seed 1 --out strings.npz
     python scripts/ctc_reader.py strings.npz data/mnist
 
 Needs torch and NumPy. The first 20,000 strings are learned, with CTC (Graves et al. 2006); the rest are held out,
@@ -56,6 +57,21 @@ def batch_of(images):
     return torch.from_numpy(images).float().div(255).unsqueeze(1)  # N, 1, H, W
 
 
+def changed(pictures):
+    """Each picture turned, slanted, stretched and shifted a little, as a judge's are."""
+
+    def within(most):
+        return torch.empty(len(pictures)).uniform_(-most, most)
+
+    height, width = pictures.shape[2:]
+    aspect = width / height
+    across, down, lean, turn = 1.08 + within(0.08), 1 + within(0.15), within(0.15), within(0.03)
+    rows = [across, (lean - turn) / aspect, within(0.02), turn * aspect, down, within(0.06)]
+    maps = torch.stack(rows, 1).view(-1, 2, 3)
+    grid = nn.functional.affine_grid(maps, pictures.shape, align_corners=False)
+    return nn.functional.grid_sample(pictures, grid, align_corners=False)
+
+
 def train(reader, images, labels, epochs, size):
     rate = 3e-3
     optimiser = torch.optim.AdamW(reader.parameters(), lr=rate, weight_decay=1e-3)
@@ -68,7 +84,7 @@ def train(reader, images, labels, epochs, size):
         order = np.random.permutation(len(images))
         for first in range(0, len(order) - size + 1, size):
             chosen = order[first : first + size]
-            output = reader(batch_of(images[chosen])).transpose(0, 1)  # W / 4, N, classes + 1
+            output = reader(changed(batch_of(images[chosen]))).transpose(0, 1)  # W / 4, N, classes + 1
             there = labels[chosen] != END
             targets = torch.from_numpy(labels[chosen][there].astype(np.int64) + 1)
             lengths = torch.full((size,), output.shape[0])
@@ -150,7 +166,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("strings", help="strings.npz, as above")
     parser.add_argument("mnist", nargs="?", help="folder with MNIST's test files; without it, only held-out strings")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=7)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

@@ -44,7 +44,7 @@ impl Stream {
 
     /// A whole number below `count`, which is at least 1.
     pub fn below(&mut self, count: u64) -> u64 {
-        (u128::from(self.bits()) * u128::from(count) >> 32) as u64
+        ((u128::from(self.bits()) * u128::from(count)) >> 32) as u64
     }
 }
 

@@ -133,18 +133,17 @@ impl Labels {
         let common = weights.iter().fold(0, |a, b| common_divisor(a, *b));
         let weights: Vec<i64> = weights.iter().map(|weight| i64::from(weight / common.max(1))).collect();
         let length: i64 = weights.iter().sum();
-        match length as u64 {
-            0 => return Err("no class has a weight; expected one above 0".into()),
-            ..=LONGEST_CYCLE if weights.iter().all(|weight| *weight == 1) => {
-                return Ok(Self::InTurn { classes: length as u64 });
-            }
-            ..=LONGEST_CYCLE => {}
-            _ => {
-                return Err(format!(
-                    "the weights are {length} together, without what they have in common; expected \
-                     {LONGEST_CYCLE} or less"
-                ));
-            }
+        if length == 0 {
+            return Err("no class has a weight; expected one above 0".into());
+        }
+        if length as u64 > LONGEST_CYCLE {
+            return Err(format!(
+                "the weights are {length} together, without what they have in common; expected {LONGEST_CYCLE} or \
+                 less"
+            ));
+        }
+        if weights.iter().all(|weight| *weight == 1) {
+            return Ok(Self::InTurn { classes: length as u64 });
         }
         // Each time all classes gain their weights, and the one that has gained most pays for all.
         let mut gains = vec![0; weights.len()];

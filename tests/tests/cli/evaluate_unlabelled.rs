@@ -170,11 +170,14 @@ fn what_does_not_fit_is_refused() {
     shell.fail(&["run", "--judge", "judge"], 2, &["the judge was trained on shapes", "--real"]);
     let judged = ["--judge", "judge", "--real", "shapes"];
     shell.fail(&[&["run", "--gan-train"], &judged[..]].concat(), 2, &["--gan-train", "these have none"]);
+    shell.fail(&[&["run", "--augment"], &judged[..]].concat(), 2, &["--augment", "these have none"]);
     shell.fail(&[&["run", "--count", "3"], &judged[..]].concat(), 1, &["3 images are too few"]);
     shell.fail(&["run", "--judge", "judge", "--real", "nowhere"], 2, &["nowhere", "can't be read"]);
     let real =
         ["shapes/test", "--size", "12x10", "--judge", "judge", "--real", "shapes/train", "--gan-train"];
     shell.fail(&real, 2, &["--gan-train tries a judge on real test images, and train has no test part"]);
+    let real = real.map(|word| if word == "--gan-train" { "--augment" } else { word });
+    shell.fail(&real, 2, &["--augment tries judges on real test images, and train has no test part"]);
 
     let judge = ["train-judge", "--data", "shapes", "--out", "other"];
     shell.fail(&judge, 2, &["the pictures differ in size", "--size"]);

@@ -175,6 +175,38 @@ mod tests {
         assert_eq!(balanced(&set(5, 4, 0), 10).unwrap().len(), 5);
     }
 
+    /// Pictures of which each row tells the class.
+    #[test]
+    fn judges_learn_from_few_and_from_both() {
+        let (h, w, classes) = (12, 10, 3);
+        let set = |n: usize, noise: usize| {
+            let pixel = |n: usize, i: usize| match i / w % classes == n % classes {
+                true => 255 - (n * noise + i) % 100,
+                false => (n * noise + i) % 60,
+            };
+            let pixels = (0..n).flat_map(|n| (0..h * w).map(move |i| pixel(n, i) as u8)).collect();
+            let labels = (0..n).map(|n| (n % classes) as u8).collect();
+            LabelledImages::new(Images::new(h, w, pixels).unwrap(), labels, classes, "real").unwrap()
+        };
+        let (generated, training, test) = (set(30, 7), set(150, 11), set(60, 13));
+        let options = judge::Options { epochs: 1, batch_size: 8, ..judge::Options::default() };
+        let mut told = Vec::new();
+        let mut progress = |what: &str, done, _| told.push((what.to_owned(), done));
+        let found = augment(&generated, &training, &test, options, &Device::Cpu, &mut progress).unwrap();
+        // 150 real pictures are enough for the first row alone; each judge sees 200.
+        assert_eq!(
+            (found.generated, found.iterations, found.rows.len(), found.rows[0].real),
+            (30, 25, 1, 100)
+        );
+        assert!(told.iter().all(|(_, done)| *done == 25) && told.len() == 3, "{told:?}");
+        for estimate in [found.generated_alone, found.rows[0].alone, found.rows[0].with_generated] {
+            assert_eq!(estimate.n, 60);
+        }
+        let text = found.to_string();
+        assert!(text.starts_with("judges of 25 iterations each, 60 real test images; generated"), "{text}");
+        assert!(text.contains("\n          100  ") && text.contains("with 30 generated ones\n"), "{text}");
+    }
+
     #[test]
     fn halves_are_as_long_and_so_are_both_sets() {
         let (generated, real) = (set(6, 2, 100), set(4, 2, 0));

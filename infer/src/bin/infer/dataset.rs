@@ -447,6 +447,14 @@ impl Request {
             choice(FORMATS.iter().filter(holds).map(|format| format!("--format {format}")))
         };
         let is_free = strings.width == Width::Free;
+        let all = self.count.saturating_add(self.test.unwrap_or_default());
+        if all.checked_mul(length.most).is_none() {
+            return refuse(format!(
+                "{all} strings of {} characters have more than {} in all; ask for fewer",
+                length.most,
+                u64::MAX
+            ));
+        }
         match format.strings {
             Holds::Nothing => refuse(format!(
                 "--format {format} has one class for each image, and a string has several; use {}",
