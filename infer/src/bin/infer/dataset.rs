@@ -44,7 +44,7 @@ use serde::Serialize;
 
 use crate::{
     common::Common,
-    strings::{Style, check_classes},
+    strings::{HEADING, Style, check_classes},
     verification::Verify,
 };
 use pipeline::{Runner, Stopped, Work};
@@ -105,7 +105,7 @@ pub struct Request {
     /// The folder or file to write, or - for standard output
     #[arg(short, long, value_name = "PATH")]
     out: PathBuf,
-    /// The form [default: what the name ends in, such as .npz; else idx]
+    /// The form [default: what the name ends in, such as .npz; else idx, and of strings folder]
     #[arg(short, long, value_parser = format())]
     format: Option<Format>,
     /// Images of each file, with --format parquet or webdataset [default: 10000]
@@ -114,13 +114,13 @@ pub struct Request {
     /// Strings of so many characters each, or of A..B, in place of single ones, with their text and the place of
     /// each: for readers of text and for detectors; the model's classes must be characters. All forms hold them
     /// but idx and stylegan, which have one class for each image; npz and raw only of one width
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help_heading = HEADING, value_name = "N", allow_negative_numbers = true)]
     strings: Option<Length>,
     #[command(flatten)]
     style: Style,
     /// Where the characters of strings are, with --format folder: coco, one file annotations.json, or yolo,
     /// lines in labels/ and a data.yaml [default: coco]
-    #[arg(long, value_name = "FORM", requires = "strings")]
+    #[arg(long, help_heading = HEADING, value_name = "FORM", requires = "strings")]
     boxes: Option<Boxes>,
     /// How often each class comes: CLASS=WEIGHT,… in whole numbers; of those that are not named, 1
     #[arg(long, value_name = "WEIGHTS", conflicts_with = "label")]

@@ -26,7 +26,7 @@ use ndarray::{Array3, Array4, s};
 use crate::{
     common::Common,
     report::{self, Drawing, Text, Verified},
-    strings::{Style, check_classes},
+    strings::{HEADING, Style, check_classes},
     verification::Verify,
 };
 
@@ -49,7 +49,7 @@ pub struct Draw {
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["digit", "label", "all"])]
     digits: Option<String>,
     /// Draw --digits as `infer dataset --strings` draws strings, which the options of a string imply
-    #[arg(long, requires = "digits")]
+    #[arg(long, help_heading = HEADING, requires = "digits")]
     joined: bool,
     #[command(flatten)]
     style: Style,

@@ -8,26 +8,29 @@ use contract::{
     visible,
 };
 
+/// What the help calls these options.
+pub const HEADING: &str = "Strings";
+
 #[derive(Debug, Args)]
 pub struct Style {
-    /// Of a string: whether all its characters have the same latents or each its own, one or mixed [default: mixed]
-    #[arg(long, value_name = "HANDS")]
+    /// Whether all characters of a string have the same latents, one, or each its own, mixed [default: mixed]
+    #[arg(long, help_heading = HEADING, value_name = "HANDS")]
     hands: Option<Hands>,
-    /// Of a string: pixels between the ink of two neighbours, or A..B; below 0 they overlap [default: 0..5]
-    #[arg(long, value_name = "A..B", allow_hyphen_values = true)]
+    /// Pixels between the ink of two neighbours, or A..B; below 0 they overlap [default: 0..5]
+    #[arg(long, help_heading = HEADING, value_name = "A..B", allow_hyphen_values = true)]
     spacing: Option<Interval>,
-    /// Of a string: pixels that each character goes up or down, at most [default: 2]
-    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true)]
+    /// Pixels that each character goes up or down, at most [default: 2]
+    #[arg(long, help_heading = HEADING, value_name = "PIXELS", allow_negative_numbers = true)]
     jitter: Option<f64>,
-    /// Of a string: its size, 1 being that of the images, or A..B [default: 0.9..1.1]
-    #[arg(long, value_name = "A..B")]
+    /// Size of the whole, 1 being that of the images, or A..B [default: 0.9..1.1]
+    #[arg(long, help_heading = HEADING, value_name = "A..B")]
     zoom: Option<Interval>,
-    /// Of a string: degrees that it leans to the right, or A..B [default: -10..10]
-    #[arg(long, value_name = "A..B", allow_hyphen_values = true)]
+    /// Degrees that the whole leans to the right, or A..B [default: -10..10]
+    #[arg(long, help_heading = HEADING, value_name = "A..B", allow_hyphen_values = true)]
     slant: Option<Interval>,
-    /// Of a string: pixels that its picture is wide, into which it is shrunk if need be, or free: as wide as
-    /// it is itself [default: the most characters side by side]
-    #[arg(long, value_name = "WIDTH")]
+    /// Pixels that all pictures are wide, into which a string is shrunk if need be, or free: each as wide as its
+    /// string [default: the most characters side by side]
+    #[arg(long, help_heading = HEADING, value_name = "WIDTH")]
     width: Option<Width>,
 }
 
