@@ -395,7 +395,8 @@ mod tests {
 
     #[test]
     fn colour_is_composed_channel_by_channel() {
-        let images: Vec<u8> = [blocks(&[1..3], 200, 0), blocks(&[1..3], 90, 0), vec![0; 30]].concat();
+        let block = |level| blocks(std::slice::from_ref(&(1..3)), level, 0);
+        let images: Vec<u8> = [block(200), block(90), vec![0; 30]].concat();
         let strings = Strings { width: Width::Free, ..plain(1, 0.0) };
         let found = strings.compose((1, 0), &images, [3, 6, 5]).unwrap();
         assert_eq!((found.shape, found.boxes[0].width), ([3, 6, 6], 2));

@@ -65,7 +65,7 @@ the model; 2 the request can't be served.")]
     SelfTest(Common),
     /// Draw any number of images into a data set
     #[command(after_help = dataset::EXAMPLES)]
-    Dataset(dataset::Request),
+    Dataset(Box<dataset::Request>),
     /// Look into the latent space: samples, one dimension after the other, ways from image to image
     #[command(after_help = "\
 Examples:
