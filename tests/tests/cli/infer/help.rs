@@ -283,7 +283,7 @@ fn the_pages_are_those_of_all_commands_and_have_their_examples() {
     for command in commands {
         let page = fs::read_to_string(shell.path(format!("infer-{command}.1"))).unwrap();
         let lines: Vec<&str> = page.lines().collect();
-        assert!(lines.contains(&".SH EXAMPLES") && lines.contains(&".SH \"EXIT STATUS\""), "{page}");
+        assert!(lines.contains(&".SH EXAMPLES"), "{page}");
         // As roff writes it.
         let example = &examples(&shell.succeed(&[command, "--help"]))[0].replace('-', "\\-");
         assert!(lines.iter().any(|line| line.starts_with(example)), "{example} in {page}");
