@@ -92,7 +92,7 @@ check_arm() {
   cp "$dist/$deb" "$root/tmp/"
   cp "$qemu" "$root/usr/bin/"
   cp /etc/resolv.conf "$root/etc/"
-  as_root "dpkg --add-architecture arm64; apt-get update -qq; apt-get install -y -qq --no-install-recommends /tmp/$deb >/dev/null"
+  as_root "dpkg --add-architecture arm64; apt-get update -qq; apt-get install -y -qq --no-install-recommends /tmp/$deb >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }"
   tree=$work/tar-aarch64/$(tar_name aarch64)
   link_with_zig aarch64
   "$ZIG_FOLDER/link-aarch64" -std=c11 infer/c/examples/draw.c -I "$tree/include" -L "$tree/lib" -ledgegan -o "$root/usr/bin/draw-aarch64"
