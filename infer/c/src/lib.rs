@@ -3,8 +3,8 @@
 //! [include/edgegan.h](../include/edgegan.h) is its documentation, written by cbindgen from the comments
 //! here. What all functions have in common stands at the top of it, in `cbindgen.toml`.
 //!
-//! Each exported function is a thin one: it checks what it was given ([`arguments`]), calls `infer`, and
-//! turns its error into a [`Status`] and a sentence ([`status`]). No panic leaves it.
+//! Each exported function is a thin one: it checks what it was given (`arguments.rs`), calls `infer`, and
+//! turns its error into a [`Status`] and a sentence (`status.rs`). No panic leaves it.
 #![allow(clippy::missing_safety_doc, reason = "what pointers must be stands at the top of the header")]
 
 mod arguments;
