@@ -1,7 +1,7 @@
 //! What a camera makes of a picture: strokes of another thickness, blur, little contrast, a ground that is not
 //! black, grain.
 //!
-//! What is done to image i of a seed comes from a stream of its own (see [`Purpose`](crate::stream::Purpose)).
+//! What is done to image i of a seed comes from a stream of its own (see [`Purpose`]).
 
 use std::{fmt, str::FromStr};
 

@@ -1,7 +1,7 @@
 //! Strings: several characters, each an image of its own, as one picture.
 //!
 //! String i of a seed is always the same: its characters and how they stand come from streams of their own
-//! (see [`Purpose`](crate::stream::Purpose)), and its character j of at most M is image i · M + j of the seed,
+//! (see [`Purpose`]), and its character j of at most M is image i · M + j of the seed,
 //! or, of one hand, image i.
 
 mod compose;
