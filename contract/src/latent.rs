@@ -2,12 +2,9 @@
 //! that image `i` of seed `s` is the same picture wherever, and in whatever batch, it is drawn.
 
 use ndarray::Array2;
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{RngCore, SeedableRng},
-};
+use rand_chacha::rand_core::RngCore;
 
-use crate::LatentDistribution;
+use crate::{LatentDistribution, stream::chacha};
 
 /// The latents of one image: a pure function of the seed and the image's index.
 ///
@@ -80,7 +77,7 @@ pub fn fill_redraw(
     redraw: u32,
     latents: &mut [f32],
 ) {
-    let mut stream = stream(seed, image);
+    let mut stream = chacha(seed, 0, image);
     let taken = match distribution {
         LatentDistribution::Uniform => latents.len(),
         LatentDistribution::Normal => latents.len().next_multiple_of(2),
@@ -104,15 +101,6 @@ pub fn fill_redraw(
             }
         }
     }
-}
-
-/// The random numbers of one image.
-fn stream(seed: u64, image: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut stream = ChaCha8Rng::from_seed(key);
-    stream.set_stream(image);
-    stream
 }
 
 /// The latents of several images, one per row.

@@ -23,13 +23,7 @@ pub(crate) struct Stream(ChaCha8Rng);
 
 impl Stream {
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        // Byte 8 is that of training's purposes.
-        key[9] = purpose as u8;
-        let mut stream = ChaCha8Rng::from_seed(key);
-        stream.set_stream(index);
-        Self(stream)
+        Self(chacha(seed, purpose as u8, index))
     }
 
     /// 32 random bits.
@@ -46,6 +40,17 @@ impl Stream {
     pub fn below(&mut self, count: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(count)) >> 32) as u64
     }
+}
+
+/// The stream of a purpose's number.
+pub(crate) fn chacha(seed: u64, purpose: u8, index: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    // Byte 8 is that of training's purposes.
+    key[9] = purpose;
+    let mut stream = ChaCha8Rng::from_seed(key);
+    stream.set_stream(index);
+    stream
 }
 
 #[cfg(test)]

@@ -89,6 +89,22 @@ fn for_c(text: &str) -> CString {
     CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
 }
 
+/// Makes the place of a generator empty, loads one, and puts it there.
+///
+/// # Safety
+///
+/// Unless it is null, `generator` points to a place for a pointer.
+unsafe fn load_into(
+    generator: *mut *mut Generator,
+    load: impl FnOnce() -> Result<Generator, Failure>,
+) -> Status {
+    status_of(|| {
+        // SAFETY: the caller's promise.
+        unsafe { empty(generator)?.write(boxed(load()?)) };
+        Ok(())
+    })
+}
+
 /// Loads a generator from an ONNX file that edgegan's `export` wrote.
 ///
 /// `options` may be NULL. `*generator` is NULL after a failure.
@@ -98,15 +114,12 @@ pub unsafe extern "C" fn edgegan_load(
     options: *const Options,
     generator: *mut *mut Generator,
 ) -> Status {
-    status_of(|| {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let place = empty(generator)?;
-            let file = self::path(path, "path")?;
-            place.write(boxed(Generator::load(&ModelSource::File(&file), options.as_ref())?));
-        }
-        Ok(())
-    })
+    // SAFETY: the caller's promise.
+    unsafe {
+        load_into(generator, || {
+            Generator::load(&ModelSource::File(&self::path(path, "path")?), options.as_ref())
+        })
+    }
 }
 
 /// As edgegan_load(), from the file's bytes, which are needed during the call alone.
@@ -117,15 +130,13 @@ pub unsafe extern "C" fn edgegan_load_bytes(
     options: *const Options,
     generator: *mut *mut Generator,
 ) -> Status {
-    status_of(|| {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let place = empty(generator)?;
+    // SAFETY: the caller's promise.
+    unsafe {
+        load_into(generator, || {
             let source = ModelSource::Bytes { name: "in memory", bytes: several(bytes, length, "bytes")? };
-            place.write(boxed(Generator::load(&source, options.as_ref())?));
-        }
-        Ok(())
-    })
+            Generator::load(&source, options.as_ref())
+        })
+    }
 }
 
 /// Frees a generator, with all that was asked of it. NULL is nothing to free.
