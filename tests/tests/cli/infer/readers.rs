@@ -15,7 +15,12 @@ const TEST: usize = 30;
 
 /// What a library finds in a data set.
 fn read(shell: &Shell, kind: &str, path: &str) -> Value {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/infer/read_data_set.py");
+    read_by("read_data_set.py", shell, kind, path)
+}
+
+/// What a library finds in a data set, asked by one of the scripts here.
+pub(super) fn read_by(script: &str, shell: &Shell, kind: &str, path: &str) -> Value {
+    let script = tests::checkout().join("tests/tests/cli/infer").join(script);
     let mut command = Command::new(tests::python_of(".venv-readers"));
     command.arg(script).args([kind, path]).current_dir(shell.folder()).env("HF_HOME", shell.path("cache"));
     let output = command.output().unwrap();

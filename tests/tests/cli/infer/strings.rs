@@ -10,17 +10,11 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Shell, assert_same_picture, shell, tiny_model::TinyModel};
+use super::{Shell, assert_same_picture, readers::read_by, shell, tiny_model::TinyModel};
 
-/// What a library finds in a data set.
+/// What a library finds in a data set of strings.
 fn read(shell: &Shell, kind: &str, path: &str) -> Value {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/infer/read_strings.py");
-    let mut command = Command::new(tests::python_of(".venv-readers"));
-    command.arg(script).args([kind, path]).current_dir(shell.folder()).env("HF_HOME", shell.path("cache"));
-    let output = command.output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{kind} refused {path}:\n{stderr}");
-    serde_json::from_str(String::from_utf8(output.stdout).unwrap().lines().last().unwrap()).unwrap()
+    read_by("read_strings.py", shell, kind, path)
 }
 
 /// Every library finds the same texts, boxes and pixels, of one width or of many.
