@@ -8,16 +8,22 @@
 //! Its loss is the cross-entropy of each picture times its doubt, (1 − p)² of the probability p that it
 //! gives the label, as in the focal loss of Lin et al. 2017 (<https://arxiv.org/abs/1708.02002>): pictures
 //! that read as their label are left to D, and the doubtful ones move.
+//!
+//! Its features tell pictures of one label apart as well. There the [energy distance](crate::energy) between
+//! a batch that was drawn and one of real pictures asks for variety, which the cross-entropy costs.
 
 use std::path::Path;
 
 use candle_core::{D, Device, Tensor};
+use models::architectures::judge::Sizes;
 use models::judge::Judge;
 use models::ops::Factors;
 use models::{Network, Parameters, Result, Wanted};
 
+use crate::energy;
 use crate::judge::cross_entropy::cross_entropy;
 use crate::judge::{self, Options};
+use crate::recipe::Recipe;
 use crate::sources::LabelledImages;
 
 /// Passes over the data in its training.
@@ -25,19 +31,24 @@ const EPOCHS: u64 = 4;
 
 /// A trained classifier of the run's pictures.
 pub struct Guide {
-    network: Network,
+    /// Pictures (N, C, H, W) in [0, 1] → features (N, 128).
+    body: Network,
+    /// Features (N, 128) → logits (N, classes).
+    head: Network,
     parameters: Parameters,
 }
 
 impl Guide {
-    /// A guide that is this network: pictures (N, C, H, W) in [0, 1] → logits (N, classes).
-    pub fn with_weights(network: Network, parameters: Parameters) -> Guide {
-        Guide { network, parameters }
+    /// A guide of these sizes and weights.
+    ///
+    /// # Errors
+    /// If no classifier is of these sizes.
+    pub fn with_weights(sizes: Sizes, parameters: Parameters) -> Result<Guide> {
+        Ok(Guide { body: sizes.body()?, head: sizes.head()?, parameters })
     }
 
     fn new(classifier: &Judge) -> Result<Guide> {
-        let network = classifier.header.config.network()?;
-        Ok(Guide::with_weights(network, classifier.parameters().clone()))
+        Guide::with_weights(classifier.header.config, classifier.parameters().clone())
     }
 
     /// The guide in this file, if it was trained on these pictures from this seed; else it is trained, and
@@ -76,19 +87,20 @@ impl Guide {
     /// # Errors
     /// If the pictures are of a size that no classifier has; Candle's.
     pub fn untrained(data: &LabelledImages, seed: u64, device: &Device) -> Result<Guide> {
-        let network = judge::training::config(data).network()?;
-        let parameters = network.initialise(seed, device)?;
-        Ok(Guide::with_weights(network, parameters))
+        let sizes = judge::training::config(data);
+        Guide::with_weights(sizes, sizes.network()?.initialise(seed, device)?)
     }
 
     /// Rounds the factors of its matrix products.
     pub fn round(&mut self, factors: Factors) {
-        self.network = self.network.clone().with_factors(factors);
+        for network in [&mut self.body, &mut self.head] {
+            *network = network.clone().with_factors(factors);
+        }
     }
 
-    /// Its list.
-    pub fn network(&self) -> &Network {
-        &self.network
+    /// What its matrix products are rounded to.
+    pub fn factors(&self) -> Factors {
+        self.body.factors()
     }
 
     /// Its weights.
@@ -96,21 +108,45 @@ impl Guide {
         &self.parameters
     }
 
-    /// The gradient of its loss with respect to pictures, the doubt held constant. It sees them with their
-    /// own batch statistics, as D does.
+    /// The gradient of its loss, by the recipe's weights, with respect to pictures that were drawn, the doubt
+    /// held constant. It sees them with their own batch statistics, as D does, or, where they are compared
+    /// with real ones, with those of both.
     ///
     /// # Shapes
-    /// `x` (N, C, H, W) in [0, 1], `y` (N) of u32 → like `x`
+    /// `drawn` and `real` (N, C, H, W) in [0, 1], `y` (N) of u32, that of both → like `drawn`
     ///
     /// # Errors
     /// If the pictures are not of its size; Candle's.
-    pub fn gradient(&self, x: &Tensor, y: &Tensor) -> Result<Option<Tensor>> {
-        let Guide { network, parameters } = self;
-        let trace = network.trace(parameters, x, None)?; // N, classes
-        let (_, gradient) = cross_entropy(&trace.output, y)?;
-        // Of the label's logit it is (p − 1) / N, and no other of its row is below 0.
-        let doubt = (gradient.min_keepdim(D::Minus1)? * y.dim(0)? as f64)?.sqr()?; // N, 1
-        let gradient = gradient.broadcast_mul(&doubt)?;
-        Ok(trace.backward(network, parameters, &gradient, Wanted::INPUT)?.input)
+    pub fn gradient(
+        &self,
+        drawn: &Tensor,
+        real: &Tensor,
+        y: &Tensor,
+        recipe: &Recipe,
+    ) -> Result<Option<Tensor>> {
+        let Guide { body, head, parameters } = self;
+        let n = drawn.dim(0)?;
+        let compares = recipe.energy > 0.;
+        let seen = if compares { Tensor::cat(&[drawn, real], 0)? } else { drawn.clone() };
+        let trace = body.trace(parameters, &seen, None)?; // N or 2N, 128
+        let features = trace.output.narrow(0, 0, n)?.contiguous()?;
+        let mut gradient = features.zeros_like()?; // N, 128
+        if recipe.guide > 0. {
+            let reading = head.trace(parameters, &features, None)?; // N, classes
+            let (_, away) = cross_entropy(&reading.output, y)?;
+            // Of the label's logit it is (p − 1) / N, and no other of its row is below 0.
+            let doubt = (away.min_keepdim(D::Minus1)? * n as f64)?.sqr()?; // N, 1
+            let away = away.broadcast_mul(&doubt)?;
+            if let Some(away) = reading.backward(head, parameters, &away, Wanted::INPUT)?.input {
+                gradient = (gradient + away * recipe.guide)?;
+            }
+        }
+        if compares {
+            let of_real = trace.output.narrow(0, n, n)?.contiguous()?;
+            gradient = (gradient + energy::gradient(&features, &of_real, y)? * recipe.energy)?;
+            gradient = Tensor::cat(&[&gradient, &gradient.zeros_like()?], 0)?;
+        }
+        let through = trace.backward(body, parameters, &gradient, Wanted::INPUT)?.input;
+        Ok(through.map(|through| through.narrow(0, 0, n)?.contiguous()).transpose()?)
     }
 }

@@ -136,7 +136,7 @@ impl Plan {
     ) -> Result<Plan> {
         let Settings { networks, recipe, seed, .. } = &config.settings;
         let mut trainer = Trainer::new(networks, *recipe, *seed, device)?;
-        if recipe.guide > 0. {
+        if recipe.has_guide() {
             trainer.guide = Some(Guide::untrained(data, *seed, device)?);
         }
         trainer.round(config.settings.precision.factors());

@@ -78,6 +78,10 @@ pub struct Recipe {
     /// word: it learns to draw what that reads as its label.
     #[serde(default)]
     pub guide: f64,
+    /// How much the [energy distance](crate::energy) between drawn and real pictures of a label, in that
+    /// classifier's features, counts in G's loss: it learns to draw as variously.
+    #[serde(default)]
+    pub energy: f64,
     /// How often D sees a picture shifted, and how often cut, real and drawn ones alike
     /// ([`augmentation`](crate::augmentation)).
     #[serde(default)]
@@ -119,6 +123,7 @@ impl Default for Recipe {
             mismatch: 0.,
             contrast: 0.,
             guide: 0.,
+            energy: 0.,
             augment_probability: 0.,
             translation: translation(),
             cutout: cutout(),
@@ -134,6 +139,11 @@ impl Recipe {
     pub fn adam_d(&self) -> adam::Config {
         let learning_rate = self.learning_rate_d.unwrap_or(self.adam.learning_rate);
         adam::Config { learning_rate, ..self.adam }
+    }
+
+    /// Whether G learns from a classifier too.
+    pub fn has_guide(&self) -> bool {
+        self.guide > 0. || self.energy > 0.
     }
 
     /// How the pictures that D sees are changed, if they are to be.

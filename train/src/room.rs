@@ -91,10 +91,14 @@ impl Memory {
     pub fn of(config: &Config, data: &LabelledImages) -> Result<Memory> {
         let Settings { networks, recipe, batch_size, .. } = &config.settings;
         let (g, d) = (Numbers::of(&networks.generator()?), Numbers::of(&networks.discriminator()?));
-        let guide = match recipe.guide > 0. {
+        let mut guide = match recipe.has_guide() {
             true => Numbers::of(&judge::training::config(data).network()?),
             false => Numbers::default(),
         };
+        if recipe.energy > 0. {
+            // It sees real pictures beside those that were drawn.
+            guide.held *= 2;
+        }
         let of_copies = if recipe.consistency > 0. { d.trainable } else { 0 };
         let passes = match recipe.generator_updates {
             1 => g.held + 2 * d.held + d.held.max(guide.held),

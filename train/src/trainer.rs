@@ -214,12 +214,12 @@ impl Trainer {
         let guide = self.guide.as_ref();
         let weights = [&self.g, &self.d, &self.average].into_iter().chain(guide.map(Guide::parameters));
         let lecam = self.lecam.iter().flat_map(|lecam| [lecam.real.id(), lecam.fake.id()]);
-        let networks = [&self.generator, &self.discriminator].into_iter().chain(guide.map(Guide::network));
+        let networks = [&self.generator, &self.discriminator].map(Network::factors);
         Conditions {
             weights: (weights.flat_map(|weights| weights.iter().map(|(_, value)| value.id())))
                 .chain(lecam)
                 .collect(),
-            factors: networks.map(Network::factors).collect(),
+            factors: networks.into_iter().chain(guide.map(Guide::factors)).collect(),
         }
     }
 
@@ -295,8 +295,8 @@ impl Trainer {
                 through = through.map(|dy| changes.backward(&dy)).transpose()?;
             }
             if let Some(guide) = guide {
-                let more = guide.gradient(&fake.output, y)?;
-                through = through.zip(more).map(|(a, b)| a + b * recipe.guide).transpose()?;
+                let more = guide.gradient(&fake.output, x, y, recipe)?;
+                through = through.zip(more).map(|(a, b)| a + b).transpose()?;
             }
             if let Some(dy) = through {
                 let gradients = fake.backward(generator, g, &dy, Wanted::PARAMETERS)?;
@@ -584,7 +584,7 @@ mod tests {
         let weights = network.initialise(8, &Device::Cpu).unwrap();
         let gradients = |guide: f64| {
             let mut trainer = trainer(Recipe { guide, generator_updates: 1, ..Recipe::default() });
-            trainer.guide = Some(Guide::with_weights(network.clone(), weights.copy().unwrap()));
+            trainer.guide = Some(Guide::with_weights(config, weights.copy().unwrap()).unwrap());
             gradients_of_g(&mut trainer)
         };
         let fresh = trainer(Recipe::default());
@@ -599,6 +599,28 @@ mod tests {
         let expected = differentiated(&loss, &fresh.g);
         for guide in [0.5, 2f32] {
             assert_moved(&gradients(guide.into()), &gradients(0.), guide, &expected);
+        }
+    }
+
+    #[test]
+    fn energy_pulls_g_toward_real_pictures_in_the_guides_features() {
+        let [x, y, z] = batch();
+        let config = models::architectures::judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
+        let weights = config.network().unwrap().initialise(8, &Device::Cpu).unwrap();
+        let gradients = |energy: f64| {
+            let mut trainer = trainer(Recipe { energy, generator_updates: 1, ..Recipe::default() });
+            trainer.guide = Some(Guide::with_weights(config, weights.copy().unwrap()).unwrap());
+            gradients_of_g(&mut trainer)
+        };
+        let fresh = trainer(Recipe::default());
+        let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
+        let both = Tensor::cat(&[&fake, &x], 0).unwrap();
+        let features = config.body().unwrap().forward(&weights, &both, None, models::Mode::Train).unwrap();
+        let [drawn, real] = [0, 4].map(|from| features.narrow(0, from, 4).unwrap());
+        let toward_real = crate::energy::gradient(&drawn.detach(), &real.detach(), &y).unwrap();
+        let expected = differentiated(&(drawn * toward_real).unwrap().sum_all().unwrap(), &fresh.g);
+        for energy in [0.5, 2f32] {
+            assert_moved(&gradients(energy.into()), &gradients(0.), energy, &expected);
         }
     }
 
@@ -685,8 +707,9 @@ mod tests {
         let run = |recipe: Recipe, factors, graphs: bool| {
             let mut trainer = on(recipe, &device);
             trainer.schedule = Schedule { decay: Decay::Linear, first: 2, total: 12 };
-            trainer.guide = (recipe.guide > 0.)
-                .then(|| Guide::with_weights(network.clone(), network.initialise(8, &device).unwrap()));
+            trainer.guide = recipe
+                .has_guide()
+                .then(|| Guide::with_weights(config, network.initialise(8, &device).unwrap()).unwrap());
             trainer.round(factors);
             if graphs {
                 trainer.use_cuda_graphs();
@@ -708,7 +731,8 @@ mod tests {
             seen.extend([&trainer.g, &trainer.d, &trainer.average].map(all).concat());
             seen
         };
-        let all_of_it = Recipe { mismatch: 0.5, contrast: 0.25, guide: 0.5, ..Recipe::default() };
+        let all_of_it =
+            Recipe { mismatch: 0.5, contrast: 0.25, guide: 0.5, energy: 0.5, ..Recipe::default() };
         let regularised = Recipe { consistency: 0.5, lecam: 0.5, ..augmented() };
         for recipe in [Recipe::default(), all_of_it, regularised] {
             for factors in [Factors::Float32, Factors::Bfloat16] {

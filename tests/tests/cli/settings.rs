@@ -118,6 +118,7 @@ fn flags_that_are_out_of_range() {
         ("--augment-probability", "1.1", "from 0 to 1"),
         ("--cutout", "0.6", "from 0 to 0.5"),
         ("--lecam", "-1", "from 0 to 10"),
+        ("--energy", "11", "from 0 to 10"),
         ("--decay", "fast", "constant, linear, cosine"),
         ("--latent", "Normal", "uniform, normal"),
         ("--latent-dim", "0", "from 1 to 65535"),
@@ -157,7 +158,19 @@ fn a_run_records_what_its_file_and_flags_came_to() {
 fn a_resumed_run_keeps_its_settings() {
     let shell = shell();
     let settings = ["--learning-rate-d", "0.001", "--smoothing", "0.2", "--generator-updates", "3"];
-    let more = ["--guide", "0.5", "--beta1", "0.3", "--average-keep", "0.5", "--latent", "normal", "--quiet"];
+    let more = [
+        "--guide",
+        "0.5",
+        "--energy",
+        "2",
+        "--beta1",
+        "0.3",
+        "--average-keep",
+        "0.5",
+        "--latent",
+        "normal",
+        "--quiet",
+    ];
     let of_d = ["--augment-probability", "0.5", "--consistency", "2", "--lecam", "0.3"];
     let run = narrow(&[&settings[..], &more, &of_d].concat());
     shell.succeed(&[&run[..], &["--epochs", "4", "--out", "unbroken"]].concat());
@@ -171,7 +184,8 @@ fn a_resumed_run_keeps_its_settings() {
     // A record from before there was a choice.
     shell.succeed(&arguments(&["--epochs", "1", "--out", "old", "--quiet"]));
     let mut old = config(&shell, "old");
-    let later = ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast", "guide"];
+    let later =
+        ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast", "guide", "energy"];
     let of_d = ["augment_probability", "translation", "cutout", "consistency", "lecam"];
     for key in later.into_iter().chain(of_d) {
         assert!(old["recipe"].as_object_mut().unwrap().remove(key).is_some());
@@ -218,7 +232,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         results(&shell, name, 2)[1].clone()
     };
     let reference = weights("reference", &[]);
-    let changes: [&[&str]; 18] = [
+    let changes: [&[&str]; 19] = [
         &["--generator-updates", "1"],
         &["--learning-rate", "0.001"],
         &["--learning-rate-g", "0.001"],
@@ -231,6 +245,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         &["--mismatch", "0.5"],
         &["--contrast", "0.5"],
         &["--guide", "0.5"],
+        &["--energy", "0.5"],
         &["--augment-probability", "0.5"],
         &["--augment-probability", "0.5", "--translation", "0"],
         &["--augment-probability", "0.5", "--cutout", "0"],

@@ -9,7 +9,8 @@ use crate::recipe::RecipeName;
 use crate::sources::Size;
 
 /// Settings of labelled pictures and of the networks that take labels.
-const LABELLED_ONLY: [&str; 5] = ["mismatch", "contrast", "guide", "generator-units", "discriminator-units"];
+const LABELLED_ONLY: [&str; 6] =
+    ["mismatch", "contrast", "guide", "energy", "generator-units", "discriminator-units"];
 /// Settings of unlabelled pictures.
 const UNLABELLED_ONLY: [&str; 2] = ["crop", "background"];
 
@@ -33,7 +34,7 @@ pub(super) fn check(options: &Options) -> Result<()> {
         if !is_unlabelled {
             bail!("{key} is {value}, which is for unlabelled pictures; leave it out, or add unlabelled");
         }
-        let fits_both = match ["mismatch", "contrast", "guide"].contains(key) {
+        let fits_both = match ["mismatch", "contrast", "guide", "energy"].contains(key) {
             true => " (the recipe \"reference\" fits both)",
             false => "",
         };

@@ -138,7 +138,7 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
 /// The classifier that the generator learns from, where the recipe has one.
 fn guide_for(run: &Run, data: &LabelledImages, device: &Device, voice: &Voice) -> Result<Option<Guide>> {
     let Settings { recipe, split, seed, .. } = run.config.settings;
-    if recipe.guide == 0. {
+    if !recipe.has_guide() {
         return Ok(None);
     }
     let guide = Guide::of_run(&run.guide(), (data, split.name()), seed, device, &mut |done, total, loss| {
