@@ -34,16 +34,18 @@ target_of() { echo "$1-unknown-linux-gnu"; }
 tar_name() { echo "edgegan-$VERSION-$1-linux"; }
 deb_name() { echo "edgegan_${VERSION}_$(debian "$1").deb"; }
 
-# Where the checkout and the crates lie, and where this is built, doesn't show in the programs.
+# Where the checkout and the crates lie, and where this is built, doesn't show in the programs. The libraries are
+# optimised as a whole: compiled crate by crate, the names of what crates share have hashes that come out otherwise
+# in another folder.
 build() {
   local separator=$'\x1f' flags target
   target=$(target_of "$1")
   link_with_zig "$1"
   flags="--remap-path-prefix=$PWD=/edgegan$separator--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-  for crate in infer infer-c; do
-    CARGO_ENCODED_RUSTFLAGS=$flags CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_TARGET_DIR=$work/build CARGO_INCREMENTAL=0 \
-      cargo build --locked --release --target "$target" -p "$crate"
-  done
+  local -x CARGO_ENCODED_RUSTFLAGS=$flags CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_TARGET_DIR=$work/build CARGO_INCREMENTAL=0
+  cargo build --locked --release --target "$target" -p infer
+  CARGO_PROFILE_RELEASE_LTO=fat \
+    cargo rustc --locked --release --target "$target" -p infer-c --lib --crate-type cdylib,staticlib
   check_glibc "$work/build/$target/release/infer"
   check_glibc "$work/build/$target/release/libedgegan.so"
 }
