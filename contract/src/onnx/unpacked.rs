@@ -5,6 +5,7 @@
 //! `export` write the latter, earlier versions of `export` the former, and rten 0.27 takes only the latter
 //! for a tensor's dimensions and a node's attributes.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use super::protobuf::{Message, Value, put_bytes, put_number, put_varint};
@@ -46,32 +47,52 @@ impl Kind {
     }
 }
 
-/// The same model, its lists unpacked.
+/// The same model, its lists unpacked: the very bytes, where none is packed.
 ///
 /// # Errors
 ///
 /// A sentence about the first thing that no ONNX model has.
-pub fn unpacked(model: &[u8]) -> Result<Vec<u8>, String> {
-    let mut cursor = Cursor::new(model);
-    let message = Message::new(&mut cursor).map_err(|error| error.to_string())?;
-    rewrite(Kind::Model, message, model, 0)
+pub fn unpacked(model: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>, String> {
+    let mut cursor = Cursor::new(&*model);
+    if !is_packed(Kind::Model, whole(&mut cursor)?, 0)? {
+        return Ok(model);
+    }
+    cursor.set_position(0);
+    rewrite(Kind::Model, whole(&mut cursor)?, &model).map(Cow::Owned)
 }
 
-fn rewrite(
-    kind: Kind,
-    mut message: Message<'_, Cursor<&[u8]>>,
-    model: &[u8],
-    depth: usize,
-) -> Result<Vec<u8>, String> {
+fn whole<'a, 'b>(cursor: &'a mut Cursor<&'b [u8]>) -> Result<Message<'a, Cursor<&'b [u8]>>, String> {
+    Message::new(cursor).map_err(|error| error.to_string())
+}
+
+/// Whether a message has a packed list, itself or within.
+fn is_packed(kind: Kind, mut message: Message<'_, Cursor<&[u8]>>, depth: usize) -> Result<bool, String> {
     if depth > DEEPEST {
         return Err(format!("its graphs lie more than {DEEPEST} deep in each other"));
     }
+    let mut found = false;
+    while let Some(field) = message.next_field()? {
+        let Value::Bytes(length) = field.value else { continue };
+        match kind.field(field.number) {
+            Content::Message(kind) => found |= is_packed(kind, message.nested(length)?, depth + 1)?,
+            Content::Varints | Content::Floats => {
+                message.skip(length)?;
+                found = true;
+            }
+            Content::Other => message.skip(length)?,
+        }
+    }
+    Ok(found)
+}
+
+/// A message that [`is_packed`] has read to its end.
+fn rewrite(kind: Kind, mut message: Message<'_, Cursor<&[u8]>>, model: &[u8]) -> Result<Vec<u8>, String> {
     let mut rewritten = Vec::new();
     while let Some(field) = message.next_field()? {
         let number = field.number;
         match (kind.field(number), field.value) {
             (Content::Message(kind), Value::Bytes(length)) => {
-                let inner = rewrite(kind, message.nested(length)?, model, depth + 1)?;
+                let inner = rewrite(kind, message.nested(length)?, model)?;
                 put_bytes(&mut rewritten, number, &inner);
                 continue;
             }
@@ -130,21 +151,25 @@ mod tests {
         let tensor = [field(1, &[0x80, 2, 3]), vec![2 << 3, 1], field(9, &[8; 12])].concat();
         let unpacked_tensor = [vec![8, 0x80, 2, 8, 3, 2 << 3, 1], field(9, &[8; 12])].concat();
         let expected = model(&unpacked_attribute, &unpacked_tensor);
-        assert_eq!(unpacked(&model(&packed, &tensor)).as_ref(), Ok(&expected));
-        assert_eq!(unpacked(&expected).as_ref(), Ok(&expected), "a second time changes nothing");
+        assert_eq!(unpacked(model(&packed, &tensor).into()).as_deref(), Ok(&*expected));
+        let again = unpacked((&*expected).into());
+        assert!(
+            matches!(again, Ok(Cow::Borrowed(bytes)) if bytes == expected),
+            "a second time copies nothing"
+        );
     }
 
     #[test]
     fn damaged_and_bottomless_models_are_refused() {
         let whole = model(&field(8, &[1, 2]), &field(1, &[3]));
         for length in [whole.len() - 5, 12] {
-            assert!(unpacked(&whole[..length]).is_err(), "cut to {length} bytes");
+            assert!(unpacked(whole[..length].into()).is_err(), "cut to {length} bytes");
         }
         let mut graph = Vec::new();
         for _ in 0..100 {
             graph = field(1, &field(5, &field(6, &graph)));
         }
-        let refused = unpacked(&field(7, &graph)).err().unwrap_or_default();
+        let refused = unpacked(field(7, &graph).into()).err().unwrap_or_default();
         assert!(refused.contains("deep"), "{refused}");
     }
 }

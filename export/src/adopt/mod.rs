@@ -20,6 +20,7 @@ mod picture;
 mod report;
 mod rewrite;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use candle_onnx::onnx::{ModelProto, StringStringEntryProto};
@@ -236,7 +237,10 @@ fn encode(
     model.metadata_props = kept.chain(metadata.iter().map(entry)).collect();
     let bytes = model.encode_to_vec();
     // It was read by the same encoding's rules, so it can be rewritten.
-    unpacked(&bytes).unwrap_or(bytes)
+    match unpacked(Cow::Borrowed(&bytes)) {
+        Ok(Cow::Owned(rewritten)) => rewritten,
+        _ => bytes,
+    }
 }
 
 /// Proves the new file, in rten too if that takes it: what rten said if it doesn't.

@@ -1,6 +1,6 @@
 //! Models in rten, the engine that is part of the program.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use rten::{LoadError, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 use rten_tensor::Layout;
@@ -29,12 +29,16 @@ pub fn load(source: &ModelSource<'_>, options: &Options) -> Result<Box<dyn Netwo
     let many = options.expected_images >= LOADING_WEIGHTS_PAYS;
     let split = if many { None } else { Lent::split(source) };
     let (bytes, lent) = match split {
-        Some((model, lent)) => (unpacked(&model), lent),
-        None => (unpacked(&source.bytes()?), Lent::none()),
+        Some((model, lent)) => (model.into(), lent),
+        None => (source.bytes()?, Lent::none()),
     };
     let mut loading = ModelOptions::with_all_ops();
     loading.prepack_weights(many);
-    let model = loading.load(bytes.map_err(refused)?).or_else(|error| match source {
+    let model = match unpacked(bytes).map_err(refused)? {
+        Cow::Borrowed(bytes) => loading.load_static_slice(bytes),
+        Cow::Owned(bytes) => loading.load(bytes),
+    };
+    let model = model.or_else(|error| match source {
         // Weights that lie in files beside the model are found from its own place only.
         ModelSource::File(path) => loading.load_file(path).map_err(|_| error),
         _ => Err(error),
