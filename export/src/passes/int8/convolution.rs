@@ -68,11 +68,12 @@ impl<'a> Pass<'a> {
         let planes = planes.get(name);
         let weight = with_planes(&weights, &steps, planes)?;
         let mut inputs = vec![floats, whole_numbers(rewrite, &node.inputs[1], weight, &steps)?];
-        if let (Some(bias), Some(of_bias)) = (weights.bias, node.inputs.get(2)) {
+        if let Some(bias) = weights.bias {
             let steps: Vec<f32> = steps.iter().map(|step| step * x.range.scale()).collect();
             let numbers = bias.floats().into_iter().zip(&steps).map(|(b, step)| (b / step).round() as i32);
             let bias = Tensor::int32(bias.dims(), numbers)?;
-            inputs.push(whole_numbers(rewrite, of_bias, bias, &steps)?);
+            // The phases of a transposed convolution share theirs, and have steps of their own.
+            inputs.push(whole_numbers(rewrite, &format!("{name}.bias"), bias, &steps)?);
         }
         let mut y = rewrite.node(name, Operator::Conv(*sliding), &inputs.iter().collect::<Vec<_>>())?;
 

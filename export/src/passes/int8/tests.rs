@@ -70,6 +70,29 @@ fn a_labelled_generator_is_near_with_8_bits() {
     }
 }
 
+/// Without labels, the phases of a transposed convolution have a bias together.
+#[test]
+fn an_unlabelled_generator_is_near_with_8_bits() {
+    let network = Network::builder("generator", Shape::Vector(6))
+        .linear("h0.linear", 12 * 7 * 9)
+        .relu("h0.relu")
+        .reshape("h0.planes", 12, 7, 9)
+        .conv_transpose_same("h1.deconv", 18, 5, 2, (14, 18))
+        .relu("h1.relu")
+        .conv_transpose_same("out.deconv", 3, 5, 2, (28, 36))
+        .tanh("out.tanh")
+        .build()
+        .unwrap();
+    let graph = simplify(plain(&network, &random_weights(&network, 5))).unwrap();
+    let graph = dead::remove(&deconv::subpixel(&graph, |name| name == "h1.deconv").unwrap()).unwrap();
+    let (graph, _) = convolutions(&graph).unwrap();
+    let quantised = quantise(&graph, |_| true).unwrap();
+    // Each phase's weight and bias, and what it takes and gives.
+    let biases = quantised.nodes().iter().filter(|node| node.name.ends_with(".bias.floats"));
+    assert!(biases.count() >= 4);
+    assert_near(&graph, &quantised, 0.05);
+}
+
 /// The sums of two products that processors without VNNI make are of 16 bits.
 #[test]
 fn no_pair_of_products_is_beyond_16_bits() {
