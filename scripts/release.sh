@@ -68,8 +68,8 @@ lay_out() {
   objcopy --strip-debug --enable-deterministic-archives "$release/libedgegan.a" "$libraries/libedgegan.a"
   chmod 644 "$libraries/libedgegan.a"
   install -D -m 644 infer/c/include/edgegan.h "$root/include/edgegan.h"
-  install -D -m 644 -t "$root/share/edgegan" models/pretrained/mnist-{generator,judge}.onnx
-  install -D -m 644 -t "$doc" models/pretrained/{MODEL,JUDGE}_CARD.md
+  install -D -m 644 -t "$root/share/edgegan" models/pretrained/{mnist-generator,mnist-judge,avatars}.onnx
+  install -D -m 644 -t "$doc" models/pretrained/{MODEL,AVATARS,JUDGE}_CARD.md
   install -D -m 644 -t "$doc/examples" infer/c/examples/*
   # The pages are the same on each machine.
   local infer=$work/build/$(target_of x86_64)/release/infer

@@ -49,7 +49,8 @@ mod tests {
     use super::{distances, gradient};
 
     fn points(n: usize, seed: usize) -> Tensor {
-        let values: Vec<f64> = (0..n * 3).map(|i| ((i * 29 + seed * 17) % 23 * 7 + seed) as f64 / 30.).collect();
+        let values: Vec<f64> =
+            (0..n * 3).map(|i| ((i * 29 + seed * 17) % 23 * 7 + seed) as f64 / 30.).collect();
         Tensor::from_vec(values, (n, 3), &Device::Cpu).unwrap()
     }
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use infer::{
-    Device, Error, Generator, ModelFile,
+    Device, Error, Generator,
     cli::{Source, View},
 };
 
@@ -11,7 +11,7 @@ use infer::{
 use crate::serve;
 use crate::{
     bench,
-    common::{Common, model_file, source},
+    common::{Chosen, Common, generator, source},
     dataset,
     doctor::Diagnosis,
     draw,
@@ -32,6 +32,7 @@ Examples:
   infer --digits 2024 --verify             drawn anew until a judge reads 2, 0, 2, 4
   infer --digit 8 --model generator.onnx   from a file that `cargo export` wrote
   infer --label rose --model flowers.onnx  a class by its name, in rose.png
+  infer --model avatars --count 36         faces without labels, in avatars.png
   infer --digit 8 --device cuda --json     on the GPU or not at all; what was done as JSON
   infer --digit 8 --engine rten            without any library
   infer look walk --out walk.gif           from digit to digit; `infer look --help` has more
@@ -129,9 +130,10 @@ Exit status: 0 done; 1 nothing can be written; 2 there is no such folder.")]
 struct Look {
     #[command(subcommand)]
     view: View,
-    /// The generator, a file that `cargo export` wrote [default: the one that comes with infer]
-    #[arg(short, long, value_name = "FILE", global = true, value_parser = model_file())]
-    model: Option<ModelFile>,
+    /// The generator, a file that `cargo export` wrote, or one that comes with infer: avatars, or the default,
+    /// mnist-generator
+    #[arg(short, long, value_name = "FILE", global = true, value_parser = generator())]
+    model: Option<Chosen>,
 }
 
 /// Parses the command line and does what it says.

@@ -7,16 +7,48 @@ use infer::ModelSource;
 #[repr(align(64))]
 struct Aligned<Bytes: ?Sized>(Bytes);
 
-static GENERATOR: &Aligned<[u8]> =
-    &Aligned(*include_bytes!("../../../../models/pretrained/mnist-generator.onnx"));
-static JUDGE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../../../models/pretrained/mnist-judge.onnx"));
+/// A file of models/pretrained/.
+macro_rules! pretrained {
+    ($name:literal) => {{
+        static FILE: &Aligned<[u8]> =
+            &Aligned(*include_bytes!(concat!("../../../../models/pretrained/", $name)));
+        &FILE.0
+    }};
+}
 
-/// The generator that `models/pretrained/MODEL_CARD.md` describes.
-pub fn shipped() -> ModelSource<'static> {
-    ModelSource::Embedded { name: "mnist-generator (shipped)", bytes: &GENERATOR.0 }
+/// A generator that comes with the program.
+#[derive(Debug)]
+pub struct Shipped {
+    /// What `--model` calls it.
+    pub name: &'static str,
+    /// What messages call it.
+    called: &'static str,
+    bytes: &'static [u8],
+}
+
+/// All of them; the first is the default. models/pretrained/ has a card for each.
+pub static GENERATORS: [Shipped; 2] = [
+    Shipped {
+        name: "mnist-generator",
+        called: "mnist-generator (shipped)",
+        bytes: pretrained!("mnist-generator.onnx"),
+    },
+    Shipped { name: "avatars", called: "avatars (shipped)", bytes: pretrained!("avatars.onnx") },
+];
+
+impl Shipped {
+    /// The generator of this name.
+    pub fn named(name: &str) -> Option<&'static Shipped> {
+        GENERATORS.iter().find(|shipped| shipped.name == name)
+    }
+
+    /// Its file.
+    pub fn source(&self) -> ModelSource<'static> {
+        ModelSource::Embedded { name: self.called, bytes: self.bytes }
+    }
 }
 
 /// The judge that `models/pretrained/JUDGE_CARD.md` describes.
 pub fn shipped_judge() -> ModelSource<'static> {
-    ModelSource::Embedded { name: "mnist-judge (shipped)", bytes: &JUDGE.0 }
+    ModelSource::Embedded { name: "mnist-judge (shipped)", bytes: pretrained!("mnist-judge.onnx") }
 }

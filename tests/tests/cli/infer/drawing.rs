@@ -1,7 +1,8 @@
 //! Pictures: their files, their layout, and that the same request gives the same picture.
 
 use std::{
-    io::Read,
+    fs::File,
+    io::{BufReader, Read},
     process::{Command, Stdio},
 };
 
@@ -37,6 +38,36 @@ fn a_digit_becomes_a_picture_and_says_how_it_came_about() {
         assert!(said.contains(part), "expected {part:?} in {said:?}");
     }
     assert!(!said.contains('\x1b'), "no colour goes into a pipe: {said:?}");
+}
+
+#[test]
+fn avatars_come_with_it_too() {
+    let shell = shell();
+    let draw = |engine: &str| {
+        let said = shell.succeed(&["--model", "avatars", "--count", "36", "--seed", "7", "--engine", engine]);
+        assert!(said.contains("36 pictures, seed 7: avatars.png (384 × 384)"), "{said}");
+        let file = File::open(shell.path("avatars.png")).unwrap();
+        let mut reader = png::Decoder::new(BufReader::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        assert_eq!(reader.next_frame(&mut pixels).unwrap().color_type, png::ColorType::Rgb);
+        shell.succeed(&["self-test", "--model", "avatars", "--engine", engine]);
+        pixels
+    };
+    let pixels = draw("onnxruntime");
+    // Some of it is white, as all backgrounds are, some dark, some of a colour.
+    let some = |is: fn(&[u8]) -> bool| pixels.chunks(3).filter(|pixel| is(pixel)).count() > 1000;
+    assert!(some(|pixel| pixel.iter().all(|value| *value > 240)));
+    assert!(some(|pixel| pixel.iter().all(|value| *value < 40)));
+    assert!(some(|pixel| pixel[0].abs_diff(pixel[2]) > 60));
+    // Products of eight bits may differ by a step of their rounding.
+    let differing = pixels.iter().zip(draw("rten")).filter(|(a, b)| a.abs_diff(*b) > 8).count();
+    assert!(differing * 100 < pixels.len(), "{differing} of {}", pixels.len());
+
+    shell.fail(&["--model", "avatars", "--digit", "5"], 2, &["avatars (shipped) draws", "leave out --digit"]);
+    // A file of that name is meant by a path.
+    shell.write("avatars", "no model");
+    shell.succeed(&["--model", "avatars", "--quiet"]);
+    shell.fail(&["--model", "./avatars"], 2, &["./avatars"]);
 }
 
 #[test]

@@ -24,13 +24,13 @@ use super::{
     options::Request,
     studio::{Images, Shown, Studio, Verified},
 };
-use crate::{common::source, shipped::shipped_judge};
+use crate::{
+    common::Chosen,
+    shipped::{GENERATORS, shipped_judge},
+};
 
 /// The version of every model: an ONNX file has none.
 pub const VERSION: &str = "1";
-
-/// What the shipped generator is called in addresses.
-const SHIPPED: &str = "mnist-generator";
 
 /// Threads that draw a batch together: each reads its part of the weights, where copies of the model would each
 /// read all of their own.
@@ -92,8 +92,8 @@ impl Models {
 
 /// The models of the moment, and how to read them anew.
 pub struct Shelf {
-    /// Names and files; the shipped generator if there are none.
-    files: Vec<(String, Option<ModelFile>)>,
+    /// Each with a name of its own; the default one if none is named.
+    generators: Vec<(String, Chosen)>,
     judge: Option<ModelFile>,
     options: Options,
     workers: usize,
@@ -105,15 +105,15 @@ pub struct Shelf {
 impl Shelf {
     /// Loads what the command line names.
     pub fn load(request: &Request) -> Result<Self> {
-        let mut files = named(&request.models)?;
-        if files.is_empty() {
-            files.push((SHIPPED.into(), None));
-        }
+        let generators = match &request.models[..] {
+            [] => named(&[Chosen::Shipped(&GENERATORS[0])]),
+            models => named(models),
+        }?;
         let all = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = request.running.threads.map_or_else(all, NonZeroUsize::get);
         let mut shelf = Self {
-            metrics: files.iter().map(|_| Arc::new(ModelMetrics::new())).collect(),
-            files,
+            metrics: generators.iter().map(|_| Arc::new(ModelMetrics::new())).collect(),
+            generators,
             judge: request.judge.clone(),
             options: Options { threads: NonZeroUsize::new(threads), ..request.running.options(ENDLESS) },
             workers: request.workers.map_or(threads.div_ceil(THREADS), NonZeroUsize::get),
@@ -140,7 +140,7 @@ impl Shelf {
 
     /// What is counted of a model.
     pub fn metrics(&self, name: &str) -> Option<&Arc<ModelMetrics>> {
-        let place = self.files.iter().position(|(known, _)| known == name)?;
+        let place = self.generators.iter().position(|(known, _)| known == name)?;
         self.metrics.get(place)
     }
 
@@ -152,9 +152,9 @@ impl Shelf {
     }
 
     fn read(&self) -> Result<Models> {
-        let models = (self.files.iter().zip(&self.metrics))
-            .map(|((name, file), metrics)| {
-                self.read_model(name, &source(file.as_ref()), metrics).map(Arc::new)
+        let models = (self.generators.iter().zip(&self.metrics))
+            .map(|((name, generator), metrics)| {
+                self.read_model(name, &generator.source(), metrics).map(Arc::new)
             })
             .collect::<Result<_>>()?;
         Ok(Models(models))
@@ -167,6 +167,7 @@ impl Shelf {
         let threads = self.options.threads.map_or(1, NonZeroUsize::get) / self.workers;
         let each = Options { threads: NonZeroUsize::new(threads.max(1)), ..self.options.clone() };
         let (mut first, judge) = self.runner(source, &each)?;
+        warm(&mut first, self.batching.size)?;
         let (shape, milliseconds) = probe(&mut first)?;
         let generator = &first.generator;
         let about = About {
@@ -182,12 +183,15 @@ impl Shelf {
         if device == Device::Cpu {
             let options = Options { engine, device, ..each.clone() };
             for _ in 1..self.workers {
-                runners.push(self.runner(source, &options)?.0);
+                let (mut runner, _) = self.runner(source, &options)?;
+                warm(&mut runner, self.batching.size)?;
+                runners.push(runner);
             }
         }
         let few = Options { expected_images: LOADING_WEIGHTS_PAYS - 1, ..self.options.clone() };
         let start = || -> io::Result<(Batcher, Studio)> {
-            let (studio, _) = self.runner(source, &few).map_err(io::Error::other)?;
+            let (mut studio, _) = self.runner(source, &few).map_err(io::Error::other)?;
+            warm(&mut studio, self.batching.size.min(LOADING_WEIGHTS_PAYS - 1)).map_err(io::Error::other)?;
             Ok((Batcher::start(runners, self.batching, metrics)?, Studio::start(studio)?))
         };
         let (batcher, studio) = start().context("no thread can be started")?;
@@ -233,6 +237,17 @@ impl Shelf {
     }
 }
 
+/// Draws a batch and has it judged. What an engine sets aside for a batch it keeps, and for smaller ones takes parts
+/// of it: so how much it holds doesn't depend on which requests come first.
+fn warm(Runner { generator, verifier }: &mut Runner, images: usize) -> Result<(), Error> {
+    let contract = generator.contract();
+    let latents = vec![0.0; images * contract.latent_dim];
+    let labels = vec![0; if contract.is_labelled() { images } else { 0 }];
+    let mut pixels = Vec::new();
+    generator.draw(&latents, &labels, &mut pixels)?;
+    verifier.as_mut().map_or(Ok(()), |verifier| verifier.judge().read(&pixels, &mut Vec::new()))
+}
+
 /// Draws a single image some times: its shape, and the median of how long it takes. That it can be drawn at
 /// all is what tells a broken model.
 fn probe(runner: &mut Runner) -> Result<([usize; 3], f64), Error> {
@@ -251,19 +266,19 @@ fn probe(runner: &mut Runner) -> Result<([usize; 3], f64), Error> {
 }
 
 /// Each model with a name of its own, made of its file's.
-fn named(models: &[ModelFile]) -> Result<Vec<(String, Option<ModelFile>)>> {
-    let mut named: Vec<(String, Option<ModelFile>)> = Vec::new();
-    for file in models {
-        let stem = file.path().file_stem().unwrap_or_default().to_string_lossy();
+fn named(models: &[Chosen]) -> Result<Vec<(String, Chosen)>> {
+    let mut named: Vec<(String, Chosen)> = Vec::new();
+    for model in models {
+        let stem = model.path().file_stem().unwrap_or_default().to_string_lossy();
         let name = files::file_name(&stem, |letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
         if let Some((_, other)) = named.iter().find(|(known, _)| *known == name) {
-            let other = other.as_ref().map(|other| other.path().display().to_string()).unwrap_or_default();
             bail!(Error::BadInput(format!(
-                "models {other} and {} would both be called {name}; rename one of the files",
-                file.path().display()
+                "models {} and {} would both be called {name}; rename one of the files",
+                other.path().display(),
+                model.path().display()
             )));
         }
-        named.push((name, Some(file.clone())));
+        named.push((name, model.clone()));
     }
     Ok(named)
 }

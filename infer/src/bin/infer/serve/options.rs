@@ -6,7 +6,7 @@ use clap::Args;
 use contract::number::{from_one, whole};
 use infer::{ModelFile, cli::Running};
 
-use crate::common::model_file;
+use crate::common::{Chosen, generator, model_file};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -30,9 +30,10 @@ const LONGEST_TIMEOUT: usize = 86_400;
 
 #[derive(Debug, Args)]
 pub struct Request {
-    /// A generator, a file that `cargo export` wrote; once for each [default: the one that comes with infer]
-    #[arg(short, long = "model", value_name = "FILE", value_parser = model_file())]
-    pub models: Vec<ModelFile>,
+    /// A generator, a file that `cargo export` wrote, or one that comes with infer: avatars, or the
+    /// default, mnist-generator; once for each
+    #[arg(short, long = "model", value_name = "FILE", value_parser = generator())]
+    pub models: Vec<Chosen>,
     /// Where to listen; port 0 is any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,

@@ -155,7 +155,8 @@ fn models_have_names_and_own_shapes() {
     shell.write("dashes.onnx", TinyModel::default().bytes());
     let unlabelled = Contract { classes: Vec::new(), ..contract() };
     shell.write("plain.onnx", TinyModel { contract: Some(unlabelled), ..TinyModel::default() }.bytes());
-    let server = Server::start_in(shell, &["--model", "dashes.onnx", "--model", "plain.onnx"]);
+    let models = ["--model", "dashes.onnx", "--model", "plain.onnx", "--model", "avatars"];
+    let server = Server::start_in(shell, &models);
     let metadata = server.get("/v2/models/dashes").json();
     assert_eq!(metadata["inputs"][0], json!({"name": "z", "datatype": "FP32", "shape": [-1, 4]}));
     assert_eq!(metadata["outputs"].as_array().unwrap().len(), 2, "the shipped judge reads no dashes");
@@ -168,6 +169,11 @@ fn models_have_names_and_own_shapes() {
         .assert_refused(400, "judge");
     let drawn = ask("plain", json!({"parameters": {"count": 5, "seed": 1}})).json();
     assert_eq!(drawn["outputs"][0]["shape"], json!([5, 1, 2, 3]));
+    let metadata = server.get("/v2/models/avatars").json();
+    assert_eq!(
+        metadata["outputs"][0],
+        json!({"name": "image", "datatype": "FP32", "shape": [-1, 3, 64, 64]})
+    );
     // A picture of classes that have names.
     server.shell.succeed(&["--model", "dashes.onnx", "--label", "long", "--seed", "3", "--out", "long.png"]);
     let expected = std::fs::read(server.shell.path("long.png")).unwrap();
