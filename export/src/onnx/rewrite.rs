@@ -86,6 +86,14 @@ impl<'a> Rewrite<'a> {
         self.new.node(name, operator, inputs)
     }
 
+    /// `name`, or with a number behind it, so that nothing of the new graph is called by it and `ending`: layers
+    /// may share a weight that each makes something else of.
+    pub fn unused(&self, name: &str, ending: &str) -> String {
+        let is_free = |name: &String| self.new.value(&format!("{name}{ending}")).is_none();
+        let mut numbered = (2..).map(|n| format!("{name}.{n}"));
+        Some(name.to_string()).filter(is_free).or_else(|| numbered.find(is_free)).unwrap_or_default()
+    }
+
     /// Adds an initializer to the new graph.
     ///
     /// # Errors

@@ -213,6 +213,7 @@ fn with_planes(weights: &Weights<'_>, steps: &[f32], planes: Option<&Vec<i8>>) -
 
 /// A constant of whole numbers, and what they stand for.
 fn whole_numbers(rewrite: &mut Rewrite<'_>, name: &str, numbers: Tensor, steps: &[f32]) -> Result<Value> {
+    let name = rewrite.unused(name, ".int8");
     let zeros = match numbers.element() {
         crate::onnx::Element::Int32 => Tensor::int32(&[steps.len()], vec![0; steps.len()])?,
         _ => Tensor::int8(&[steps.len()], vec![0; steps.len()])?,

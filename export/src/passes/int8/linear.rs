@@ -22,7 +22,8 @@ pub fn quantise(graph: &Graph, rewrite: &mut Rewrite<'_>, node: &Node, range: Ra
         whole(numbers[output * features + feature], steps[output])
     });
     let weight = Tensor::int8(&[features, outputs], quantised)?;
-    let weight = rewrite.initializer(&format!("{}.int8", node.inputs[1]), weight)?;
+    let of_weight = rewrite.unused(&node.inputs[1], ".int8");
+    let weight = rewrite.initializer(&format!("{of_weight}.int8"), weight)?;
 
     let (scale, zero) = (range.scale(), range.zero());
     let x = rewrite.value(&node.inputs[0])?;
@@ -30,7 +31,7 @@ pub fn quantise(graph: &Graph, rewrite: &mut Rewrite<'_>, node: &Node, range: Ra
     let sums = rewrite.node(&format!("{name}.int32"), Operator::MatMulInteger { zero }, &[&q, &weight])?;
     let sums = rewrite.node(&format!("{name}.sums"), Operator::Cast { to: Element::Float32 }, &[&sums])?;
     let steps = Tensor::float32(&[outputs], steps.into_iter().map(|step| step * scale))?;
-    let steps = rewrite.initializer(&format!("{}.steps", node.inputs[1]), steps)?;
+    let steps = rewrite.initializer(&format!("{of_weight}.steps"), steps)?;
     let mut y: Value = rewrite.node(&format!("{name}.scaled"), Operator::Mul, &[&sums, &steps])?;
     if let Some(summand) = node.inputs.get(2) {
         let summand = rewrite.value(summand)?;

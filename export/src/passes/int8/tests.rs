@@ -159,3 +159,27 @@ fn what_was_not_seen_is_limited() {
     let pixels = pixels.flatten_all().unwrap().to_vec1::<f64>().unwrap();
     assert!(pixels.iter().all(|pixel| (0. ..=1.).contains(pixel)));
 }
+
+/// The same weights twice over, each time behind another range.
+#[test]
+fn layers_may_share_a_weight() {
+    let numbers = |n: usize| (0..n).map(|i| (i * i * 37 % 1009) as f32 / 5000. - 0.1);
+    let batch = Dim::Symbol("batch".into());
+    let sliding = Sliding { kernel: [5, 3], strides: [1; 2], pads: [2, 1, 2, 1] };
+    let planes = vec![batch.clone(), Dim::Fixed(18), Dim::Fixed(31), Dim::Fixed(25)];
+    let cases = [
+        (planes, Tensor::float32(&[18, 18, 5, 3], numbers(18 * 18 * 15)), Operator::Conv(sliding)),
+        (vec![batch, Dim::Fixed(520)], Tensor::float32(&[520, 520], numbers(520 * 520)), Operator::Gemm),
+    ];
+    for (dims, weight, operator) in cases {
+        let mut graph = Graph::new("g");
+        let x = graph.input("x", Type::float32(dims)).unwrap();
+        let weight = graph.initializer("w", weight.unwrap()).unwrap();
+        let y = graph.node("first", operator.clone(), &[&x, &weight]).unwrap();
+        let y = graph.node("relu", Operator::Relu, &[&y]).unwrap();
+        let y = graph.node("second", operator, &[&y, &weight]).unwrap();
+        graph.output(&y, "y").unwrap();
+        assert_eq!(layers(&graph).len(), 2);
+        assert_near(&graph, &quantise(&graph, |_| true).unwrap(), 0.05);
+    }
+}
