@@ -252,12 +252,33 @@ folder_sha256() (
   cd "$1" && LC_ALL=C && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 )
 
+# True if folder $1 is there with SHA-256 $2; fails if it is there with another.
+is_whole_folder() {
+  [[ -e $1 ]] || return 1
+  [[ $(folder_sha256 "$1" 2>/dev/null) == "$2" ]] ||
+    fail "$1 holds something else than in this version; move it away and run this again."
+}
+
+# A folder beside folder $1, which may lie on another file system than the scratch space.
+stage() {
+  mkdir -p "$(dirname "$1")"
+  staging=$(mktemp -d "$1.XXXXXX")
+  chmod 755 "$staging"
+}
+
+# Makes what is staged folder $1 if its SHA-256 is $2.
+install_staged() {
+  local found
+  found=$(folder_sha256 "$staging")
+  [[ $found == "$2" ]] ||
+    fail "the files of $1 have SHA-256 $found together but should have $2; a download is damaged or was altered, so nothing was installed."
+  mv "$staging" "$1"
+  staging=
+}
+
 setup_emoji() {
-  local folder=data/emoji sha256=ce6abe4dc7481c99793655bad7a023afd0eb16ec3e3384bdd9ae6bd5919e2b2d found
-  if [[ -e $folder ]]; then
-    [[ $(folder_sha256 "$folder" 2>/dev/null) == "$sha256" ]] ||
-      fail "$folder holds something else than the emoji of this version; move it away and run this again."
-  else
+  local folder=data/emoji sha256=ce6abe4dc7481c99793655bad7a023afd0eb16ec3e3384bdd9ae6bd5919e2b2d
+  if ! is_whole_folder "$folder" "$sha256"; then
     need python3 "sorting emoji" "Python 3"
     say "fetching emoji (152 MB) …"
     fetch_npm "$NOTO_PACKAGE" package/img/google/64 package/emoji.json
@@ -265,10 +286,7 @@ setup_emoji() {
     fetch_npm "$TWEMOJI_PACKAGE" package/img/twitter/64
     mv "$scratch/package" "$scratch/twemoji"
     fetch_npm "$FLUENT_PACKAGE" package/assets
-    # The folder data may lie on another file system than the scratch space.
-    mkdir -p data
-    staging=$(mktemp -d data/emoji.XXXXXX)
-    chmod 755 "$staging"
+    stage "$folder"
     python3 - "$scratch" "$staging" <<'PYTHON'
 import json, pathlib, shutil, sys
 
@@ -295,33 +313,25 @@ for number, base in enumerate(emoji):
                 seen.add(content)
                 shutil.copyfile(picture, folder / f"{code}-{vendor}{ending}")
 PYTHON
-    found=$(folder_sha256 "$staging")
-    [[ $found == "$sha256" ]] ||
-      fail "the emoji have SHA-256 $found together but should have $sha256; the download is damaged or was altered, so nothing was installed."
-    mv "$staging" "$folder"
-    staging=
+    install_staged "$folder" "$sha256"
   fi
   say "emoji, 9,088 and 1,792 pictures, are in $folder/train/ and $folder/test/"
 }
 
 # Face I of a style is DiceBear's of the seed I; every sixth is for testing.
 setup_avatars() {
-  local folder=data/avatars found name modules=$scratch/node_modules
+  local folder=data/avatars name modules=$scratch/node_modules
   local sha256=7adb4ad14e9a5ea03d577a2e17e81016fd7e98f1c702b0e6d5cd98110a54df12
-  if [[ -e $folder ]]; then
-    [[ $(folder_sha256 "$folder" 2>/dev/null) == "$sha256" ]] ||
-      fail "$folder holds something else than the avatars of this version; move it away and run this again."
-  else
+  if ! is_whole_folder "$folder" "$sha256"; then
     need node "drawing avatars" "Node"
-    mkdir -p "$modules/@dicebear" "$modules/@resvg" data
+    mkdir -p "$modules/@dicebear" "$modules/@resvg"
     for name in core "${DICEBEAR_STYLES[@]}"; do
       fetch_npm "@dicebear/$name@$DICEBEAR_VERSION"
       mv "$scratch/package" "$modules/@dicebear/$name"
     done
     fetch_npm "$RESVG_PACKAGE"
     mv "$scratch/package" "$modules/@resvg/resvg-wasm"
-    staging=$(mktemp -d data/avatars.XXXXXX)
-    chmod 755 "$staging"
+    stage "$folder"
     cat >"$scratch/avatars.mjs" <<'NODE'
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -351,11 +361,7 @@ for (const name of styles) {
 NODE
     say "drawing avatars, which takes a few minutes …"
     node "$scratch/avatars.mjs" "$PWD/$staging" "${DICEBEAR_STYLES[@]}"
-    found=$(folder_sha256 "$staging")
-    [[ $found == "$sha256" ]] ||
-      fail "the avatars have SHA-256 $found together but should have $sha256; a package was altered, so nothing was installed."
-    mv "$staging" "$folder"
-    staging=
+    install_staged "$folder" "$sha256"
   fi
   say "avatars, 10,000 and 2,000 faces, are in $folder/train/ and $folder/test/"
 }
