@@ -237,12 +237,17 @@ impl Shelf {
     }
 }
 
+/// Latents in the middle of their distribution, and the first class's labels if it has classes.
+fn middle(generator: &Generator, images: usize) -> (Vec<f32>, Vec<i64>) {
+    let contract = generator.contract();
+    let labels = if contract.is_labelled() { images } else { 0 };
+    (vec![0.0; images * contract.latent_dim], vec![0; labels])
+}
+
 /// Draws a batch and has it judged. What an engine sets aside for a batch it keeps, and for smaller ones takes parts
 /// of it: so how much it holds doesn't depend on which requests come first.
 fn warm(Runner { generator, verifier }: &mut Runner, images: usize) -> Result<(), Error> {
-    let contract = generator.contract();
-    let latents = vec![0.0; images * contract.latent_dim];
-    let labels = vec![0; if contract.is_labelled() { images } else { 0 }];
+    let (latents, labels) = middle(generator, images);
     let mut pixels = Vec::new();
     generator.draw(&latents, &labels, &mut pixels)?;
     verifier.as_mut().map_or(Ok(()), |verifier| verifier.judge().read(&pixels, &mut Vec::new()))
@@ -251,14 +256,12 @@ fn warm(Runner { generator, verifier }: &mut Runner, images: usize) -> Result<()
 /// Draws a single image some times: its shape, and the median of how long it takes. That it can be drawn at
 /// all is what tells a broken model.
 fn probe(runner: &mut Runner) -> Result<([usize; 3], f64), Error> {
-    let contract = runner.generator.contract();
-    let latents = vec![0.0; contract.latent_dim];
-    let label = &[0][..usize::from(contract.is_labelled())];
+    let (latents, label) = middle(&runner.generator, 1);
     let mut times = Vec::new();
     let mut shape = [0; 3];
     for _ in 0..TRIES {
         let started = Instant::now();
-        shape = runner.generator.draw(&latents, label, &mut Vec::new())?;
+        shape = runner.generator.draw(&latents, &label, &mut Vec::new())?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
