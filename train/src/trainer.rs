@@ -271,7 +271,7 @@ impl Trainer {
         adam_d.step(d, &from_real, Some(&from_fake), numbers.of_d(slots))?;
 
         // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
-        // wrong labels toward 0, and toward what the guide reads as its label. The first update's forward
+        // wrong labels toward 0, and toward what the guide reads as its label and features of real ones. The first update's forward
         // pass is the one above: same weights, same z. It moves the running averages again, as two would.
         // Its pictures are augmented as above too.
         let mut logits = on_fake.output.clone();
@@ -349,6 +349,7 @@ fn wrong_labels(y: &Tensor, classes: usize, iteration: u64) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
+    use models::architectures::judge;
     use models::{Architecture, Sizes};
 
     #[cfg(feature = "cuda")]
@@ -576,20 +577,28 @@ mod tests {
         }
     }
 
+    /// Sizes of an untrained guide of [`batch`]'s pictures.
+    const GUIDE: judge::Sizes = judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
+
+    fn guide(device: &Device) -> Guide {
+        Guide::with_weights(GUIDE, GUIDE.network().unwrap().initialise(8, device).unwrap()).unwrap()
+    }
+
+    fn guided_gradients(recipe: Recipe) -> Vec<f32> {
+        let mut trainer = trainer(Recipe { generator_updates: 1, ..recipe });
+        trainer.guide = Some(guide(&Device::Cpu));
+        gradients_of_g(&mut trainer)
+    }
+
     #[test]
     fn a_guide_pulls_g_toward_what_it_reads_as_the_label() {
         let [_, y, z] = batch();
-        let config = models::architectures::judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
-        let network = config.network().unwrap();
-        let weights = network.initialise(8, &Device::Cpu).unwrap();
-        let gradients = |guide: f64| {
-            let mut trainer = trainer(Recipe { guide, generator_updates: 1, ..Recipe::default() });
-            trainer.guide = Some(Guide::with_weights(config, weights.copy().unwrap()).unwrap());
-            gradients_of_g(&mut trainer)
-        };
+        let gradients = |guide| guided_gradients(Recipe { guide, ..Recipe::default() });
         let fresh = trainer(Recipe::default());
         let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
-        let logits = network.forward(&weights, &fake, None, models::Mode::Train).unwrap(); // 4, 3
+        let guide = guide(&Device::Cpu);
+        let network = GUIDE.network().unwrap();
+        let logits = network.forward(guide.parameters(), &fake, None, models::Mode::Train).unwrap(); // 4, 3
         // Σ (1 − p)² (−log p) / N, of which (1 − p)² is a constant.
         let exponentials = logits.exp().unwrap();
         let p = exponentials.broadcast_div(&exponentials.sum_keepdim(1).unwrap()).unwrap();
@@ -605,17 +614,13 @@ mod tests {
     #[test]
     fn energy_pulls_g_toward_real_pictures_in_the_guides_features() {
         let [x, y, z] = batch();
-        let config = models::architectures::judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
-        let weights = config.network().unwrap().initialise(8, &Device::Cpu).unwrap();
-        let gradients = |energy: f64| {
-            let mut trainer = trainer(Recipe { energy, generator_updates: 1, ..Recipe::default() });
-            trainer.guide = Some(Guide::with_weights(config, weights.copy().unwrap()).unwrap());
-            gradients_of_g(&mut trainer)
-        };
+        let gradients = |energy| guided_gradients(Recipe { energy, ..Recipe::default() });
         let fresh = trainer(Recipe::default());
         let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
         let both = Tensor::cat(&[&fake, &x], 0).unwrap();
-        let features = config.body().unwrap().forward(&weights, &both, None, models::Mode::Train).unwrap();
+        let guide = guide(&Device::Cpu);
+        let body = GUIDE.body().unwrap();
+        let features = body.forward(guide.parameters(), &both, None, models::Mode::Train).unwrap();
         let [drawn, real] = [0, 4].map(|from| features.narrow(0, from, 4).unwrap());
         let toward_real = crate::energy::gradient(&drawn.detach(), &real.detach(), &y).unwrap();
         let expected = differentiated(&(drawn * toward_real).unwrap().sum_all().unwrap(), &fresh.g);
@@ -702,14 +707,10 @@ mod tests {
     fn replayed_iterations_are_those_that_were_not_to_the_bit() {
         let Ok(device) = crate::device::Choice::Cuda(0).open() else { return };
         eprintln!("iterations are replayed on a GPU");
-        let config = models::architectures::judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
-        let network = config.network().unwrap();
         let run = |recipe: Recipe, factors, graphs: bool| {
             let mut trainer = on(recipe, &device);
             trainer.schedule = Schedule { decay: Decay::Linear, first: 2, total: 12 };
-            trainer.guide = recipe
-                .has_guide()
-                .then(|| Guide::with_weights(config, network.initialise(8, &device).unwrap()).unwrap());
+            trainer.guide = recipe.has_guide().then(|| guide(&device));
             trainer.round(factors);
             if graphs {
                 trainer.use_cuda_graphs();
