@@ -9,6 +9,7 @@
 //! | [`architectures`] | a file each: generator and discriminator, reading like the paper's table; the judge |
 //! | [`layers`] | a file each: what the layer is, its parameters, its output shape, its forward and backward pass |
 //! | [`network`] | the list: shapes, initial weights, the forward pass for sampling |
+//! | `folded` | a network for sampling alone, whose weights have taken over its batch norms |
 //! | `parameters`, `gradients` | weights by name; what a backward pass yields |
 //! | [`trace`] | a forward pass that remembers what the backward pass needs, and the backward pass |
 //! | [`checkpoint`] | weights, configuration and provenance in one safetensors file |
@@ -21,6 +22,7 @@
 pub mod architectures;
 pub mod checkpoint;
 mod error;
+mod folded;
 mod gradients;
 pub mod judge;
 pub mod layers;

@@ -10,7 +10,7 @@
 //! that read as their label are left to D, and the doubtful ones move.
 //!
 //! Its features tell pictures of one label apart as well. There the [energy distance](crate::energy) between
-//! a batch that was drawn and one of real pictures asks for variety, which the cross-entropy costs.
+//! what is drawn and real pictures asks for variety, which the cross-entropy costs.
 
 use std::path::Path;
 
@@ -20,7 +20,8 @@ use models::judge::Judge;
 use models::ops::Factors;
 use models::{Network, Parameters, Result, Wanted};
 
-use crate::energy;
+use crate::batches::{self, Batches};
+use crate::energy::{self, Points, Recent};
 use crate::judge::cross_entropy::cross_entropy;
 use crate::judge::{self, Options};
 use crate::recipe::Recipe;
@@ -29,13 +30,17 @@ use crate::sources::LabelledImages;
 /// Passes over the data in its training.
 const EPOCHS: u64 = 4;
 
-/// A trained classifier of the run's pictures.
+/// A trained classifier of the run's pictures. It reads each by itself: its batch norms are of the running
+/// averages, [folded](Network::folded).
 pub struct Guide {
     /// Pictures (N, C, H, W) in [0, 1] → features (N, 128).
     body: Network,
     /// Features (N, 128) → logits (N, classes).
     head: Network,
+    /// Of both.
     parameters: Parameters,
+    /// Real pictures, whose variety is to be had.
+    pub(crate) examples: Option<Points>,
 }
 
 impl Guide {
@@ -43,12 +48,43 @@ impl Guide {
     ///
     /// # Errors
     /// If no classifier is of these sizes.
-    pub fn with_weights(sizes: Sizes, parameters: Parameters) -> Result<Guide> {
-        Ok(Guide { body: sizes.body()?, head: sizes.head()?, parameters })
+    pub fn with_weights(sizes: Sizes, parameters: &Parameters) -> Result<Guide> {
+        let (body, _) = sizes.body()?.folded(parameters)?;
+        let (_, parameters) = sizes.network()?.folded(parameters)?;
+        Ok(Guide { body, head: sizes.head()?, parameters, examples: None })
     }
 
     fn new(classifier: &Judge) -> Result<Guide> {
-        Guide::with_weights(classifier.header.config, classifier.parameters().clone())
+        Guide::with_weights(classifier.header.config, classifier.parameters())
+    }
+
+    /// Reads the pictures of the first epoch, `pictures` of them at most, to compare what is drawn with.
+    ///
+    /// # Errors
+    /// If they are not of its size; Candle's.
+    pub fn read(&mut self, data: &LabelledImages, options: batches::Options, pictures: usize) -> Result<()> {
+        let mut batches = Batches::new(data, options, self.parameters.device())?;
+        let count = data.len().min(pictures).div_ceil(options.batch_size);
+        let (mut features, mut label) = (Vec::new(), Vec::new());
+        for t in 0..count as u64 {
+            let (x, y) = batches.batch(t)?;
+            features.push(self.body.sample(&self.parameters, &x, None)?);
+            label.push(y);
+        }
+        self.examples = Some(Points { features: Tensor::cat(&features, 0)?, label: Tensor::cat(&label, 0)? });
+        Ok(())
+    }
+
+    /// The real pictures that an iteration compares with, if any were [read](Guide::read): others each time,
+    /// until all were seen.
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn examples(&self, iteration: u64) -> Result<Option<Points>> {
+        let Some(Points { features, label }) = &self.examples else { return Ok(None) };
+        let (all, n) = (label.dim(0)?, label.dim(0)?.min(energy::COMPARED));
+        let first = (iteration % (all / n) as u64) as usize * n;
+        Ok(Some(Points { features: features.narrow(0, first, n)?, label: label.narrow(0, first, n)? }))
     }
 
     /// The guide in this file, if it was trained on these pictures from this seed; else it is trained, and
@@ -88,7 +124,7 @@ impl Guide {
     /// If the pictures are of a size that no classifier has; Candle's.
     pub fn untrained(data: &LabelledImages, seed: u64, device: &Device) -> Result<Guide> {
         let sizes = judge::training::config(data);
-        Guide::with_weights(sizes, sizes.network()?.initialise(seed, device)?)
+        Guide::with_weights(sizes, &sizes.network()?.initialise(seed, device)?)
     }
 
     /// Rounds the factors of its matrix products.
@@ -109,30 +145,27 @@ impl Guide {
     }
 
     /// The gradient of its loss, by the recipe's weights, with respect to pictures that were drawn, the doubt
-    /// held constant. It sees them with their own batch statistics, as D does, or, where they are compared
-    /// with real ones, with those of both.
+    /// held constant. What is drawn is compared with the batch's examples and with what was drawn before, and
+    /// then belongs to the latter.
     ///
     /// # Shapes
-    /// `drawn` and `real` (N, C, H, W) in [0, 1], `y` (N) of u32, that of both → like `drawn`
+    /// `drawn` (N, C, H, W) in [0, 1], `y` (N) of u32 → like `drawn`
     ///
     /// # Errors
     /// If the pictures are not of its size; Candle's.
     pub fn gradient(
         &self,
         drawn: &Tensor,
-        real: &Tensor,
         y: &Tensor,
+        (examples, recent): (Option<&Points>, Option<&Recent>),
         recipe: &Recipe,
     ) -> Result<Option<Tensor>> {
-        let Guide { body, head, parameters } = self;
+        let Guide { body, head, parameters, .. } = self;
         let n = drawn.dim(0)?;
-        let compares = recipe.energy > 0.;
-        let seen = if compares { Tensor::cat(&[drawn, real], 0)? } else { drawn.clone() };
-        let trace = body.trace(parameters, &seen, None)?; // N or 2N, 128
-        let features = trace.output.narrow(0, 0, n)?.contiguous()?;
-        let mut gradient = features.zeros_like()?; // N, 128
+        let trace = body.trace(parameters, drawn, None)?; // N, 128
+        let mut gradient = trace.output.zeros_like()?; //    N, 128
         if recipe.guide > 0. {
-            let reading = head.trace(parameters, &features, None)?; // N, classes
+            let reading = head.trace(parameters, &trace.output, None)?; // N, classes
             let (_, away) = cross_entropy(&reading.output, y)?;
             // Of the label's logit it is (p − 1) / N, and no other of its row is below 0.
             let doubt = (away.min_keepdim(D::Minus1)? * n as f64)?.sqr()?; // N, 1
@@ -141,12 +174,11 @@ impl Guide {
                 gradient = (gradient + away * recipe.guide)?;
             }
         }
-        if compares {
-            let of_real = trace.output.narrow(0, n, n)?.contiguous()?;
-            gradient = (gradient + energy::gradient(&features, &of_real, y)? * recipe.energy)?;
-            gradient = Tensor::cat(&[&gradient, &gradient.zeros_like()?], 0)?;
+        if let (Some(real), Some(recent)) = (examples, recent) {
+            let away = energy::gradient(&trace.output, y, real, &recent.points())?;
+            recent.push(&trace.output, y)?;
+            gradient = (gradient + away * recipe.energy)?;
         }
-        let through = trace.backward(body, parameters, &gradient, Wanted::INPUT)?.input;
-        Ok(through.map(|through| through.narrow(0, 0, n)?.contiguous()).transpose()?)
+        Ok(trace.backward(body, parameters, &gradient, Wanted::INPUT)?.input)
     }
 }

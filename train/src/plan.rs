@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::batches::{self, Batches};
 use crate::device::CudaGraphs;
+use crate::energy;
 use crate::guide::Guide;
 use crate::options::Options;
 use crate::room::{self, Memory};
@@ -137,7 +138,11 @@ impl Plan {
         let Settings { networks, recipe, seed, .. } = &config.settings;
         let mut trainer = Trainer::new(networks, *recipe, *seed, device)?;
         if recipe.has_guide() {
-            trainer.guide = Some(Guide::untrained(data, *seed, device)?);
+            let mut guide = Guide::untrained(data, *seed, device)?;
+            if recipe.energy > 0. {
+                guide.read(data, config.batches(), energy::COMPARED)?;
+            }
+            trainer.guide = Some(guide);
         }
         trainer.round(config.settings.precision.factors());
         if graphs == CudaGraphs::On {

@@ -5,9 +5,11 @@ use anyhow::{Result, bail};
 use candle_core::Device;
 use contract::memory::{Available, available};
 use models::Network;
+use models::architectures::judge::FEATURES;
 use models::layers::Layer;
 use serde::Serialize;
 
+use crate::energy;
 use crate::judge;
 use crate::run::Config;
 use crate::settings::Settings;
@@ -44,7 +46,8 @@ pub struct Memory {
     pub activations: usize,
     /// A checkpoint that is being written.
     pub checkpoint: usize,
-    /// The pictures, one byte a value: once as read, once on the device.
+    /// The pictures, one byte a value: once as read, once on the device; and their features, where what is
+    /// drawn is compared with them.
     pub pictures: usize,
     /// The sum.
     pub total: usize,
@@ -91,14 +94,12 @@ impl Memory {
     pub fn of(config: &Config, data: &LabelledImages) -> Result<Memory> {
         let Settings { networks, recipe, batch_size, .. } = &config.settings;
         let (g, d) = (Numbers::of(&networks.generator()?), Numbers::of(&networks.discriminator()?));
-        let mut guide = match recipe.has_guide() {
+        let guide = match recipe.has_guide() {
             true => Numbers::of(&judge::training::config(data).network()?),
             false => Numbers::default(),
         };
-        if recipe.energy > 0. {
-            // It sees real pictures beside those that were drawn.
-            guide.held *= 2;
-        }
+        // The features of every picture, and of what was drawn last.
+        let compared = if recipe.energy > 0. { data.len().saturating_add(energy::COMPARED) } else { 0 };
         let of_copies = if recipe.consistency > 0. { d.trainable } else { 0 };
         let passes = match recipe.generator_updates {
             1 => g.held + 2 * d.held + d.held.max(guide.held),
@@ -111,7 +112,8 @@ impl Memory {
             gradients: floats(&[d.trainable, d.trainable, of_copies, g.trainable]),
             activations: floats(&[passes, g.largest.max(d.largest)]).saturating_mul(*batch_size),
             checkpoint: floats(&[g.all, g.all, d.all, g.trainable, d.trainable, g.trainable, d.trainable]),
-            pictures: 2 * data.images().pixels().len(),
+            pictures: (2 * data.images().pixels().len())
+                .saturating_add(floats(&[compared.saturating_mul(FEATURES)])),
             ..Memory::default()
         }
         .summed())

@@ -1,6 +1,7 @@
 //! One iteration: D once, then G, in the reference recipe twice, with the same z and labels.
 
 use candle_core::{DType, Device, Tensor};
+use models::architectures::judge::FEATURES;
 use models::checkpoint::{Checkpoint, Contents};
 use models::ops::Factors;
 use models::{Architecture, Gradients, Network, Parameters, Result, Wanted};
@@ -8,6 +9,7 @@ use models::{Architecture, Gradients, Network, Parameters, Result, Wanted};
 use crate::adam::Adam;
 use crate::augmentation::{Changes, Pair};
 use crate::average;
+use crate::energy::Recent;
 use crate::figures::Figures;
 use crate::guide::Guide;
 use crate::lecam::LeCam;
@@ -40,6 +42,8 @@ pub struct Trainer {
     adam_g: Adam,
     adam_d: Adam,
     lecam: Option<LeCam>,
+    /// What was drawn last, to the guide, where the recipe asks for variety.
+    recent: Option<Recent>,
     iterations: u64,
     /// Iterations through a CUDA graph, where they go through one.
     replay: Option<Replay>,
@@ -76,6 +80,7 @@ impl Trainer {
             adam_g: Adam::new(recipe.adam, &g)?,
             adam_d: Adam::new(recipe.adam_d(), &d)?,
             lecam: (recipe.lecam > 0.).then(|| LeCam::new(DType::F32, d.device())).transpose()?,
+            recent: (recipe.energy > 0.).then(|| Recent::new(FEATURES, g.device())).transpose()?,
             generator,
             discriminator,
             g,
@@ -105,6 +110,7 @@ impl Trainer {
             adam_g: Adam::load(recipe.adam, updates, checkpoint, "adam.generator", &g)?,
             adam_d: Adam::load(recipe.adam_d(), iterations, checkpoint, "adam.discriminator", &d)?,
             lecam: (recipe.lecam > 0.).then(|| LeCam::load(checkpoint, DType::F32, device)).transpose()?,
+            recent: (recipe.energy > 0.).then(|| Recent::load(checkpoint, FEATURES, device)).transpose()?,
             generator,
             discriminator,
             g,
@@ -123,6 +129,9 @@ impl Trainer {
         self.adam_d.save(contents, "adam.discriminator", &self.d);
         if let Some(lecam) = &self.lecam {
             lecam.save(contents);
+        }
+        if let Some(recent) = &self.recent {
+            recent.save(contents);
         }
     }
 
@@ -189,7 +198,9 @@ impl Trainer {
         let draw = |of, purpose| Pair::draw(of, (self.seed, purpose, self.iterations), x);
         let augmented = self.recipe.augmentation().map(|of| draw(of, Purpose::Augmentation)).transpose()?;
         let copies = self.recipe.copies().map(|of| draw(of, Purpose::Consistency)).transpose()?;
-        let batch = Batch { x: x.clone(), y: y.clone(), z: z.clone(), wrong, augmented, copies };
+        let examples =
+            self.guide.as_ref().map(|guide| guide.examples(self.iterations)).transpose()?.flatten();
+        let batch = Batch { x: x.clone(), y: y.clone(), z: z.clone(), wrong, augmented, copies, examples };
         let numbers = self.advance();
         let Some(mut replay) = self.replay.take() else { return self.iterate(&batch, &numbers, None) };
         let iterate = |batch: &Batch, slots: Option<&Slots>| self.iterate(batch, &numbers, slots);
@@ -214,10 +225,12 @@ impl Trainer {
         let guide = self.guide.as_ref();
         let weights = [&self.g, &self.d, &self.average].into_iter().chain(guide.map(Guide::parameters));
         let lecam = self.lecam.iter().flat_map(|lecam| [lecam.real.id(), lecam.fake.id()]);
+        let recent = self.recent.iter().flat_map(|recent| [recent.features.id(), recent.label.id()]);
         let networks = [&self.generator, &self.discriminator].map(Network::factors);
         Conditions {
             weights: (weights.flat_map(|weights| weights.iter().map(|(_, value)| value.id())))
                 .chain(lecam)
+                .chain(recent)
                 .collect(),
             factors: networks.into_iter().chain(guide.map(Guide::factors)).collect(),
         }
@@ -227,8 +240,8 @@ impl Trainer {
     /// them, on its numbers; it changes weights, moments and averages in place, and leaves nothing else behind.
     fn iterate(&self, batch: &Batch, numbers: &Numbers, slots: Option<&Slots>) -> Result<Figures> {
         let Trainer { recipe, guide, generator, discriminator, g, d, average, .. } = self;
-        let Trainer { adam_g, adam_d, lecam, .. } = self;
-        let Batch { x, y, z, wrong, augmented, copies } = batch;
+        let Trainer { adam_g, adam_d, lecam, recent, .. } = self;
+        let Batch { x, y, z, wrong, augmented, copies, examples } = batch;
         let (of_real, of_fake) = augmented.as_ref().map(|pair| (&pair.real, &pair.fake)).unzip();
 
         // (1) update D: real toward 1, or a little less, plus fake toward 0, and, where the recipe has
@@ -271,9 +284,9 @@ impl Trainer {
         adam_d.step(d, &from_real, Some(&from_fake), numbers.of_d(slots))?;
 
         // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
-        // wrong labels toward 0, and toward what the guide reads as its label and features of real ones. The first update's forward
-        // pass is the one above: same weights, same z. It moves the running averages again, as two would.
-        // Its pictures are augmented as above too.
+        // wrong labels toward 0, and toward what the guide reads as its label and features of real ones. The
+        // first update's forward pass is the one above: same weights, same z. It moves the running averages
+        // again, as two would. Its pictures are augmented as above too.
         let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
@@ -295,7 +308,7 @@ impl Trainer {
                 through = through.map(|dy| changes.backward(&dy)).transpose()?;
             }
             if let Some(guide) = guide {
-                let more = guide.gradient(&fake.output, x, y, recipe)?;
+                let more = guide.gradient(&fake.output, y, (examples.as_ref(), recent.as_ref()), recipe)?;
                 through = through.zip(more).map(|(a, b)| a + b).transpose()?;
             }
             if let Some(dy) = through {
@@ -354,7 +367,8 @@ mod tests {
 
     #[cfg(feature = "cuda")]
     use super::Factors;
-    use super::{Guide, Pair, Purpose, Recipe, Replay, Trainer};
+    use super::{FEATURES, Guide, Pair, Purpose, Recent, Recipe, Replay, Trainer};
+    use crate::energy::{COMPARED, Points};
     use crate::schedule::{Decay, Schedule};
 
     fn trainer(recipe: Recipe) -> Trainer {
@@ -581,13 +595,25 @@ mod tests {
     const GUIDE: judge::Sizes = judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
 
     fn guide(device: &Device) -> Guide {
-        Guide::with_weights(GUIDE, GUIDE.network().unwrap().initialise(8, device).unwrap()).unwrap()
+        Guide::with_weights(GUIDE, &GUIDE.network().unwrap().initialise(8, device).unwrap()).unwrap()
+    }
+
+    /// What the guide makes of pictures, each by itself.
+    fn features(pictures: &Tensor) -> Tensor {
+        let parameters = GUIDE.network().unwrap().initialise(8, pictures.device()).unwrap();
+        GUIDE.body().unwrap().forward(&parameters, pictures, None, models::Mode::Sample).unwrap()
+    }
+
+    fn guided(recipe: Recipe) -> Trainer {
+        let mut trainer = trainer(Recipe { generator_updates: 1, ..recipe });
+        let [x, y, _] = batch();
+        trainer.guide = Some(guide(&Device::Cpu));
+        trainer.guide.as_mut().unwrap().examples = Some(Points { features: features(&x), label: y });
+        trainer
     }
 
     fn guided_gradients(recipe: Recipe) -> Vec<f32> {
-        let mut trainer = trainer(Recipe { generator_updates: 1, ..recipe });
-        trainer.guide = Some(guide(&Device::Cpu));
-        gradients_of_g(&mut trainer)
+        gradients_of_g(&mut guided(recipe))
     }
 
     #[test]
@@ -596,9 +622,9 @@ mod tests {
         let gradients = |guide| guided_gradients(Recipe { guide, ..Recipe::default() });
         let fresh = trainer(Recipe::default());
         let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
-        let guide = guide(&Device::Cpu);
         let network = GUIDE.network().unwrap();
-        let logits = network.forward(guide.parameters(), &fake, None, models::Mode::Train).unwrap(); // 4, 3
+        let parameters = network.initialise(8, &Device::Cpu).unwrap();
+        let logits = network.forward(&parameters, &fake, None, models::Mode::Sample).unwrap(); // 4, 3
         // Σ (1 − p)² (−log p) / N, of which (1 − p)² is a constant.
         let exponentials = logits.exp().unwrap();
         let p = exponentials.broadcast_div(&exponentials.sum_keepdim(1).unwrap()).unwrap();
@@ -617,16 +643,30 @@ mod tests {
         let gradients = |energy| guided_gradients(Recipe { energy, ..Recipe::default() });
         let fresh = trainer(Recipe::default());
         let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
-        let both = Tensor::cat(&[&fake, &x], 0).unwrap();
-        let guide = guide(&Device::Cpu);
-        let body = GUIDE.body().unwrap();
-        let features = body.forward(guide.parameters(), &both, None, models::Mode::Train).unwrap();
-        let [drawn, real] = [0, 4].map(|from| features.narrow(0, from, 4).unwrap());
-        let toward_real = crate::energy::gradient(&drawn.detach(), &real.detach(), &y).unwrap();
+        let (drawn, real) = (features(&fake), Points { features: features(&x), label: y.clone() });
+        // Nothing was drawn before.
+        let none = Recent::new(FEATURES, &Device::Cpu).unwrap().points();
+        let toward_real = crate::energy::gradient(&drawn.detach(), &y, &real, &none).unwrap();
         let expected = differentiated(&(drawn * toward_real).unwrap().sum_all().unwrap(), &fresh.g);
         for energy in [0.5, 2f32] {
             assert_moved(&gradients(energy.into()), &gradients(0.), energy, &expected);
         }
+    }
+
+    #[test]
+    fn what_is_drawn_is_compared_with_later() {
+        let [x, y, z] = batch();
+        let mut trainer = guided(Recipe { energy: 1., ..Recipe::default() });
+        let last = |trainer: &Trainer| {
+            let Points { features, label } = trainer.recent.as_ref().unwrap().points();
+            let last = |t: Tensor| t.narrow(0, COMPARED - 4, 4).unwrap();
+            (last(features).to_vec2::<f32>().unwrap(), last(label).to_vec1::<u32>().unwrap())
+        };
+        trainer.iteration(&x, &y, &z).unwrap();
+        let (first, label) = last(&trainer);
+        assert_eq!(label, [0, 2, 1, 1]);
+        trainer.iteration(&x, &y, &z).unwrap();
+        assert_ne!(last(&trainer).0, first);
     }
 
     #[test]
