@@ -107,4 +107,5 @@ bench-web: web ## measure the page in dist/web/ in Chromium, beside infer
 	@scripts/setup.sh test
 	cargo build --locked --release -p infer
 	PLAYWRIGHT=runtime/playwright-core CHROMIUM=$${CHROMIUM:-$$(command -v chromium)} \
-		node infer/benches/in_a_browser.mjs dist/web target/release/infer
+		node infer/benches/in_a_browser.mjs dist/web target/release/infer \
+		models/pretrained/mnist-generator.onnx
