@@ -8,6 +8,7 @@ use candle_core::Tensor;
 
 use crate::layers::Layer;
 use crate::layers::batch_norm::EPSILON;
+use crate::network::NamedLayer;
 use crate::{Error, Network, Parameters, Result};
 
 impl Network {
@@ -18,53 +19,47 @@ impl Network {
     /// [`Error::Shape`] if a batch norm follows no layer with weights; Candle's.
     pub fn folded(&self, p: &Parameters) -> Result<(Network, Parameters)> {
         let mut builder = Network::builder(self.name(), self.input());
-        let mut weights = HashMap::new();
+        let mut weights: HashMap<String, Tensor> =
+            p.iter().map(|(name, value)| (name.to_string(), value.as_detached_tensor())).collect();
         let mut before = None;
         for named in self.layers() {
-            let (name, of) = (&named.name, |of: &str| p.get(&format!("{}.{of}", named.name)));
-            match (named.layer, before) {
-                (Layer::BatchNorm(_), Some((layer, axis))) => {
-                    let key = |of: &str| format!("{layer}.{of}");
-                    let folded = |of: &str| -> Result<&Tensor> {
-                        weights.get(&key(of)).ok_or_else(|| Error::Parameter {
-                            name: key(of),
-                            message: "not there".to_string(),
-                        })
-                    };
-                    let deviation = (of("running_variance")?.as_tensor() + EPSILON)?.sqrt()?;
-                    let scale = of("weight")?.div(&deviation)?; // channels
-                    let weight = scaled(folded("weight")?, &scale, axis)?;
-                    let shifted = folded("bias")?.sub(of("running_mean")?)?;
-                    let bias = (shifted * &scale)?.add(of("bias")?)?;
-                    weights.insert(key("weight"), weight);
-                    weights.insert(key("bias"), bias);
-                    before = None;
-                    continue;
-                }
-                (Layer::BatchNorm(_), None) => {
-                    let message = "it follows no layer with weights to be folded into".to_string();
-                    return Err(Error::Shape { layer: name.clone(), message });
-                }
-                (Layer::Linear(_) | Layer::Conv2d(_), _) => before = Some((name, 0)),
-                (Layer::ConvTranspose2d(_), _) => before = Some((name, 1)),
-                _ => before = None,
+            match named.layer {
+                Layer::BatchNorm(_) => weights.extend(taken_over(named, before, p)?),
+                layer => builder = builder.layer(&named.name, layer),
             }
-            for spec in named.layer.parameters() {
-                weights.insert(format!("{name}.{}", spec.name), of(spec.name)?.as_tensor().clone());
-            }
-            builder = builder.layer(name, named.layer);
+            before = Some(named);
         }
         let network = builder.build()?.with_factors(self.factors());
+        // What belongs to batch norms is left.
         let parameters = network.with_weights(weights, p.device())?;
         Ok((network, parameters))
     }
 }
 
-/// `weight` times the scale of each channel along `axis`.
-fn scaled(weight: &Tensor, scale: &Tensor, axis: usize) -> Result<Tensor> {
-    let mut dims = vec![1; weight.rank()];
-    dims[axis] = scale.elem_count();
-    Ok(weight.broadcast_mul(&scale.reshape(dims)?)?)
+/// The weights of the layer before a batch norm, once it has taken that over.
+fn taken_over(
+    norm: &NamedLayer,
+    before: Option<&NamedLayer>,
+    p: &Parameters,
+) -> Result<[(String, Tensor); 2]> {
+    let (layer, channels) = match before {
+        Some(NamedLayer { name, layer: Layer::Linear(_) | Layer::Conv2d(_) }) => (name, 0),
+        Some(NamedLayer { name, layer: Layer::ConvTranspose2d(_) }) => (name, 1),
+        _ => {
+            let message = "a batch norm that follows no layer with weights can't be folded".to_string();
+            return Err(Error::Shape { layer: norm.name.clone(), message });
+        }
+    };
+    let of_norm = |of: &str| p.get(&format!("{}.{of}", norm.name));
+    let [weight, bias] = ["weight", "bias"].map(|of| format!("{layer}.{of}"));
+    let deviation = (of_norm("running_variance")?.as_tensor() + EPSILON)?.sqrt()?;
+    let scale = of_norm("weight")?.div(&deviation)?; // channels
+    let mut dims = vec![1; p.get(&weight)?.rank()];
+    dims[channels] = scale.elem_count();
+    let scaled = p.get(&weight)?.broadcast_mul(&scale.reshape(dims)?)?;
+    let centred = p.get(&bias)?.sub(of_norm("running_mean")?)?;
+    let shifted = (centred * &scale)?.add(of_norm("bias")?)?;
+    Ok([(weight, scaled), (bias, shifted)])
 }
 
 #[cfg(test)]
