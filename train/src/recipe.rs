@@ -141,6 +141,12 @@ impl Recipe {
         adam::Config { learning_rate, ..self.adam }
     }
 
+    /// How much counts what is learned from labels, by the settings' names.
+    pub fn of_labels(&self) -> [(&'static str, f64); 4] {
+        let &Recipe { mismatch, contrast, guide, energy, .. } = self;
+        [("mismatch", mismatch), ("contrast", contrast), ("guide", guide), ("energy", energy)]
+    }
+
     /// Whether G learns from a classifier too.
     pub fn has_guide(&self) -> bool {
         self.guide > 0. || self.energy > 0.

@@ -67,10 +67,7 @@ impl Config {
     /// # Errors
     /// If these settings don't fit the data.
     pub fn new(mut settings: Settings, data: &LabelledImages, device: &Device) -> Result<Config> {
-        let Recipe { mismatch, contrast, guide, energy, .. } = settings.recipe;
-        let of_labels =
-            [("mismatch", mismatch), ("contrast", contrast), ("guide", guide), ("energy", energy)];
-        for (key, weight) in of_labels {
+        for (key, weight) in settings.recipe.of_labels() {
             if weight > 0. && data.classes() == 1 {
                 bail!(
                     "{key} is {weight}, but {} has one class, so no label is wrong; expected 0",

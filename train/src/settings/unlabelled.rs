@@ -5,12 +5,11 @@ use contract::picture::{Background, Framing};
 
 use crate::options::value::{Colour, Pixels, Switch};
 use crate::options::{Data, Options, written};
-use crate::recipe::RecipeName;
+use crate::recipe::{Recipe, RecipeName};
 use crate::sources::Size;
 
-/// Settings of labelled pictures and of the networks that take labels.
-const LABELLED_ONLY: [&str; 6] =
-    ["mismatch", "contrast", "guide", "energy", "generator-units", "discriminator-units"];
+/// Settings of the networks that take labels.
+const LABELLED_ONLY: [&str; 2] = ["generator-units", "discriminator-units"];
 /// Settings of unlabelled pictures.
 const UNLABELLED_ONLY: [&str; 2] = ["crop", "background"];
 
@@ -29,14 +28,14 @@ pub(super) fn check(options: &Options) -> Result<()> {
     let is_unlabelled = options.data.is_unlabelled();
     let (values, plain) = (options.values()?, RecipeName::Reference.options()?.values()?);
     for key in foreign(is_unlabelled) {
-        let Some(value) = values.get(*key).filter(|value| plain.get(*key) != Some(*value)) else { continue };
+        let Some(value) = values.get(key).filter(|value| plain.get(key) != Some(*value)) else { continue };
         let value = written(value);
         if !is_unlabelled {
             bail!("{key} is {value}, which is for unlabelled pictures; leave it out, or add unlabelled");
         }
-        let fits_both = match ["mismatch", "contrast", "guide", "energy"].contains(key) {
-            true => " (the recipe \"reference\" fits both)",
-            false => "",
+        let fits_both = match LABELLED_ONLY.contains(&key) {
+            true => "",
+            false => " (the recipe \"reference\" fits both)",
         };
         bail!(
             "{key} is {value}, which is for labelled pictures; leave it out, or leave out unlabelled{fits_both}"
@@ -60,9 +59,13 @@ pub(super) fn complete(mut options: Options) -> Result<Options> {
         crop.get_or_insert(Switch(true));
         background.get_or_insert(Colour(Background([255; 3])));
     }
-    options.without(foreign(is_unlabelled))
+    options.without(&foreign(is_unlabelled))
 }
 
-fn foreign(is_unlabelled: bool) -> &'static [&'static str] {
-    if is_unlabelled { &LABELLED_ONLY } else { &UNLABELLED_ONLY }
+/// Settings of the other kind of pictures.
+fn foreign(is_unlabelled: bool) -> Vec<&'static str> {
+    match is_unlabelled {
+        true => Recipe::default().of_labels().map(|(key, _)| key).into_iter().chain(LABELLED_ONLY).collect(),
+        false => UNLABELLED_ONLY.to_vec(),
+    }
 }
