@@ -14,14 +14,14 @@ pub const COMPARED: usize = 2048;
 /// Squared distances from here on are told from 0 in float32.
 const LEAST: f64 = 1e-6;
 /// The label of a place that no point has taken yet.
-const NONE: u32 = u32::MAX;
+const NONE: f32 = -1.;
 
 /// Points and their labels.
 #[derive(Clone, Debug)]
 pub struct Points {
     /// (M, features)
     pub features: Tensor,
-    /// (M) of u32
+    /// (M), whole numbers of any type
     pub label: Tensor,
 }
 
@@ -39,7 +39,7 @@ impl Points {
 pub struct Recent {
     /// ([`COMPARED`], features)
     pub features: Var,
-    /// ([`COMPARED`]) of u32
+    /// ([`COMPARED`]) of f32, which checkpoints hold
     pub label: Var,
 }
 
@@ -92,7 +92,7 @@ impl Recent {
     /// Candle's.
     pub fn push(&self, features: &Tensor, label: &Tensor) -> Result<()> {
         for (held, new) in [(&self.features, features), (&self.label, label)] {
-            let all = Tensor::cat(&[held.as_tensor(), new], 0)?;
+            let all = Tensor::cat(&[held.as_tensor(), &new.to_dtype(held.dtype())?], 0)?;
             held.set(&all.narrow(0, new.dim(0)?, COMPARED)?.contiguous()?)?;
         }
         Ok(())
@@ -124,7 +124,8 @@ pub fn gradient(drawn: &Tensor, label: &Tensor, real: &Points, before: &Points) 
 /// of them the mean distance. Where there are none, there is no direction.
 fn away(drawn: &Tensor, label: &Tensor, points: &Points) -> Result<(Tensor, Tensor)> {
     let (n, m) = (drawn.dim(0)?, points.features.dim(0)?);
-    let own = label.reshape((n, 1))?.broadcast_eq(&points.label.reshape((1, m))?)?; // N, M
+    let [label, of_points] = [label, &points.label].map(|label| label.to_dtype(DType::F32));
+    let own = label?.reshape((n, 1))?.broadcast_eq(&of_points?.reshape((1, m))?)?; // N, M
     let own = own.to_dtype(drawn.dtype())?;
     let share = own.broadcast_div(&own.sum_keepdim(D::Minus1)?.maximum(1.)?)?;
     let distance = distances(drawn, &points.features)?;
@@ -206,9 +207,9 @@ mod tests {
             recent.push(&features, &ramp(n)).unwrap();
         }
         let Points { features, label } = recent.points();
-        let label = label.to_vec1::<u32>().unwrap();
-        assert_eq!(label[..2], [6, 7]);
-        assert_eq!(label[COMPARED - 5..], [COMPARED as u32 + 1, 0, 1, 2, 3]);
+        let label = label.to_vec1::<f32>().unwrap();
+        assert_eq!(label[..2], [6., 7.]);
+        assert_eq!(label[COMPARED - 5..], [COMPARED as f32 + 1., 0., 1., 2., 3.]);
         assert_eq!(features.to_vec2::<f32>().unwrap()[0], [18., 19., 20.]);
     }
 

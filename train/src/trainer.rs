@@ -660,11 +660,11 @@ mod tests {
         let last = |trainer: &Trainer| {
             let Points { features, label } = trainer.recent.as_ref().unwrap().points();
             let last = |t: Tensor| t.narrow(0, COMPARED - 4, 4).unwrap();
-            (last(features).to_vec2::<f32>().unwrap(), last(label).to_vec1::<u32>().unwrap())
+            (last(features).to_vec2::<f32>().unwrap(), last(label).to_vec1::<f32>().unwrap())
         };
         trainer.iteration(&x, &y, &z).unwrap();
         let (first, label) = last(&trainer);
-        assert_eq!(label, [0, 2, 1, 1]);
+        assert_eq!(label, [0., 2., 1., 1.]);
         trainer.iteration(&x, &y, &z).unwrap();
         assert_ne!(last(&trainer).0, first);
     }
