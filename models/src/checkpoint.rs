@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use contract::files::{self, sha256};
 use serde::{Deserialize, Serialize};
 
@@ -217,6 +217,18 @@ impl Checkpoint {
     /// One tensor by its full name, if it is there.
     pub fn tensor(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
+    }
+
+    /// Gives `var` the numbers of a tensor that training goes on from; `what` is what an error calls them.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if it is missing; Candle's, if it is of another shape.
+    pub fn restore(&self, name: &str, var: &Var, what: &str) -> Result<()> {
+        let found = self.tensor(name).ok_or_else(|| Error::Parameter {
+            name: name.to_string(),
+            message: format!("{what} is not there; it can't be resumed from"),
+        })?;
+        Ok(var.set(&found.to_device(var.device())?)?)
     }
 }
 

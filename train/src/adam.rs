@@ -102,12 +102,7 @@ impl Adam {
         let adam = Adam::new(config, parameters)?;
         for ((name, _), (first, second)) in parameters.trainable().zip(&adam.moments) {
             for (moment, var) in [("first", first), ("second", second)] {
-                let name = format!("{group}.{moment}.{name}");
-                let tensor = checkpoint.tensor(&name).ok_or_else(|| models::Error::Parameter {
-                    name: name.clone(),
-                    message: "the optimiser's state is not there; it can't be resumed from".to_string(),
-                })?;
-                var.set(&tensor.to_device(var.device())?)?;
+                checkpoint.restore(&format!("{group}.{moment}.{name}"), var, "the optimiser's state")?;
             }
         }
         Ok(Adam { steps, ..adam })

@@ -74,11 +74,7 @@ impl Recent {
     pub fn load(checkpoint: &Checkpoint, features: usize, device: &Device) -> models::Result<Recent> {
         let recent = Recent::new(features, device)?;
         for (name, points) in recent.named() {
-            let found = checkpoint.tensor(name).ok_or_else(|| models::Error::Parameter {
-                name: name.to_string(),
-                message: "what was drawn last is not there; it can't be resumed from".to_string(),
-            })?;
-            points.set(&found.to_device(device)?)?;
+            checkpoint.restore(name, points, "what was drawn last")?;
         }
         Ok(recent)
     }

@@ -6,8 +6,8 @@
 //! Data" (<https://arxiv.org/abs/2104.03310>), section 3.2.
 
 use candle_core::{DType, Device, Tensor, Var};
+use models::Result;
 use models::checkpoint::{Checkpoint, Contents};
-use models::{Error, Result};
 
 use crate::average;
 
@@ -49,12 +49,7 @@ impl LeCam {
     pub fn load(checkpoint: &Checkpoint, dtype: DType, device: &Device) -> Result<LeCam> {
         let lecam = LeCam::new(dtype, device)?;
         for (name, average) in lecam.named() {
-            let found = checkpoint.tensor(name).ok_or_else(|| Error::Parameter {
-                name: name.to_string(),
-                message: "the average of the discriminator's logits is not there; it can't be resumed from"
-                    .to_string(),
-            })?;
-            average.set(&found.to_device(device)?)?;
+            checkpoint.restore(name, average, "the average of the discriminator's logits")?;
         }
         Ok(lecam)
     }

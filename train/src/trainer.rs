@@ -237,7 +237,7 @@ impl Trainer {
     }
 
     /// What an iteration asks of the device. It depends on tensors alone, and, where there are no slots for
-    /// them, on its numbers; it changes weights, moments and averages in place, and leaves nothing else behind.
+    /// them, on its numbers; it changes weights, moments, averages and what was drawn last in place, and leaves nothing else behind.
     fn iterate(&self, batch: &Batch, numbers: &Numbers, slots: Option<&Slots>) -> Result<Figures> {
         let Trainer { recipe, guide, generator, discriminator, g, d, average, .. } = self;
         let Trainer { adam_g, adam_d, lecam, recent, .. } = self;
@@ -594,8 +594,13 @@ mod tests {
     /// Sizes of an untrained guide of [`batch`]'s pictures.
     const GUIDE: judge::Sizes = judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
 
+    /// That guide, which has read the batch's pictures.
     fn guide(device: &Device) -> Guide {
-        Guide::with_weights(GUIDE, &GUIDE.network().unwrap().initialise(8, device).unwrap()).unwrap()
+        let weights = GUIDE.network().unwrap().initialise(8, device).unwrap();
+        let mut guide = Guide::with_weights(GUIDE, &weights).unwrap();
+        let [x, y, _] = batch().map(|tensor| tensor.to_device(device).unwrap());
+        guide.examples = Some(Points { features: features(&x), label: y });
+        guide
     }
 
     /// What the guide makes of pictures, each by itself.
@@ -606,9 +611,7 @@ mod tests {
 
     fn guided(recipe: Recipe) -> Trainer {
         let mut trainer = trainer(Recipe { generator_updates: 1, ..recipe });
-        let [x, y, _] = batch();
         trainer.guide = Some(guide(&Device::Cpu));
-        trainer.guide.as_mut().unwrap().examples = Some(Points { features: features(&x), label: y });
         trainer
     }
 
