@@ -29,6 +29,17 @@ pub struct Gradients {
     pub parameters: Vec<Tensor>,
 }
 
+/// The sum of two gradients, either of which may be nothing.
+///
+/// # Errors
+/// Candle's.
+pub fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Ok(Some((a + b)?)),
+        (a, b) => Ok(a.or(b)),
+    }
+}
+
 impl Gradients {
     /// The parameters' gradients of the sum of two losses.
     ///

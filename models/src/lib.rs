@@ -23,7 +23,7 @@ pub mod architectures;
 pub mod checkpoint;
 mod error;
 mod folded;
-mod gradients;
+pub mod gradients;
 pub mod judge;
 pub mod layers;
 pub mod network;

@@ -202,6 +202,29 @@ impl Network {
         self.shapes.last().copied().unwrap_or(self.input)
     }
 
+    /// The list in parts: one up to and with each of these layers, and one for what follows the last of them.
+    /// All of them find their weights in those of the whole.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for the first layer that the list has not, or not behind the one before it.
+    pub fn split(&self, after: &[&str]) -> Result<Vec<Network>> {
+        let start = |input| Network::builder(&self.name, input);
+        let (mut parts, mut part) = (Vec::new(), start(self.input));
+        let mut after = after.iter().peekable();
+        for (NamedLayer { name, layer }, &shape) in self.layers.iter().zip(&self.shapes) {
+            part = part.layer(name, *layer);
+            if after.next_if(|end| **end == name).is_some() {
+                parts.push(std::mem::replace(&mut part, start(shape)));
+            }
+        }
+        if let Some(end) = after.next() {
+            let message = format!("not a layer to split the {} after", self.name);
+            return Err(Error::Shape { layer: (*end).to_string(), message });
+        }
+        parts.push(part);
+        parts.into_iter().map(|part| Ok(part.build()?.with_factors(self.factors))).collect()
+    }
+
     /// The same network, whose matrix products are of such factors in training; sampling is in float32.
     pub fn with_factors(self, factors: Factors) -> Network {
         Network { factors, ..self }
@@ -327,6 +350,52 @@ impl Network {
                 wrong(format!("takes {n} labels of u32, was given {:?} of {:?}", label.dims(), label.dtype()))
             }
             (Some(_), Some(_)) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::{Network, Shape};
+    use crate::layers::Mode;
+
+    fn network() -> Network {
+        Network::builder("list", Shape::Vector(4))
+            .linear("h0.linear", 12)
+            .relu("h0.relu")
+            .reshape("h0.planes", 2, 2, 3)
+            .label("y", 3)
+            .conv_same("h1.conv", 3, 3, 1)
+            .tanh("out")
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn its_parts_one_after_the_other_are_the_list() {
+        let network = network();
+        let p = network.initialise(3, &Device::Cpu).unwrap();
+        let x = Tensor::rand(-1f32, 1., (2, 4), &Device::Cpu).unwrap();
+        let y = Tensor::new(&[2u32, 0], &Device::Cpu).unwrap();
+        for after in [&[][..], &["h0.relu"], &["h0.linear", "h0.planes", "h1.conv"]] {
+            let parts = network.split(after).unwrap();
+            assert_eq!(parts.len(), after.len() + 1);
+            let through =
+                parts.iter().fold(x.clone(), |x, part| part.forward(&p, &x, Some(&y), Mode::Train).unwrap());
+            let whole = network.forward(&p, &x, Some(&y), Mode::Train).unwrap();
+            let [found, expected] =
+                [through, whole].map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+            assert_eq!(found, expected, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_not_there_or_not_in_order_splits_nothing() {
+        for (after, named) in [(&["h3.relu"][..], "h3.relu"), (&["h0.relu", "h0.linear"], "h0.linear")] {
+            let error = network().split(after).unwrap_err().to_string();
+            assert!(error.contains(named) && error.contains("list"), "{error}");
         }
     }
 }

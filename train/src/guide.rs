@@ -9,22 +9,20 @@
 //! gives the label, as in the focal loss of Lin et al. 2017 (<https://arxiv.org/abs/1708.02002>): pictures
 //! that read as their label are left to D, and the doubtful ones move.
 //!
-//! Its features tell pictures of one label apart as well. There the [energy distance](crate::energy) between
-//! what is drawn and real pictures asks for variety, which the cross-entropy costs.
+//! What it makes of pictures on the way, at several of its layers, is also what [projected
+//! discriminators](crate::projected) see.
 
 use std::path::Path;
 
 use candle_core::{D, Device, Tensor};
 use models::architectures::judge::Sizes;
+use models::architectures::projected::LEVELS;
 use models::judge::Judge;
 use models::ops::Factors;
-use models::{Network, Parameters, Result, Wanted};
+use models::{Network, Parameters, Result, Trace, Wanted, gradients};
 
-use crate::batches::{self, Batches};
-use crate::energy::{self, Points, Recent};
 use crate::judge::cross_entropy::cross_entropy;
 use crate::judge::{self, Options};
-use crate::recipe::Recipe;
 use crate::sources::LabelledImages;
 
 /// Passes over the data in its training.
@@ -33,14 +31,26 @@ const EPOCHS: u64 = 4;
 /// A trained classifier of the run's pictures. It reads each by itself: its batch norms are of the running
 /// averages, [folded](Network::folded).
 pub struct Guide {
-    /// Pictures (N, C, H, W) in [0, 1] → features (N, 128).
-    body: Network,
+    /// Pictures (N, C, H, W) in [0, 1] → features (N, 128), in parts: the last layer of each is a level that
+    /// projected discriminators see.
+    levels: Vec<Network>,
     /// Features (N, 128) → logits (N, classes).
     head: Network,
-    /// Of both.
+    /// Of all.
     parameters: Parameters,
-    /// Real pictures, whose variety is to be had.
-    pub(crate) examples: Option<Points>,
+}
+
+/// What the guide made of pictures.
+pub struct Reading {
+    /// The pass through each part.
+    levels: Vec<Trace>,
+}
+
+impl Reading {
+    /// The features at each level: (N, …).
+    pub fn levels(&self) -> impl Iterator<Item = &Tensor> {
+        self.levels.iter().map(|level| &level.output)
+    }
 }
 
 impl Guide {
@@ -51,40 +61,11 @@ impl Guide {
     pub fn with_weights(sizes: Sizes, parameters: &Parameters) -> Result<Guide> {
         let (body, _) = sizes.body()?.folded(parameters)?;
         let (_, parameters) = sizes.network()?.folded(parameters)?;
-        Ok(Guide { body, head: sizes.head()?, parameters, examples: None })
+        Ok(Guide { levels: body.split(&LEVELS)?, head: sizes.head()?, parameters })
     }
 
     fn new(classifier: &Judge) -> Result<Guide> {
         Guide::with_weights(classifier.header.config, classifier.parameters())
-    }
-
-    /// Reads the pictures of the first epoch, `pictures` of them at most, to compare what is drawn with.
-    ///
-    /// # Errors
-    /// If they are not of its size; Candle's.
-    pub fn read(&mut self, data: &LabelledImages, options: batches::Options, pictures: usize) -> Result<()> {
-        let mut batches = Batches::new(data, options, self.parameters.device())?;
-        let count = data.len().min(pictures).div_ceil(options.batch_size);
-        let (mut features, mut label) = (Vec::new(), Vec::new());
-        for t in 0..count as u64 {
-            let (x, y) = batches.batch(t)?;
-            features.push(self.body.sample(&self.parameters, &x, None)?);
-            label.push(y);
-        }
-        self.examples = Some(Points { features: Tensor::cat(&features, 0)?, label: Tensor::cat(&label, 0)? });
-        Ok(())
-    }
-
-    /// The real pictures that an iteration compares with, if any were [read](Guide::read): others each time,
-    /// until all were seen.
-    ///
-    /// # Errors
-    /// Candle's.
-    pub fn examples(&self, iteration: u64) -> Result<Option<Points>> {
-        let Some(Points { features, label }) = &self.examples else { return Ok(None) };
-        let (all, n) = (label.dim(0)?, label.dim(0)?.min(energy::COMPARED));
-        let first = (iteration % (all / n) as u64) as usize * n;
-        Ok(Some(Points { features: features.narrow(0, first, n)?, label: label.narrow(0, first, n)? }))
     }
 
     /// The guide in this file, if it was trained on these pictures from this seed; else it is trained, and
@@ -129,14 +110,14 @@ impl Guide {
 
     /// Rounds the factors of its matrix products.
     pub fn round(&mut self, factors: Factors) {
-        for network in [&mut self.body, &mut self.head] {
+        for network in self.levels.iter_mut().chain([&mut self.head]) {
             *network = network.clone().with_factors(factors);
         }
     }
 
     /// What its matrix products are rounded to.
     pub fn factors(&self) -> Factors {
-        self.body.factors()
+        self.head.factors()
     }
 
     /// Its weights.
@@ -144,41 +125,54 @@ impl Guide {
         &self.parameters
     }
 
-    /// The gradient of its loss, by the recipe's weights, with respect to pictures that were drawn, the doubt
-    /// held constant. What is drawn is compared with the batch's examples and with what was drawn before, and
-    /// then belongs to the latter.
+    /// Reads pictures.
     ///
     /// # Shapes
-    /// `drawn` (N, C, H, W) in [0, 1], `y` (N) of u32 → like `drawn`
+    /// `x` (N, C, H, W) in [0, 1]
     ///
     /// # Errors
     /// If the pictures are not of its size; Candle's.
+    pub fn read(&self, x: &Tensor) -> Result<Reading> {
+        let mut levels: Vec<Trace> = Vec::new();
+        for level in &self.levels {
+            let before = levels.last().map_or(x, |trace| &trace.output);
+            levels.push(level.trace(&self.parameters, before, None)?);
+        }
+        Ok(Reading { levels })
+    }
+
+    /// The gradient, with respect to the pictures that were read, of its loss toward their labels, the doubt held
+    /// constant, times `weight`, and of other losses whose gradients with respect to the levels are given, if
+    /// there are such.
+    ///
+    /// # Shapes
+    /// `y` (N) of u32, `of_levels` like [`Reading::levels`] → (N, C, H, W)
+    ///
+    /// # Errors
+    /// Candle's.
     pub fn gradient(
         &self,
-        drawn: &Tensor,
-        y: &Tensor,
-        (examples, recent): (Option<&Points>, Option<&Recent>),
-        recipe: &Recipe,
+        reading: &Reading,
+        (y, weight): (&Tensor, f64),
+        mut of_levels: Vec<Option<Tensor>>,
     ) -> Result<Option<Tensor>> {
-        let Guide { body, head, parameters, .. } = self;
-        let n = drawn.dim(0)?;
-        let trace = body.trace(parameters, drawn, None)?; // N, 128
-        let mut gradient = trace.output.zeros_like()?; //    N, 128
-        if recipe.guide > 0. {
-            let reading = head.trace(parameters, &trace.output, None)?; // N, classes
-            let (_, away) = cross_entropy(&reading.output, y)?;
-            // Of the label's logit it is (p − 1) / N, and no other of its row is below 0.
-            let doubt = (away.min_keepdim(D::Minus1)? * n as f64)?.sqr()?; // N, 1
-            let away = away.broadcast_mul(&doubt)?;
-            if let Some(away) = reading.backward(head, parameters, &away, Wanted::INPUT)?.input {
-                gradient = (gradient + away * recipe.guide)?;
+        let Guide { levels, head, parameters } = self;
+        let mut through = match (reading.levels.last(), weight > 0.) {
+            (Some(features), true) => {
+                let trace = head.trace(parameters, &features.output, None)?; // N, classes
+                let (_, away) = cross_entropy(&trace.output, y)?;
+                // Of the label's logit it is (p − 1) / N, and no other of its row is below 0.
+                let doubt = (away.min_keepdim(D::Minus1)? * y.elem_count() as f64)?.sqr()?; // N, 1
+                let away = (away.broadcast_mul(&doubt)? * weight)?;
+                trace.backward(head, parameters, &away, Wanted::INPUT)?.input
+            }
+            _ => None,
+        };
+        for (level, trace) in levels.iter().zip(&reading.levels).rev() {
+            if let Some(dy) = gradients::sum(through.take(), of_levels.pop().flatten())? {
+                through = trace.backward(level, parameters, &dy, Wanted::INPUT)?.input;
             }
         }
-        if let (Some(real), Some(recent)) = (examples, recent) {
-            let away = energy::gradient(&trace.output, y, real, &recent.points())?;
-            recent.push(&trace.output, y)?;
-            gradient = (gradient + away * recipe.energy)?;
-        }
-        Ok(trace.backward(body, parameters, &gradient, Wanted::INPUT)?.input)
+        Ok(through)
     }
 }

@@ -16,7 +16,7 @@
 //! | [`schedule`] | how the learning rates change over a run |
 //! | [`networks`] | the networks' sizes for the data |
 //! | [`augmentation`] | shifts and cuts the pictures that D sees |
-//! | [`guide`], [`energy`] | a classifier that the generator learns from too; how far apart two sets of features are |
+//! | [`guide`], [`projected`] | a classifier that the generator learns from too; discriminators of what it sees |
 //! | [`trainer`], [`figures`] | one iteration: D once, then G; what it says of itself |
 //! | [`replay`], [`graph`], [`numbers`] | the same through a CUDA graph; such graphs; what changes from one to the next |
 //! | [`samples`] | the fixed-noise grid |
@@ -42,7 +42,6 @@ pub mod batches;
 pub mod console;
 pub mod dataset;
 pub mod device;
-pub mod energy;
 pub mod evaluate;
 pub mod failure;
 pub mod figures;
@@ -57,6 +56,7 @@ pub mod networks;
 pub mod numbers;
 pub mod options;
 pub mod plan;
+pub mod projected;
 pub mod recipe;
 pub mod replay;
 pub mod room;

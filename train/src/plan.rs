@@ -12,7 +12,6 @@ use serde::{Serialize, Serializer};
 
 use crate::batches::{self, Batches};
 use crate::device::CudaGraphs;
-use crate::energy;
 use crate::guide::Guide;
 use crate::options::Options;
 use crate::room::{self, Memory};
@@ -138,11 +137,7 @@ impl Plan {
         let Settings { networks, recipe, seed, .. } = &config.settings;
         let mut trainer = Trainer::new(networks, *recipe, *seed, device)?;
         if recipe.has_guide() {
-            let mut guide = Guide::untrained(data, *seed, device)?;
-            if recipe.energy > 0. {
-                guide.read(data, config.batches(), energy::COMPARED)?;
-            }
-            trainer.guide = Some(guide);
+            trainer.guide = Some(Guide::untrained(data, *seed, device)?);
         }
         trainer.round(config.settings.precision.factors());
         if graphs == CudaGraphs::On {

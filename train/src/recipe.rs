@@ -78,10 +78,10 @@ pub struct Recipe {
     /// word: it learns to draw what that reads as its label.
     #[serde(default)]
     pub guide: f64,
-    /// How much the [energy distance](crate::energy) between drawn and real pictures of a label, in that
-    /// classifier's features, counts in G's loss: it learns to draw as variously.
+    /// How much the word of each [discriminator of what that classifier sees](crate::projected) counts in G's
+    /// loss, beside 1 for D's.
     #[serde(default)]
-    pub energy: f64,
+    pub projected: f64,
     /// How often D sees a picture shifted, and how often cut, real and drawn ones alike
     /// ([`augmentation`](crate::augmentation)).
     #[serde(default)]
@@ -123,7 +123,7 @@ impl Default for Recipe {
             mismatch: 0.,
             contrast: 0.,
             guide: 0.,
-            energy: 0.,
+            projected: 0.,
             augment_probability: 0.,
             translation: translation(),
             cutout: cutout(),
@@ -143,13 +143,13 @@ impl Recipe {
 
     /// How much counts what is learned from labels, by the settings' names.
     pub fn of_labels(&self) -> [(&'static str, f64); 4] {
-        let &Recipe { mismatch, contrast, guide, energy, .. } = self;
-        [("mismatch", mismatch), ("contrast", contrast), ("guide", guide), ("energy", energy)]
+        let &Recipe { mismatch, contrast, guide, projected, .. } = self;
+        [("mismatch", mismatch), ("contrast", contrast), ("guide", guide), ("projected", projected)]
     }
 
-    /// Whether G learns from a classifier too.
+    /// Whether G learns from what a classifier sees too.
     pub fn has_guide(&self) -> bool {
-        self.guide > 0. || self.energy > 0.
+        self.guide > 0. || self.projected > 0.
     }
 
     /// How the pictures that D sees are changed, if they are to be.

@@ -11,7 +11,6 @@ use models::Result;
 use models::ops::Factors;
 
 use crate::augmentation::Pair;
-use crate::energy::Points;
 use crate::figures::Figures;
 use crate::graph::{self, Graph};
 use crate::numbers::{Numbers, Slots};
@@ -30,13 +29,11 @@ pub struct Batch {
     pub augmented: Option<Pair>,
     /// How the copies are, with which it is to be consistent.
     pub copies: Option<Pair>,
-    /// What real pictures are to the guide, where what is drawn is compared with them.
-    pub examples: Option<Points>,
 }
 
 impl Batch {
     fn copy(&self) -> Result<Batch> {
-        let Batch { x, y, z, wrong, augmented, copies, examples } = self;
+        let Batch { x, y, z, wrong, augmented, copies } = self;
         Ok(Batch {
             x: x.copy()?,
             y: y.copy()?,
@@ -44,7 +41,6 @@ impl Batch {
             wrong: wrong.as_ref().map(Tensor::copy).transpose()?,
             augmented: augmented.as_ref().map(Pair::copy).transpose()?,
             copies: copies.as_ref().map(Pair::copy).transpose()?,
-            examples: examples.as_ref().map(Points::copy).transpose()?,
         })
     }
 
@@ -55,8 +51,7 @@ impl Batch {
 
     fn tensors(&self) -> impl Iterator<Item = &Tensor> {
         let changes = self.augmented.iter().chain(&self.copies).flat_map(Pair::tensors);
-        let examples = self.examples.iter().flat_map(|points| [&points.features, &points.label]);
-        [&self.x, &self.y, &self.z].into_iter().chain(&self.wrong).chain(changes).chain(examples)
+        [&self.x, &self.y, &self.z].into_iter().chain(&self.wrong).chain(changes)
     }
 }
 

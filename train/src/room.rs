@@ -5,11 +5,10 @@ use anyhow::{Result, bail};
 use candle_core::Device;
 use contract::memory::{Available, available};
 use models::Network;
-use models::architectures::judge::FEATURES;
+use models::architectures::projected;
 use models::layers::Layer;
 use serde::Serialize;
 
-use crate::energy;
 use crate::judge;
 use crate::run::Config;
 use crate::settings::Settings;
@@ -22,10 +21,11 @@ const FLOAT: usize = 4;
 ///
 /// Activations are counted at the moment when most of them are held. A pass through a network keeps its input,
 /// the output of each layer with weights, and that of each batch norm with its activation. D's two
-/// passes (real and fake) are kept throughout an iteration. Beside them are G's pass and D's, or the
-/// guide's, over its pictures while G learns, or, where G learns more than once, its last pass and the
-/// next one; and the gradient of the largest layer. The weights' gradients are D's two, or three where it is
-/// to be consistent, and G's.
+/// passes (real and fake) are kept throughout an iteration, and the guide's over what was drawn. Beside them are
+/// G's pass and D's over its pictures while G learns, or those of the guide over real pictures and of the
+/// projected discriminators, or, where G learns more than once, its last pass and the next one; and the gradient
+/// of the largest layer. The weights' gradients are D's two, or three where it is to be consistent, G's, and two
+/// of each projected discriminator.
 ///
 /// A checkpoint is made in memory before it is written.
 ///
@@ -34,7 +34,7 @@ const FLOAT: usize = 4;
 /// this says 423 and 526 MB. On a GPU it was not compared.
 #[derive(Debug, Default, Serialize)]
 pub struct Memory {
-    /// The weights of both networks, and of a guide, running averages included.
+    /// The weights of both networks, of a guide and of projected discriminators, running averages included.
     pub weights: usize,
     /// Adam's two moments of each.
     pub moments: usize,
@@ -46,8 +46,7 @@ pub struct Memory {
     pub activations: usize,
     /// A checkpoint that is being written.
     pub checkpoint: usize,
-    /// The pictures, one byte a value: once as read, once on the device; and their features, where what is
-    /// drawn is compared with them.
+    /// The pictures, one byte a value: once as read, once on the device.
     pub pictures: usize,
     /// The sum.
     pub total: usize,
@@ -98,22 +97,40 @@ impl Memory {
             true => Numbers::of(&judge::training::config(data).network()?),
             false => Numbers::default(),
         };
-        // The features of every picture, and of what was drawn last.
-        let compared = if recipe.energy > 0. { data.len().saturating_add(energy::COMPARED) } else { 0 };
+        let projected = match recipe.projected > 0. {
+            true => projected::networks(&judge::training::config(data))?.iter().map(Numbers::of).collect(),
+            false => Vec::new(),
+        };
+        let of_projected =
+            |of: fn(&Numbers) -> usize| projected.iter().map(of).fold(0, usize::saturating_add);
+        let (all, moved) = (of_projected(|n| n.all), of_projected(|n| n.trainable));
         let of_copies = if recipe.consistency > 0. { d.trainable } else { 0 };
+        // The guide's pass over what is drawn is kept like D's two; that over real pictures isn't.
+        let over_real = if projected.is_empty() { 0 } else { guide.held + 2 * of_projected(|n| n.held) };
+        let learning = g.held + 2 * d.held + guide.held + d.held.max(over_real);
         let passes = match recipe.generator_updates {
-            1 => g.held + 2 * d.held + d.held.max(guide.held),
-            _ => (g.held + 2 * d.held + d.held.max(guide.held)).max(2 * g.held + 2 * d.held),
+            1 => learning,
+            _ => learning.max(2 * g.held + 2 * d.held + 2 * guide.held),
         };
         Ok(Memory {
-            weights: floats(&[g.all, d.all, guide.all]),
-            moments: floats(&[g.trainable, d.trainable, g.trainable, d.trainable]),
+            weights: floats(&[g.all, d.all, guide.all, all]),
+            moments: floats(&[g.trainable, d.trainable, moved, g.trainable, d.trainable, moved]),
             average: floats(&[g.all]),
-            gradients: floats(&[d.trainable, d.trainable, of_copies, g.trainable]),
+            gradients: floats(&[d.trainable, d.trainable, of_copies, g.trainable, moved, moved]),
             activations: floats(&[passes, g.largest.max(d.largest)]).saturating_mul(*batch_size),
-            checkpoint: floats(&[g.all, g.all, d.all, g.trainable, d.trainable, g.trainable, d.trainable]),
-            pictures: (2 * data.images().pixels().len())
-                .saturating_add(floats(&[compared.saturating_mul(FEATURES)])),
+            checkpoint: floats(&[
+                g.all,
+                g.all,
+                d.all,
+                all,
+                g.trainable,
+                d.trainable,
+                moved,
+                g.trainable,
+                d.trainable,
+                moved,
+            ]),
+            pictures: 2 * data.images().pixels().len(),
             ..Memory::default()
         }
         .summed())

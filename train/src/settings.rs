@@ -120,7 +120,7 @@ impl Settings {
             mismatch: weight(&learning.mismatch),
             contrast: weight(&learning.contrast),
             guide: weight(&learning.guide),
-            energy: weight(&learning.energy),
+            projected: weight(&learning.projected),
             augment_probability: required!(learning.augment_probability).0,
             translation: required!(learning.translation).0,
             cutout: required!(learning.cutout).0,

@@ -1,20 +1,20 @@
 //! One iteration: D once, then G, in the reference recipe twice, with the same z and labels.
 
 use candle_core::{DType, Device, Tensor};
-use models::architectures::judge::FEATURES;
+use models::architectures::judge;
 use models::checkpoint::{Checkpoint, Contents};
 use models::ops::Factors;
-use models::{Architecture, Gradients, Network, Parameters, Result, Wanted};
+use models::{Architecture, Gradients, Network, Parameters, Result, Wanted, gradients};
 
 use crate::adam::Adam;
 use crate::augmentation::{Changes, Pair};
 use crate::average;
-use crate::energy::Recent;
 use crate::figures::Figures;
 use crate::guide::Guide;
 use crate::lecam::LeCam;
 use crate::loss;
 use crate::numbers::{Numbers, Slots};
+use crate::projected::Projected;
 use crate::recipe::Recipe;
 use crate::replay::{Batch, Conditions, Replay};
 use crate::schedule::Schedule;
@@ -42,8 +42,8 @@ pub struct Trainer {
     adam_g: Adam,
     adam_d: Adam,
     lecam: Option<LeCam>,
-    /// What was drawn last, to the guide, where the recipe asks for variety.
-    recent: Option<Recent>,
+    /// The discriminators of what the guide sees, where the recipe asks for such.
+    projected: Option<Projected>,
     iterations: u64,
     /// Iterations through a CUDA graph, where they go through one.
     replay: Option<Replay>,
@@ -59,7 +59,12 @@ impl Trainer {
         let g = generator.initialise(seed, device)?;
         // Any key but G's will do.
         let d = discriminator.initialise(!seed, device)?;
-        Ok(Trainer { seed, ..Trainer::with_weights((generator, g), (discriminator, d), recipe)? })
+        let trainer = Trainer::with_weights((generator, g), (discriminator, d), recipe)?;
+        let projected = match recipe.projected > 0. {
+            true => Some(Projected::new(&seen(networks), !seed, recipe.adam_d(), device)?),
+            false => None,
+        };
+        Ok(Trainer { seed, projected, ..trainer })
     }
 
     /// Networks that start from given weights.
@@ -80,7 +85,7 @@ impl Trainer {
             adam_g: Adam::new(recipe.adam, &g)?,
             adam_d: Adam::new(recipe.adam_d(), &d)?,
             lecam: (recipe.lecam > 0.).then(|| LeCam::new(DType::F32, d.device())).transpose()?,
-            recent: (recipe.energy > 0.).then(|| Recent::new(FEATURES, g.device())).transpose()?,
+            projected: None,
             generator,
             discriminator,
             g,
@@ -101,6 +106,13 @@ impl Trainer {
         let g = checkpoint.parameters("generator", &generator, device)?;
         let d = checkpoint.parameters("discriminator", &discriminator, device)?;
         let updates = iterations * recipe.generator_updates as u64;
+        let projected = match recipe.projected > 0. {
+            true => {
+                let from = (checkpoint, iterations);
+                Some(Projected::load(&seen(&networks), from, recipe.adam_d(), device)?)
+            }
+            false => None,
+        };
         Ok(Trainer {
             recipe,
             schedule: Schedule::CONSTANT,
@@ -110,7 +122,7 @@ impl Trainer {
             adam_g: Adam::load(recipe.adam, updates, checkpoint, "adam.generator", &g)?,
             adam_d: Adam::load(recipe.adam_d(), iterations, checkpoint, "adam.discriminator", &d)?,
             lecam: (recipe.lecam > 0.).then(|| LeCam::load(checkpoint, DType::F32, device)).transpose()?,
-            recent: (recipe.energy > 0.).then(|| Recent::load(checkpoint, FEATURES, device)).transpose()?,
+            projected,
             generator,
             discriminator,
             g,
@@ -130,18 +142,19 @@ impl Trainer {
         if let Some(lecam) = &self.lecam {
             lecam.save(contents);
         }
-        if let Some(recent) = &self.recent {
-            recent.save(contents);
+        if let Some(projected) = &self.projected {
+            projected.save(contents);
         }
     }
 
-    /// The first weights, of G, D or the average, that hold a number which is not finite.
+    /// The first weights, of G, any discriminator or the average, that hold a number which is not finite.
     ///
     /// # Errors
     /// Candle's.
     pub fn broken(&self) -> Result<Option<String>> {
         let networks = [("generator", &self.g), ("discriminator", &self.d), ("average", &self.average)];
-        for (network, parameters) in networks {
+        let networks = networks.map(|(name, parameters)| (name.to_string(), parameters)).into_iter();
+        for (network, parameters) in networks.chain(self.projected.iter().flat_map(Projected::parameters)) {
             for (name, value) in parameters.iter() {
                 // 0 times infinity or NaN is NaN, and so is any sum with it.
                 let sum = (value.as_tensor() * 0.)?.sum_all()?.to_dtype(DType::F64)?;
@@ -160,6 +173,9 @@ impl Trainer {
         }
         if let Some(guide) = &mut self.guide {
             guide.round(factors);
+        }
+        if let Some(projected) = &mut self.projected {
+            projected.round(factors);
         }
     }
 
@@ -198,9 +214,7 @@ impl Trainer {
         let draw = |of, purpose| Pair::draw(of, (self.seed, purpose, self.iterations), x);
         let augmented = self.recipe.augmentation().map(|of| draw(of, Purpose::Augmentation)).transpose()?;
         let copies = self.recipe.copies().map(|of| draw(of, Purpose::Consistency)).transpose()?;
-        let examples =
-            self.guide.as_ref().map(|guide| guide.examples(self.iterations)).transpose()?.flatten();
-        let batch = Batch { x: x.clone(), y: y.clone(), z: z.clone(), wrong, augmented, copies, examples };
+        let batch = Batch { x: x.clone(), y: y.clone(), z: z.clone(), wrong, augmented, copies };
         let numbers = self.advance();
         let Some(mut replay) = self.replay.take() else { return self.iterate(&batch, &numbers, None) };
         let iterate = |batch: &Batch, slots: Option<&Slots>| self.iterate(batch, &numbers, slots);
@@ -223,25 +237,30 @@ impl Trainer {
     /// What a graph of an iteration has addresses of, and what it computes with.
     fn conditions(&self) -> Conditions {
         let guide = self.guide.as_ref();
+        let projected = self.projected.as_ref();
         let weights = [&self.g, &self.d, &self.average].into_iter().chain(guide.map(Guide::parameters));
+        let weights = weights.chain(projected.into_iter().flat_map(Projected::parameters).map(|(_, p)| p));
         let lecam = self.lecam.iter().flat_map(|lecam| [lecam.real.id(), lecam.fake.id()]);
-        let recent = self.recent.iter().flat_map(|recent| [recent.features.id(), recent.label.id()]);
         let networks = [&self.generator, &self.discriminator].map(Network::factors);
         Conditions {
-            weights: (weights.flat_map(|weights| weights.iter().map(|(_, value)| value.id())))
+            weights: weights
+                .flat_map(|weights| weights.iter().map(|(_, value)| value.id()))
                 .chain(lecam)
-                .chain(recent)
                 .collect(),
-            factors: networks.into_iter().chain(guide.map(Guide::factors)).collect(),
+            factors: (networks.into_iter())
+                .chain(guide.map(Guide::factors))
+                .chain(projected.into_iter().flat_map(Projected::factors))
+                .collect(),
         }
     }
 
     /// What an iteration asks of the device. It depends on tensors alone, and, where there are no slots for
-    /// them, on its numbers; it changes weights, moments, averages and what was drawn last in place, and leaves nothing else behind.
+    /// them, on its numbers; it changes weights, moments and averages in place, and leaves
+    /// nothing else behind.
     fn iterate(&self, batch: &Batch, numbers: &Numbers, slots: Option<&Slots>) -> Result<Figures> {
         let Trainer { recipe, guide, generator, discriminator, g, d, average, .. } = self;
-        let Trainer { adam_g, adam_d, lecam, recent, .. } = self;
-        let Batch { x, y, z, wrong, augmented, copies, examples } = batch;
+        let Trainer { adam_g, adam_d, lecam, projected, .. } = self;
+        let Batch { x, y, z, wrong, augmented, copies } = batch;
         let (of_real, of_fake) = augmented.as_ref().map(|pair| (&pair.real, &pair.fake)).unzip();
 
         // (1) update D: real toward 1, or a little less, plus fake toward 0, and, where the recipe has
@@ -282,15 +301,23 @@ impl Trainer {
         on_real.update_running_averages(discriminator, d)?;
         on_fake.update_running_averages(discriminator, d)?;
         adam_d.step(d, &from_real, Some(&from_fake), numbers.of_d(slots))?;
+        // What the guide makes of them as they are, where there is one, is what other discriminators see.
+        let read = |pictures: &Tensor| guide.as_ref().map(|guide| guide.read(pictures)).transpose();
+        let mut reading = read(&fake.output)?;
+        if let (Some(guide), Some(projected), Some(fake)) = (guide, projected, &reading) {
+            let real = guide.read(x)?;
+            projected.learn((&real, recipe.real_target()), fake, y, numbers.of_d(slots))?;
+        }
 
         // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
-        // wrong labels toward 0, and toward what the guide reads as its label and features of real ones. The
-        // first update's forward pass is the one above: same weights, same z. It moves the running averages
+        // wrong labels toward 0, toward what the guide reads as its label, and toward 1 through the projected
+        // discriminators. The first update's forward pass is the one above: same weights, same z. It moves the running averages
         // again, as two would. Its pictures are augmented as above too.
         let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
                 fake = generator.trace(g, z, Some(y))?;
+                reading = read(&fake.output)?;
             }
             fake.update_running_averages(generator, g)?;
             let shown = augment(of_fake, &fake.output)?;
@@ -302,14 +329,18 @@ impl Trainer {
                 let judged = discriminator.trace(d, &shown, Some(wrong))?;
                 let toward_fake = (loss::gradient(&judged.output, 0.)? * recipe.contrast)?;
                 let more = judged.backward(discriminator, d, &toward_fake, Wanted::INPUT)?.input;
-                through = through.zip(more).map(|(a, b)| a + b).transpose()?;
+                through = gradients::sum(through, more)?;
             }
             if let Some(changes) = of_fake {
                 through = through.map(|dy| changes.backward(&dy)).transpose()?;
             }
-            if let Some(guide) = guide {
-                let more = guide.gradient(&fake.output, y, (examples.as_ref(), recent.as_ref()), recipe)?;
-                through = through.zip(more).map(|(a, b)| a + b).transpose()?;
+            if let (Some(guide), Some(reading)) = (guide, &reading) {
+                let of_levels = match projected {
+                    Some(projected) => projected.toward_real(reading, y, recipe.projected)?,
+                    None => Vec::new(),
+                };
+                let more = guide.gradient(reading, (y, recipe.guide), of_levels)?;
+                through = gradients::sum(through, more)?;
             }
             if let Some(dy) = through {
                 let gradients = fake.backward(generator, g, &dy, Wanted::PARAMETERS)?;
@@ -341,6 +372,12 @@ impl Trainer {
     }
 }
 
+/// The classifier that reads what these networks draw.
+fn seen(networks: &Architecture) -> judge::Sizes {
+    let &models::Sizes { classes, channels, height, width, .. } = networks.sizes();
+    judge::Sizes { classes, channels, height, width }
+}
+
 /// What D is shown of pictures: these, or what they are changed to.
 fn augment(changes: Option<&Changes>, x: &Tensor) -> Result<Tensor> {
     changes.map_or_else(|| Ok(x.clone()), |changes| changes.apply(x))
@@ -362,13 +399,12 @@ fn wrong_labels(y: &Tensor, classes: usize, iteration: u64) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
-    use models::architectures::judge;
+    use models::architectures::{judge, projected};
     use models::{Architecture, Sizes};
 
     #[cfg(feature = "cuda")]
     use super::Factors;
-    use super::{FEATURES, Guide, Pair, Purpose, Recent, Recipe, Replay, Trainer};
-    use crate::energy::{COMPARED, Points};
+    use super::{Guide, Pair, Purpose, Recipe, Replay, Trainer};
     use crate::schedule::{Decay, Schedule};
 
     fn trainer(recipe: Recipe) -> Trainer {
@@ -594,19 +630,22 @@ mod tests {
     /// Sizes of an untrained guide of [`batch`]'s pictures.
     const GUIDE: judge::Sizes = judge::Sizes { classes: 3, channels: 1, height: 6, width: 9 };
 
-    /// That guide, which has read the batch's pictures.
+    /// That guide.
     fn guide(device: &Device) -> Guide {
         let weights = GUIDE.network().unwrap().initialise(8, device).unwrap();
-        let mut guide = Guide::with_weights(GUIDE, &weights).unwrap();
-        let [x, y, _] = batch().map(|tensor| tensor.to_device(device).unwrap());
-        guide.examples = Some(Points { features: features(&x), label: y });
-        guide
+        Guide::with_weights(GUIDE, &weights).unwrap()
     }
 
-    /// What the guide makes of pictures, each by itself.
-    fn features(pictures: &Tensor) -> Tensor {
-        let parameters = GUIDE.network().unwrap().initialise(8, pictures.device()).unwrap();
-        GUIDE.body().unwrap().forward(&parameters, pictures, None, models::Mode::Sample).unwrap()
+    /// What it makes of pictures at each level, each by itself.
+    fn levels(x: &Tensor) -> Vec<Tensor> {
+        let weights = GUIDE.network().unwrap().initialise(8, &Device::Cpu).unwrap();
+        let (body, weights) = GUIDE.body().unwrap().folded(&weights).unwrap();
+        let mut levels: Vec<Tensor> = Vec::new();
+        for level in body.split(&projected::LEVELS).unwrap() {
+            let before = levels.last().unwrap_or(x);
+            levels.push(level.forward(&weights, before, None, models::Mode::Train).unwrap());
+        }
+        levels
     }
 
     fn guided(recipe: Recipe) -> Trainer {
@@ -641,35 +680,30 @@ mod tests {
     }
 
     #[test]
-    fn energy_pulls_g_toward_real_pictures_in_the_guides_features() {
+    fn projected_discriminators_pull_g_toward_what_is_real_to_them() {
         let [x, y, z] = batch();
-        let gradients = |energy| guided_gradients(Recipe { energy, ..Recipe::default() });
-        let fresh = trainer(Recipe::default());
-        let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
-        let (drawn, real) = (features(&fake), Points { features: features(&x), label: y.clone() });
-        // Nothing was drawn before.
-        let none = Recent::new(FEATURES, &Device::Cpu).unwrap().points();
-        let toward_real = crate::energy::gradient(&drawn.detach(), &y, &real, &none).unwrap();
-        let expected = differentiated(&(drawn * toward_real).unwrap().sum_all().unwrap(), &fresh.g);
-        for energy in [0.5, 2f32] {
-            assert_moved(&gradients(energy.into()), &gradients(0.), energy, &expected);
-        }
-    }
-
-    #[test]
-    fn what_is_drawn_is_compared_with_later() {
-        let [x, y, z] = batch();
-        let mut trainer = guided(Recipe { energy: 1., ..Recipe::default() });
-        let last = |trainer: &Trainer| {
-            let Points { features, label } = trainer.recent.as_ref().unwrap().points();
-            let last = |t: Tensor| t.narrow(0, COMPARED - 4, 4).unwrap();
-            (last(features).to_vec2::<f32>().unwrap(), last(label).to_vec1::<f32>().unwrap())
+        let one = Recipe { generator_updates: 1, ..Recipe::default() };
+        let trained = |projected| {
+            let mut trainer = guided(Recipe { projected, ..one });
+            trainer.iteration(&x, &y, &z).unwrap();
+            trainer
         };
-        trainer.iteration(&x, &y, &z).unwrap();
-        let (first, label) = last(&trainer);
-        assert_eq!(label, [0., 2., 1., 1.]);
-        trainer.iteration(&x, &y, &z).unwrap();
-        assert_ne!(last(&trainer).0, first);
+        let fresh = trainer(one);
+        let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
+        // They have learned by then, and G has not.
+        let (after, networks) = (trained(1.), projected::networks(&GUIDE).unwrap());
+        let weights = after.projected.iter().flat_map(|projected| projected.parameters());
+        let losses = networks.iter().zip(weights).zip(levels(&fake)).map(|((network, (_, p)), features)| {
+            let logits = network.forward(p, &features, Some(&y), models::Mode::Train).unwrap();
+            crate::loss::binary_cross_entropy(&logits, 1.).unwrap()
+        });
+        let losses: Vec<Tensor> = losses.collect();
+        assert_eq!(losses.len(), 3);
+        let expected = differentiated(&Tensor::stack(&losses, 0).unwrap().sum_all().unwrap(), &fresh.g);
+        let without = learned_from(&trained(0.).adam_g);
+        for weight in [1f32, 2.5] {
+            assert_moved(&learned_from(&trained(weight.into()).adam_g), &without, weight, &expected);
+        }
     }
 
     #[test]
@@ -776,7 +810,7 @@ mod tests {
             seen
         };
         let all_of_it =
-            Recipe { mismatch: 0.5, contrast: 0.25, guide: 0.5, energy: 0.5, ..Recipe::default() };
+            Recipe { mismatch: 0.5, contrast: 0.25, guide: 0.5, projected: 0.5, ..Recipe::default() };
         let regularised = Recipe { consistency: 0.5, lecam: 0.5, ..augmented() };
         for recipe in [Recipe::default(), all_of_it, regularised] {
             for factors in [Factors::Float32, Factors::Bfloat16] {

@@ -1,7 +1,8 @@
 //! The networks: a file for each architecture, whose lists read like the paper's table.
 //!
 //! [`Architecture`] is what a checkpoint, a run's configuration and an ONNX file say that a network is,
-//! and everyone who needs to know it asks it. [`judge`] is the classifier, which draws nothing.
+//! and everyone who needs to know it asks it. [`judge`] is the classifier, which draws nothing, and [`projected`] has
+//! discriminators of what it sees.
 //!
 //! ```
 //! use models::{Architecture, Sizes};
@@ -18,6 +19,7 @@
 
 mod dcgan;
 pub mod judge;
+pub mod projected;
 
 use contract::PixelRange;
 use serde::de::Error as _;

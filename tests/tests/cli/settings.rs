@@ -118,7 +118,7 @@ fn flags_that_are_out_of_range() {
         ("--augment-probability", "1.1", "from 0 to 1"),
         ("--cutout", "0.6", "from 0 to 0.5"),
         ("--lecam", "-1", "from 0 to 10"),
-        ("--energy", "11", "from 0 to 10"),
+        ("--projected", "11", "from 0 to 10"),
         ("--decay", "fast", "constant, linear, cosine"),
         ("--latent", "Normal", "uniform, normal"),
         ("--latent-dim", "0", "from 1 to 65535"),
@@ -161,7 +161,7 @@ fn a_resumed_run_keeps_its_settings() {
     let more = [
         "--guide",
         "0.5",
-        "--energy",
+        "--projected",
         "2",
         "--beta1",
         "0.3",
@@ -185,7 +185,7 @@ fn a_resumed_run_keeps_its_settings() {
     shell.succeed(&arguments(&["--epochs", "1", "--out", "old", "--quiet"]));
     let mut old = config(&shell, "old");
     let later =
-        ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast", "guide", "energy"];
+        ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast", "guide", "projected"];
     let of_d = ["augment_probability", "translation", "cutout", "consistency", "lecam"];
     for key in later.into_iter().chain(of_d) {
         assert!(old["recipe"].as_object_mut().unwrap().remove(key).is_some());
@@ -245,7 +245,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         &["--mismatch", "0.5"],
         &["--contrast", "0.5"],
         &["--guide", "0.5"],
-        &["--energy", "0.5"],
+        &["--projected", "0.5"],
         &["--augment-probability", "0.5"],
         &["--augment-probability", "0.5", "--translation", "0"],
         &["--augment-probability", "0.5", "--cutout", "0"],

@@ -50,10 +50,10 @@ pub(crate) struct Learning {
     /// one is trained on the real pictures first [default: 0.0]
     #[arg(long, value_name = "W")]
     pub(crate) guide: Option<UpToTen>,
-    /// The generator also learns, with this weight, to draw as variously as real pictures are in that
-    /// classifier's features [default: 0.0]
+    /// The generator also learns, with this weight each, from three discriminators that see what that
+    /// classifier makes of pictures, after its third and its last convolution and at its features [default: 0.0]
     #[arg(long, value_name = "W")]
-    pub(crate) energy: Option<UpToTen>,
+    pub(crate) projected: Option<UpToTen>,
     /// The discriminator sees pictures shifted, and with a square cut out, real and drawn ones alike, each
     /// change with this probability [default: 0.0]
     #[arg(long, value_name = "P")]

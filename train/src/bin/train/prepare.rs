@@ -141,15 +141,11 @@ fn guide_for(run: &Run, data: &LabelledImages, device: &Device, voice: &Voice) -
     if !recipe.has_guide() {
         return Ok(None);
     }
-    let mut guide =
-        Guide::of_run(&run.guide(), (data, split.name()), seed, device, &mut |done, total, loss| {
-            voice.bar.set_length(total);
-            voice.bar.set_position(done);
-            voice.bar.set_message(format!("the guide, before the first iteration: loss {loss:.3}"));
-        })?;
-    if recipe.energy > 0. {
-        guide.read(data, run.config.batches(), usize::MAX)?;
-    }
+    let guide = Guide::of_run(&run.guide(), (data, split.name()), seed, device, &mut |done, total, loss| {
+        voice.bar.set_length(total);
+        voice.bar.set_position(done);
+        voice.bar.set_message(format!("the guide, before the first iteration: loss {loss:.3}"));
+    })?;
     voice.bar.reset();
     Ok(Some(guide))
 }
