@@ -16,10 +16,10 @@ use std::path::Path;
 
 use candle_core::{D, Device, Tensor};
 use models::architectures::judge::Sizes;
-use models::architectures::projected::LEVELS;
+use models::architectures::projected::{self, LEVELS};
 use models::judge::Judge;
 use models::ops::Factors;
-use models::{Network, Parameters, Result, Trace, Wanted, gradients};
+use models::{Architecture, Network, Parameters, Result, Trace, Wanted, gradients};
 
 use crate::judge::cross_entropy::cross_entropy;
 use crate::judge::{self, Options};
@@ -38,6 +38,8 @@ pub struct Guide {
     head: Network,
     /// Of all.
     parameters: Parameters,
+    /// What its 0 is in the pictures that it is given.
+    black: f64,
 }
 
 /// What the guide made of pictures.
@@ -54,18 +56,22 @@ impl Reading {
 }
 
 impl Guide {
-    /// A guide of these sizes and weights.
+    /// A guide of these sizes and weights, for pictures from `black` to 1.
     ///
     /// # Errors
     /// If no classifier is of these sizes.
-    pub fn with_weights(sizes: Sizes, parameters: &Parameters) -> Result<Guide> {
+    pub fn with_weights(sizes: Sizes, parameters: &Parameters, black: f64) -> Result<Guide> {
         let (body, _) = sizes.body()?.folded(parameters)?;
         let (_, parameters) = sizes.network()?.folded(parameters)?;
-        Ok(Guide { levels: body.split(&LEVELS)?, head: sizes.head()?, parameters })
+        Ok(Guide { levels: body.split(&LEVELS)?, head: sizes.head()?, parameters, black })
     }
 
-    fn new(classifier: &Judge) -> Result<Guide> {
-        Guide::with_weights(classifier.header.config, classifier.parameters())
+    /// A trained classifier as the guide, for pictures from `black` to 1.
+    ///
+    /// # Errors
+    /// Candle's.
+    pub fn new(classifier: &Judge, black: f64) -> Result<Guide> {
+        Guide::with_weights(classifier.header.config, classifier.parameters(), black)
     }
 
     /// The guide in this file, if it was trained on these pictures from this seed; else it is trained, and
@@ -90,22 +96,22 @@ impl Guide {
             found.dataset_sha256 == digest && found.seed == options.seed
         };
         if let Some(found) = Judge::load(path, device).ok().filter(is_this) {
-            return Guide::new(&found);
+            return Guide::new(&found, 0.);
         }
         let total = options.iterations(data.len());
         let mut progress = |done: u64, loss: f64| progress(done, total, loss);
         let classifier = judge::train(data, split, options, device, &mut progress)?;
         classifier.save(path)?;
-        Guide::new(&classifier)
+        Guide::new(&classifier, 0.)
     }
 
-    /// An untrained guide for pictures of this size, to estimate memory and time with.
+    /// An untrained guide for this pair's pictures, to estimate memory and time with.
     ///
     /// # Errors
     /// If the pictures are of a size that no classifier has; Candle's.
-    pub fn untrained(data: &LabelledImages, seed: u64, device: &Device) -> Result<Guide> {
-        let sizes = judge::training::config(data);
-        Guide::with_weights(sizes, &sizes.network()?.initialise(seed, device)?)
+    pub fn untrained(pair: &Architecture, seed: u64, device: &Device) -> Result<Guide> {
+        let sizes = projected::classifier(pair);
+        Guide::with_weights(sizes, &sizes.network()?.initialise(seed, device)?, pair.black())
     }
 
     /// Rounds the factors of its matrix products.
@@ -125,17 +131,23 @@ impl Guide {
         &self.parameters
     }
 
+    /// Of its pixels, which go from 0 to 1, to those that it is given.
+    fn scale(&self) -> f64 {
+        1. / (1. - self.black)
+    }
+
     /// Reads pictures.
     ///
     /// # Shapes
-    /// `x` (N, C, H, W) in [0, 1]
+    /// `x` (N, C, H, W) from black to 1
     ///
     /// # Errors
     /// If the pictures are not of its size; Candle's.
     pub fn read(&self, x: &Tensor) -> Result<Reading> {
+        let from_zero = x.affine(self.scale(), -self.black * self.scale())?;
         let mut levels: Vec<Trace> = Vec::new();
         for level in &self.levels {
-            let before = levels.last().map_or(x, |trace| &trace.output);
+            let before = levels.last().map_or(&from_zero, |trace| &trace.output);
             levels.push(level.trace(&self.parameters, before, None)?);
         }
         Ok(Reading { levels })
@@ -156,7 +168,7 @@ impl Guide {
         (y, weight): (&Tensor, f64),
         mut of_levels: Vec<Option<Tensor>>,
     ) -> Result<Option<Tensor>> {
-        let Guide { levels, head, parameters } = self;
+        let Guide { levels, head, parameters, .. } = self;
         let mut through = match (reading.levels.last(), weight > 0.) {
             (Some(features), true) => {
                 let trace = head.trace(parameters, &features.output, None)?; // N, classes
@@ -173,6 +185,6 @@ impl Guide {
                 through = trace.backward(level, parameters, &dy, Wanted::INPUT)?.input;
             }
         }
-        Ok(through)
+        Ok(through.map(|dx| dx * self.scale()).transpose()?)
     }
 }

@@ -137,7 +137,7 @@ impl Plan {
         let Settings { networks, recipe, seed, .. } = &config.settings;
         let mut trainer = Trainer::new(networks, *recipe, *seed, device)?;
         if recipe.has_guide() {
-            trainer.guide = Some(Guide::untrained(data, *seed, device)?);
+            trainer.guide = Some(Guide::untrained(networks, *seed, device)?);
         }
         trainer.round(config.settings.precision.factors());
         if graphs == CudaGraphs::On {

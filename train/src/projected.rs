@@ -6,7 +6,7 @@
 //! The guide stays as it is. Unlike the paper's, its levels are not mixed with one another first.
 
 use candle_core::{Device, Tensor};
-use models::architectures::judge::Sizes;
+use models::Architecture;
 use models::architectures::projected;
 use models::checkpoint::{Checkpoint, Contents};
 use models::ops::{AdamStep, Factors};
@@ -28,12 +28,12 @@ struct Discriminator {
 }
 
 impl Projected {
-    /// New ones for a guide of these sizes, their weights drawn from `seed`.
+    /// New ones of what a guide makes of this pair's pictures, their weights drawn from `seed`.
     ///
     /// # Errors
-    /// If no guide is of these sizes; Candle's.
-    pub fn new(guide: &Sizes, seed: u64, config: adam::Config, device: &Device) -> Result<Projected> {
-        let each = projected::networks(guide)?.into_iter().zip(0..).map(|(network, level)| {
+    /// If no guide is of their size; Candle's.
+    pub fn new(pair: &Architecture, seed: u64, config: adam::Config, device: &Device) -> Result<Projected> {
+        let each = projected::networks(pair)?.into_iter().zip(0..).map(|(network, level)| {
             let parameters = network.initialise(seed.wrapping_add(level), device)?;
             Ok(Discriminator { adam: Adam::new(config, &parameters)?, network, parameters })
         });
@@ -45,12 +45,12 @@ impl Projected {
     /// # Errors
     /// If a tensor is missing or of another shape; Candle's.
     pub fn load(
-        guide: &Sizes,
+        pair: &Architecture,
         (checkpoint, steps): (&Checkpoint, u64),
         config: adam::Config,
         device: &Device,
     ) -> Result<Projected> {
-        let each = projected::networks(guide)?.into_iter().enumerate().map(|(level, network)| {
+        let each = projected::networks(pair)?.into_iter().enumerate().map(|(level, network)| {
             let (weights, moments) = groups(level);
             let parameters = checkpoint.parameters(&weights, &network, device)?;
             let adam = Adam::load(config, steps, checkpoint, &moments, &parameters)?;
@@ -139,24 +139,27 @@ fn groups(level: usize) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
-    use models::Mode;
+    use models::architectures::projected;
+    use models::{Architecture, Mode, Sizes};
 
-    use super::{Projected, Sizes, adam};
+    use super::{Projected, adam};
     use crate::guide::Guide;
     use crate::loss::binary_cross_entropy;
 
     #[test]
     fn each_learns_to_tell_real_features_from_drawn_ones() {
-        let sizes = Sizes { classes: 3, channels: 1, height: 6, width: 9 };
-        let weights = sizes.network().unwrap().initialise(8, &Device::Cpu).unwrap();
-        let guide = Guide::with_weights(sizes, &weights).unwrap();
+        let sizes = Sizes { classes: 3, height: 6, width: 9, ..Sizes::default() };
+        let pair = Architecture::LabelledDcgan(sizes);
+        let classifier = projected::classifier(&pair);
+        let weights = classifier.network().unwrap().initialise(8, &Device::Cpu).unwrap();
+        let guide = Guide::with_weights(classifier, &weights, pair.black()).unwrap();
         let [real, fake] = [37, 53].map(|step| {
             let pixels: Vec<f32> = (0..4 * 54).map(|i| (i * step % 101) as f32 / 101.).collect();
             guide.read(&Tensor::from_vec(pixels, (4, 1, 6, 9), &Device::Cpu).unwrap()).unwrap()
         });
         let y = Tensor::new(&[0u32, 2, 1, 1], &Device::Cpu).unwrap();
         let config = adam::Config { beta1: 0.5, ..adam::Config::default() };
-        let mut projected = Projected::new(&sizes, 4, config, &Device::Cpu).unwrap();
+        let mut projected = Projected::new(&pair, 4, config, &Device::Cpu).unwrap();
         let expected: Vec<Vec<Tensor>> = (projected.each.iter().zip(real.levels().zip(fake.levels())))
             .map(|(one, (real, fake))| {
                 let loss = |x: &Tensor, target| {

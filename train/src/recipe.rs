@@ -142,9 +142,9 @@ impl Recipe {
     }
 
     /// How much counts what is learned from labels, by the settings' names.
-    pub fn of_labels(&self) -> [(&'static str, f64); 4] {
-        let &Recipe { mismatch, contrast, guide, projected, .. } = self;
-        [("mismatch", mismatch), ("contrast", contrast), ("guide", guide), ("projected", projected)]
+    pub fn of_labels(&self) -> [(&'static str, f64); 3] {
+        let &Recipe { mismatch, contrast, guide, .. } = self;
+        [("mismatch", mismatch), ("contrast", contrast), ("guide", guide)]
     }
 
     /// Whether G learns from what a classifier sees too.

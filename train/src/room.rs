@@ -94,11 +94,11 @@ impl Memory {
         let Settings { networks, recipe, batch_size, .. } = &config.settings;
         let (g, d) = (Numbers::of(&networks.generator()?), Numbers::of(&networks.discriminator()?));
         let guide = match recipe.has_guide() {
-            true => Numbers::of(&judge::training::config(data).network()?),
+            true => Numbers::of(&projected::classifier(networks).network()?),
             false => Numbers::default(),
         };
         let projected = match recipe.projected > 0. {
-            true => projected::networks(&judge::training::config(data))?.iter().map(Numbers::of).collect(),
+            true => projected::networks(networks)?.iter().map(Numbers::of).collect(),
             false => Vec::new(),
         };
         let of_projected =

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam;
 use crate::device::{Precision, PrecisionChoice};
+use crate::evaluate::known;
 use crate::options::Options;
-use crate::options::value::{UpToTen, Whole};
+use crate::options::value::{Place, UpToTen, Whole};
 use crate::recipe::Recipe;
 use crate::run::checkpoints;
 use crate::schedule::Decay;
@@ -66,6 +67,9 @@ pub struct Settings {
     /// The judge's file, if it isn't the shipped one, as it was given.
     #[serde(default)]
     pub judge: Option<PathBuf>,
+    /// The file of the judge that the run's guide is a copy of, where it is one, as it was given.
+    #[serde(default)]
+    pub features: Option<PathBuf>,
 }
 
 /// What runs of an older version keep from now on.
@@ -162,6 +166,19 @@ impl Settings {
                 );
             }
         }
+        match (&learning.features, recipe.projected > 0.) {
+            (Some(Place(features)), false) => bail!(
+                "features is {:?}, but projected is 0, so nothing sees them; expected both",
+                features.display().to_string()
+            ),
+            (None, true) if is_unlabelled => bail!(
+                "projected is {}, but features is not given; expected the file of a judge of such pictures, as \
+                 `{}` trains it",
+                recipe.projected,
+                known::train_judge()
+            ),
+            _ => {}
+        }
         if run.judge.is_some() && run.evaluate_every.is_none() {
             bail!("judge is given, but not evaluate-every, so it has nothing to measure; expected both");
         }
@@ -195,6 +212,7 @@ impl Settings {
             keep: required!(run.keep).0 as usize,
             evaluate_every: run.evaluate_every.map(|every| every.0),
             judge: run.judge.as_ref().map(|judge| judge.0.clone()),
+            features: learning.features.as_ref().map(|features| features.0.clone()),
         })
     }
 }

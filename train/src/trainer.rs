@@ -1,7 +1,6 @@
 //! One iteration: D once, then G, in the reference recipe twice, with the same z and labels.
 
 use candle_core::{DType, Device, Tensor};
-use models::architectures::judge;
 use models::checkpoint::{Checkpoint, Contents};
 use models::ops::Factors;
 use models::{Architecture, Gradients, Network, Parameters, Result, Wanted, gradients};
@@ -61,7 +60,7 @@ impl Trainer {
         let d = discriminator.initialise(!seed, device)?;
         let trainer = Trainer::with_weights((generator, g), (discriminator, d), recipe)?;
         let projected = match recipe.projected > 0. {
-            true => Some(Projected::new(&seen(networks), !seed, recipe.adam_d(), device)?),
+            true => Some(Projected::new(networks, !seed, recipe.adam_d(), device)?),
             false => None,
         };
         Ok(Trainer { seed, projected, ..trainer })
@@ -107,10 +106,7 @@ impl Trainer {
         let d = checkpoint.parameters("discriminator", &discriminator, device)?;
         let updates = iterations * recipe.generator_updates as u64;
         let projected = match recipe.projected > 0. {
-            true => {
-                let from = (checkpoint, iterations);
-                Some(Projected::load(&seen(&networks), from, recipe.adam_d(), device)?)
-            }
+            true => Some(Projected::load(&networks, (checkpoint, iterations), recipe.adam_d(), device)?),
             false => None,
         };
         Ok(Trainer {
@@ -372,12 +368,6 @@ impl Trainer {
     }
 }
 
-/// The classifier that reads what these networks draw.
-fn seen(networks: &Architecture) -> judge::Sizes {
-    let &models::Sizes { classes, channels, height, width, .. } = networks.sizes();
-    judge::Sizes { classes, channels, height, width }
-}
-
 /// What D is shown of pictures: these, or what they are changed to.
 fn augment(changes: Option<&Changes>, x: &Tensor) -> Result<Tensor> {
     changes.map_or_else(|| Ok(x.clone()), |changes| changes.apply(x))
@@ -411,8 +401,8 @@ mod tests {
         on(recipe, &Device::Cpu)
     }
 
-    fn on(recipe: Recipe, device: &Device) -> Trainer {
-        let narrow = Sizes {
+    fn narrow() -> Architecture {
+        Architecture::LabelledDcgan(Sizes {
             classes: 3,
             height: 6,
             width: 9,
@@ -422,8 +412,11 @@ mod tests {
             discriminator_filters: 3,
             discriminator_units: 8,
             ..Sizes::default()
-        };
-        Trainer::new(&Architecture::LabelledDcgan(narrow), recipe, 4, device).unwrap()
+        })
+    }
+
+    fn on(recipe: Recipe, device: &Device) -> Trainer {
+        Trainer::new(&narrow(), recipe, 4, device).unwrap()
     }
 
     /// Four pictures, their labels and latents.
@@ -633,7 +626,7 @@ mod tests {
     /// That guide.
     fn guide(device: &Device) -> Guide {
         let weights = GUIDE.network().unwrap().initialise(8, device).unwrap();
-        Guide::with_weights(GUIDE, &weights).unwrap()
+        Guide::with_weights(GUIDE, &weights, 0.).unwrap()
     }
 
     /// What it makes of pictures at each level, each by itself.
@@ -691,7 +684,7 @@ mod tests {
         let fresh = trainer(one);
         let fake = fresh.generator.forward(&fresh.g, &z, Some(&y), models::Mode::Train).unwrap();
         // They have learned by then, and G has not.
-        let (after, networks) = (trained(1.), projected::networks(&GUIDE).unwrap());
+        let (after, networks) = (trained(1.), projected::networks(&narrow()).unwrap());
         let weights = after.projected.iter().flat_map(|projected| projected.parameters());
         let losses = networks.iter().zip(weights).zip(levels(&fake)).map(|((network, (_, p)), features)| {
             let logits = network.forward(p, &features, Some(&y), models::Mode::Train).unwrap();

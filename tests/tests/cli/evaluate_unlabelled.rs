@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use candle_core::Device;
 use image::{Rgba, RgbaImage};
 use infer::ModelSource;
+use models::checkpoint::Checkpoint;
 use serde_json::Value;
 use tests::Shell;
 
@@ -161,6 +163,45 @@ fn without_a_test_part_the_figures_are_against_training_pictures() {
     assert!(remarks.contains("loose are not those that the judge was trained on"), "{remarks}");
 }
 
+/// The averaged weights of a run's generator.
+fn weights(shell: &Shell, run: &str) -> Vec<f32> {
+    let checkpoint = Checkpoint::load(&shell.path(run).join("generator.safetensors")).unwrap();
+    let generator = checkpoint.header.architecture.generator().unwrap();
+    let average = checkpoint.parameters("average", &generator, &Device::Cpu).unwrap();
+    let values = average.iter().map(|(_, value)| value.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    values.flatten().collect()
+}
+
+#[test]
+fn discriminators_see_what_a_judge_makes_of_the_pictures() {
+    let shell = shell();
+    train_judge(&shell, "shapes", "judge");
+    let trained = |run: &str, epochs: &str, weight: &str| {
+        let seen = ["--projected", weight, "--features", "judge", "--epochs", epochs, "--out", run];
+        train(&shell, &[&["--data", "shapes", "--quiet"], &seen[..]].concat());
+    };
+    trained("unbroken", "4", "1");
+    trained("stronger", "4", "2");
+    trained("broken", "2", "1");
+    assert!(weights(&shell, "unbroken") != weights(&shell, "stronger"));
+    // The run has a copy of its own.
+    fs::remove_file(shell.path("judge")).unwrap();
+    shell.succeed_as("train", &["--resume", "broken", "--epochs", "4", "--quiet"]);
+    assert!(weights(&shell, "unbroken") == weights(&shell, "broken"));
+    fs::remove_file(shell.path("broken/guide.safetensors")).unwrap();
+    let output = Shell::new("train")
+        .command(&["--resume", "broken", "--epochs", "5"])
+        .current_dir(shell.folder())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(2)
+            && told.contains("features is judge, of which the run has no copy: can't read judge"),
+        "{told}"
+    );
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let shell = shell();
@@ -200,4 +241,9 @@ fn what_does_not_fit_is_refused() {
     fail(&run, &["no judge of such pictures", "evaluate train-judge", "--judge"]);
     let wider = [&run[..4], &run[5..], &["--size", "16x10", "--judge", "judge"]].concat();
     fail(&wider, &["shapes are 16×10 in colour, but the judge takes 12×10 in colour"]);
+    let seen = ["--data", "shapes", "--projected", "1", "--features", "judge"];
+    let wider = [&NARROW[..4], &NARROW[5..], &["--size", "16x10"], &seen].concat();
+    fail(&wider, &["shapes are 16×10 in colour, but the judge takes 12×10 in colour"]);
+    let framing = ["made with --crop=true --background white", "the run's are made with --crop=false"];
+    fail(&[&NARROW[..], &["--crop=false"], &seen].concat(), &framing);
 }

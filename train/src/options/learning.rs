@@ -2,7 +2,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::EPOCHS;
-use super::value::{BelowOne, Positive, Switch, UpToHalf, UpToOne, UpToTen, Whole, word};
+use super::value::{BelowOne, Place, Positive, Switch, UpToHalf, UpToOne, UpToTen, Whole, word};
 use crate::schedule::Decay;
 
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
@@ -54,6 +54,10 @@ pub(crate) struct Learning {
     /// classifier makes of pictures, after its third and its last convolution and at its features [default: 0.0]
     #[arg(long, value_name = "W")]
     pub(crate) projected: Option<UpToTen>,
+    /// What these see of unlabelled pictures is what this judge makes of them, trained on the same pictures in
+    /// folders of kinds
+    #[arg(long, value_name = "FILE")]
+    pub(crate) features: Option<Place>,
     /// The discriminator sees pictures shifted, and with a square cut out, real and drawn ones alike, each
     /// change with this probability [default: 0.0]
     #[arg(long, value_name = "P")]

@@ -67,7 +67,8 @@ impl Config {
     /// # Errors
     /// If these settings don't fit the data.
     pub fn new(mut settings: Settings, data: &LabelledImages, device: &Device) -> Result<Config> {
-        for (key, weight) in settings.recipe.of_labels() {
+        let projected = ("projected", settings.recipe.projected);
+        for (key, weight) in settings.recipe.of_labels().into_iter().chain([projected]) {
             if weight > 0. && data.classes() == 1 {
                 bail!(
                     "{key} is {weight}, but {} has one class, so no label is wrong; expected 0",

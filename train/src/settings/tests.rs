@@ -62,6 +62,7 @@ fn every_recipe_says_every_setting() {
                 "checkpoint-every",
                 "evaluate-every",
                 "judge",
+                "features",
             ]
             .contains(&key);
             assert_eq!(value(&options, key).is_none(), optional, "{key}");
@@ -141,15 +142,15 @@ fn unlabelled_pictures_have_settings_of_their_own() {
 #[test]
 fn settings_of_the_other_kind_of_pictures_are_refused() {
     let error = |arguments: &[&str]| options(arguments, None).unwrap_err().to_string();
-    for key in ["mismatch", "contrast", "guide", "projected", "generator-units", "discriminator-units"] {
+    for key in ["mismatch", "contrast", "guide", "generator-units", "discriminator-units"] {
         let told = error(&["--unlabelled", "--data", "photos", &format!("--{key}=2")]);
         assert!(told.contains(&format!("{key} is 2")) && told.contains("for labelled pictures"), "{told}");
     }
     let told = error(&["--unlabelled", "--data", "photos", "--recipe", "quality"]);
-    assert!(told.contains("mismatch is 1") && told.contains("recipe \"reference\""), "{told}");
+    assert!(told.contains("guide is 1") && told.contains("recipe \"reference\""), "{told}");
     let told = error(&["--unlabelled"]);
     assert!(told.contains("unlabelled is given, but not data"), "{told}");
-    for flag in ["--crop", "--background=black"] {
+    for flag in ["--crop", "--background=black", "--features=judge.safetensors"] {
         let told = error(&["--data", "flowers", flag]);
         assert!(told.contains("for unlabelled pictures"), "{told}");
     }
@@ -159,6 +160,22 @@ fn settings_of_the_other_kind_of_pictures_are_refused() {
     let plain =
         include_str!("../../recipes/reference.toml").replace("unlabelled = false", "unlabelled = true");
     assert!(resolved(&["--data", "photos"], Some(&plain)).unlabelled.is_some());
+}
+
+#[test]
+fn features_and_who_sees_them_come_together() {
+    let photos = ["--unlabelled", "--data", "photos"];
+    let given =
+        |more: &[&str]| Settings::new(&options(&[&photos, more].concat(), None).unwrap(), &Device::Cpu);
+    let told = given(&["--projected", "2"]).unwrap_err().to_string();
+    assert!(
+        told.contains("projected is 2, but features is not given") && told.contains("train-judge"),
+        "{told}"
+    );
+    let told = given(&["--features", "judge.safetensors"]).unwrap_err().to_string();
+    assert!(told.contains("features is \"judge.safetensors\", but projected is 0"), "{told}");
+    let settings = given(&["--projected", "2", "--features", "judge.safetensors"]).unwrap();
+    assert_eq!(settings.recipe_name, "reference: projected = 2.0, features = \"judge.safetensors\"");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::sources::Size;
 /// Settings of the networks that take labels.
 const LABELLED_ONLY: [&str; 2] = ["generator-units", "discriminator-units"];
 /// Settings of unlabelled pictures.
-const UNLABELLED_ONLY: [&str; 2] = ["crop", "background"];
+const UNLABELLED_ONLY: [&str; 3] = ["crop", "background", "features"];
 
 /// How pictures are made, if they have no labels.
 pub(super) fn of(data: &Data) -> Option<Framing> {

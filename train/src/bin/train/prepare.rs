@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
+use contract::picture::Framing;
 use contract::shown;
 use models::judge::Judge;
 use train::console::json;
@@ -11,6 +12,7 @@ use train::dataset::Dataset;
 use train::device::CudaGraphs;
 use train::evaluate::known;
 use train::evaluate::ongoing::Ongoing;
+use train::evaluate::set;
 use train::guide::Guide;
 use train::judge::shipped;
 use train::plan::{self, Plan};
@@ -31,7 +33,7 @@ use crate::voice::Voice;
 /// One sentence that names the file or option, what was found and what to do.
 pub fn prepare(cli: Cli, voice: &Voice) -> Result<Job> {
     let device = cli.device.open()?;
-    let (run, mut trainer, data, judge) = match &cli.resume {
+    let (run, mut trainer, data, judge, features) = match &cli.resume {
         Some(folder) => {
             let folder = folder.clone().map_or_else(numbered::newest, Ok)?;
             let mut run = Run::resume(folder)?;
@@ -46,7 +48,8 @@ pub fn prepare(cli: Cli, voice: &Voice) -> Result<Job> {
             }
             run.config.renew(&cli.options);
             let judge = judge_for(&run.config, &data, &device)?;
-            (run, trainer, data, judge)
+            let features = features_for(&run.config, Some(&run.guide()), &data, &device)?;
+            (run, trainer, data, judge, features)
         }
         None => {
             let options = settings::resolve(&cli.options, cli.config.as_deref())?;
@@ -57,9 +60,10 @@ pub fn prepare(cli: Cli, voice: &Voice) -> Result<Job> {
             let config = Config::new(settings, &data, &device)?;
             room::check(&config, &data, &device)?;
             let judge = judge_for(&config, &data, &device)?;
+            let features = features_for(&config, None, &data, &device)?;
             let Settings { networks, recipe, seed, .. } = config.settings;
             let trainer = Trainer::new(&networks, recipe, seed, &device)?;
-            (Run::create(cli.out.clone(), config)?, trainer, data, judge)
+            (Run::create(cli.out.clone(), config)?, trainer, data, judge, features)
         }
     };
 
@@ -73,7 +77,7 @@ pub fn prepare(cli: Cli, voice: &Voice) -> Result<Job> {
     if cli.resume.is_some() {
         config.write(&run.folder)?;
     }
-    trainer.guide = guide_for(&run, &data, &device, voice)?;
+    trainer.guide = guide_for(&run, features, &data, &device, voice)?;
     trainer.round(precision.factors());
     if cli.cuda_graphs == CudaGraphs::On {
         trainer.use_cuda_graphs();
@@ -135,9 +139,48 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
     Ongoing::new(judge, data, seed).map(Some)
 }
 
-/// The classifier that the generator learns from, where the recipe has one.
-fn guide_for(run: &Run, data: &LabelledImages, device: &Device, voice: &Voice) -> Result<Option<Guide>> {
-    let Settings { recipe, split, seed, .. } = run.config.settings;
+/// The judge that is to be the guide of pictures without labels: the run's copy, if there is one.
+fn features_for(
+    config: &Config,
+    copy: Option<&Path>,
+    data: &LabelledImages,
+    device: &Device,
+) -> Result<Option<Judge>> {
+    let Settings { unlabelled: Some(framing), features: Some(path), .. } = &config.settings else {
+        return Ok(None);
+    };
+    let copy = copy.and_then(|copy| Judge::load(copy, device).ok());
+    let judge = copy.map_or_else(|| Judge::load(path, device), Ok);
+    let judge =
+        judge.with_context(|| format!("features is {}, of which the run has no copy", path.display()))?;
+    set::check_size(data.images(), &judge, data.name())?;
+    if judge.header.framing != *framing {
+        let made = |framing: &Framing| format!("--crop={} --background {}", framing.crop, framing.background);
+        bail!(
+            "{}: a judge of pictures made with {}, but the run's are made with {}; give the run the former, or \
+             another judge",
+            path.display(),
+            made(&judge.header.framing),
+            made(framing)
+        );
+    }
+    Ok(Some(judge))
+}
+
+/// The classifier that the generator learns from, where the recipe has one: this judge, or one that is trained
+/// on the run's pictures.
+fn guide_for(
+    run: &Run,
+    judge: Option<Judge>,
+    data: &LabelledImages,
+    device: &Device,
+    voice: &Voice,
+) -> Result<Option<Guide>> {
+    let Settings { recipe, split, seed, networks, .. } = run.config.settings;
+    if let Some(judge) = judge {
+        judge.save(&run.guide())?;
+        return Ok(Some(Guide::new(&judge, networks.black())?));
+    }
     if !recipe.has_guide() {
         return Ok(None);
     }
