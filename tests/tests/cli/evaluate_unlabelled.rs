@@ -244,6 +244,9 @@ fn what_does_not_fit_is_refused() {
     let seen = ["--data", "shapes", "--projected", "1", "--features", "judge"];
     let wider = [&NARROW[..4], &NARROW[5..], &["--size", "16x10"], &seen].concat();
     fail(&wider, &["shapes are 16×10 in colour, but the judge takes 12×10 in colour"]);
-    let framing = ["made with --crop=true --background white", "the run's are made with --crop=false"];
+    let framing =
+        ["knows pictures made with --crop=true --background white", "the run's are made with --crop=false"];
     fail(&[&NARROW[..], &["--crop=false"], &seen].concat(), &framing);
+    let judged = ["--data", "shapes", "--evaluate-every", "1", "--judge", "judge"];
+    fail(&[&NARROW[..], &["--crop=false"], &judged].concat(), &framing);
 }

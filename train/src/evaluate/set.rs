@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use contract::dataset::npz;
+use contract::picture::Framing;
 use contract::{files, run::GENERATOR};
 use infer::{Generator, ModelSource};
 use models::Architecture;
@@ -140,6 +141,25 @@ pub fn check_size(images: &Images, judge: &Judge, name: &str) -> Result<()> {
              trains it",
             kind(found),
             kind(expected),
+            known::train_judge()
+        );
+    }
+    Ok(())
+}
+
+/// Refuses pictures without labels that were made from their files otherwise than those that the judge knows.
+///
+/// # Errors
+/// One sentence.
+pub fn check_framing(framing: Framing, judge: &Judge) -> Result<()> {
+    let made = |of: Framing| format!("--crop={} --background {}", of.crop, of.background);
+    let of_judge = judge.header.framing;
+    if framing != of_judge {
+        bail!(
+            "the judge knows pictures made with {}, but the run's are made with {}; make the run's as the judge's \
+             are, or give another judge, as `{}` trains it",
+            made(of_judge),
+            made(framing),
             known::train_judge()
         );
     }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
-use contract::picture::Framing;
 use contract::shown;
 use models::judge::Judge;
 use train::console::json;
@@ -126,7 +125,9 @@ pub fn plan(cli: &Cli, voice: &Voice) -> Result<String> {
 
 /// The judge of a run that is to be measured.
 fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<Option<Ongoing>> {
-    let Settings { evaluate_every: Some(_), networks, seed, .. } = config.settings else { return Ok(None) };
+    let Settings { evaluate_every: Some(_), networks, seed, unlabelled, .. } = config.settings else {
+        return Ok(None);
+    };
     let judge = match config.judge_path() {
         Some(path) => Judge::load(&path, device)?,
         None if networks.classes().is_none() => bail!(
@@ -136,6 +137,9 @@ fn judge_for(config: &Config, data: &LabelledImages, device: &Device) -> Result<
         ),
         None => shipped::shipped(device)?,
     };
+    if let Some(framing) = unlabelled {
+        set::check_framing(framing, &judge)?;
+    }
     Ongoing::new(judge, data, seed).map(Some)
 }
 
@@ -154,16 +158,7 @@ fn features_for(
     let judge =
         judge.with_context(|| format!("features is {}, of which the run has no copy", path.display()))?;
     set::check_size(data.images(), &judge, data.name())?;
-    if judge.header.framing != *framing {
-        let made = |framing: &Framing| format!("--crop={} --background {}", framing.crop, framing.background);
-        bail!(
-            "{}: a judge of pictures made with {}, but the run's are made with {}; give the run the former, or \
-             another judge",
-            path.display(),
-            made(&judge.header.framing),
-            made(framing)
-        );
-    }
+    set::check_framing(*framing, &judge)?;
     Ok(Some(judge))
 }
 
