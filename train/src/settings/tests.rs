@@ -147,7 +147,7 @@ fn settings_of_the_other_kind_of_pictures_are_refused() {
         assert!(told.contains(&format!("{key} is 2")) && told.contains("for labelled pictures"), "{told}");
     }
     let told = error(&["--unlabelled", "--data", "photos", "--recipe", "quality"]);
-    assert!(told.contains("guide is 1") && told.contains("recipe \"reference\""), "{told}");
+    assert!(told.contains("guide is 4") && told.contains("recipe \"reference\""), "{told}");
     let told = error(&["--unlabelled"]);
     assert!(told.contains("unlabelled is given, but not data"), "{told}");
     for flag in ["--crop", "--background=black", "--features=judge.safetensors"] {
