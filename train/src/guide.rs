@@ -188,3 +188,32 @@ impl Guide {
         Ok(through.map(|dx| dx * self.scale()).transpose()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::{Guide, Sizes};
+
+    #[test]
+    fn pictures_from_minus_one_are_read_as_those_from_zero() {
+        let sizes = Sizes { classes: 3, channels: 1, height: 6, width: 9 };
+        let weights = sizes.network().unwrap().initialise(8, &Device::Cpu).unwrap();
+        let pixels: Vec<f32> = (0..4 * 54).map(|i| (i * 37 % 101) as f32 / 101.).collect();
+        let from_zero = Tensor::from_vec(pixels, (4, 1, 6, 9), &Device::Cpu).unwrap();
+        let y = Tensor::new(&[0u32, 2, 1, 1], &Device::Cpu).unwrap();
+        let seen = |black: f64| {
+            let guide = Guide::with_weights(sizes, &weights, black).unwrap();
+            let reading = guide.read(&from_zero.affine(1. - black, black).unwrap()).unwrap();
+            let gradient = guide.gradient(&reading, (&y, 2.), Vec::new()).unwrap().unwrap();
+            // By the chain rule: black to 1 is (1 − black) times as far.
+            let all = reading.levels().cloned().chain([(gradient * (1. - black)).unwrap()]);
+            all.collect::<Vec<_>>()
+        };
+        let largest = |t: &Tensor| t.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        for (found, expected) in seen(-1.).iter().zip(seen(0.)) {
+            let wrong = largest(&(found - &expected).unwrap());
+            assert!(wrong < 1e-4 * largest(&expected), "{wrong}, {}", largest(&expected));
+        }
+    }
+}

@@ -307,8 +307,8 @@ impl Trainer {
 
         // (2) update G: fake toward 1, through D as it now is, and, where the recipe has it, fake under
         // wrong labels toward 0, toward what the guide reads as its label, and toward 1 through the projected
-        // discriminators. The first update's forward pass is the one above: same weights, same z. It moves the running averages
-        // again, as two would. Its pictures are augmented as above too.
+        // discriminators. The first update's forward pass is the one above: same weights, same z. It moves the
+        // running averages again, as two would. Its pictures are augmented as above too.
         let mut logits = on_fake.output.clone();
         for update in 0..recipe.generator_updates {
             if update > 0 {
