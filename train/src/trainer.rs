@@ -59,10 +59,8 @@ impl Trainer {
         // Any key but G's will do.
         let d = discriminator.initialise(!seed, device)?;
         let trainer = Trainer::with_weights((generator, g), (discriminator, d), recipe)?;
-        let projected = match recipe.projected > 0. {
-            true => Some(Projected::new(networks, !seed, recipe.adam_d(), device)?),
-            false => None,
-        };
+        let new = || Projected::new(networks, !seed, recipe.adam_d(), device);
+        let projected = (recipe.projected > 0.).then(new).transpose()?;
         Ok(Trainer { seed, projected, ..trainer })
     }
 
@@ -105,10 +103,8 @@ impl Trainer {
         let g = checkpoint.parameters("generator", &generator, device)?;
         let d = checkpoint.parameters("discriminator", &discriminator, device)?;
         let updates = iterations * recipe.generator_updates as u64;
-        let projected = match recipe.projected > 0. {
-            true => Some(Projected::load(&networks, (checkpoint, iterations), recipe.adam_d(), device)?),
-            false => None,
-        };
+        let saved = || Projected::load(&networks, (checkpoint, iterations), recipe.adam_d(), device);
+        let projected = (recipe.projected > 0.).then(saved).transpose()?;
         Ok(Trainer {
             recipe,
             schedule: Schedule::CONSTANT,
@@ -251,8 +247,7 @@ impl Trainer {
     }
 
     /// What an iteration asks of the device. It depends on tensors alone, and, where there are no slots for
-    /// them, on its numbers; it changes weights, moments and averages in place, and leaves
-    /// nothing else behind.
+    /// them, on its numbers; it changes weights, moments and averages in place, and leaves nothing else behind.
     fn iterate(&self, batch: &Batch, numbers: &Numbers, slots: Option<&Slots>) -> Result<Figures> {
         let Trainer { recipe, guide, generator, discriminator, g, d, average, .. } = self;
         let Trainer { adam_g, adam_d, lecam, projected, .. } = self;

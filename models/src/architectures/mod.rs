@@ -1,8 +1,8 @@
 //! The networks: a file for each architecture, whose lists read like the paper's table.
 //!
 //! [`Architecture`] is what a checkpoint, a run's configuration and an ONNX file say that a network is,
-//! and everyone who needs to know it asks it. [`judge`] is the classifier, which draws nothing, and [`projected`] has
-//! discriminators of what it sees.
+//! and everyone who needs to know it asks it. [`judge`] is the classifier, which draws nothing, and
+//! [`projected`] has discriminators of what it sees.
 //!
 //! ```
 //! use models::{Architecture, Sizes};
