@@ -14,7 +14,7 @@ use crate::adam;
 use crate::device::{Precision, PrecisionChoice};
 use crate::evaluate::known;
 use crate::options::Options;
-use crate::options::value::{Place, UpToTen, Whole};
+use crate::options::value::{Place, Weight, Whole};
 use crate::recipe::Recipe;
 use crate::run::checkpoints;
 use crate::schedule::Decay;
@@ -107,7 +107,7 @@ impl Settings {
         let Options { run, data, learning, networks } = options;
         let (rate_g, rate_d) = (required!(learning.learning_rate_g).0, required!(learning.learning_rate_d).0);
         // Unlabelled pictures have neither these weights nor these widths.
-        let weight = |weight: &Option<UpToTen>| weight.as_ref().map_or(0., |weight| weight.0);
+        let weight = |weight: &Option<Weight>| weight.as_ref().map_or(0., |weight| weight.0);
         let units = |units: Option<Whole<1, 65536>>| units.map_or(0, |units| units.0 as usize);
         let recipe = Recipe {
             adam: adam::Config {

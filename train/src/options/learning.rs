@@ -2,7 +2,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::EPOCHS;
-use super::value::{BelowOne, Place, Positive, Switch, UpToHalf, UpToOne, UpToTen, Whole, word};
+use super::value::{BelowOne, Place, Positive, Switch, UpToHalf, UpToOne, Weight, Whole, word};
 use crate::schedule::Decay;
 
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
@@ -41,19 +41,19 @@ pub(crate) struct Learning {
     /// The discriminator also learns, with this weight, that a real picture under a wrong label isn't
     /// real [default: 0.0]
     #[arg(long, value_name = "W")]
-    pub(crate) mismatch: Option<UpToTen>,
+    pub(crate) mismatch: Option<Weight>,
     /// The generator also learns, with this weight, that its picture under a wrong label isn't real
     /// [default: 0.0]
     #[arg(long, value_name = "W")]
-    pub(crate) contrast: Option<UpToTen>,
+    pub(crate) contrast: Option<Weight>,
     /// The generator also learns, with this weight, to draw what a classifier reads as its label; that
     /// one is trained on the real pictures first [default: 0.0]
     #[arg(long, value_name = "W")]
-    pub(crate) guide: Option<UpToTen>,
+    pub(crate) guide: Option<Weight>,
     /// The generator also learns, with this weight each, from three discriminators that see what that
     /// classifier makes of pictures, after its third and its last convolution and at its features [default: 0.0]
     #[arg(long, value_name = "W")]
-    pub(crate) projected: Option<UpToTen>,
+    pub(crate) projected: Option<Weight>,
     /// What these see of unlabelled pictures is what this judge makes of them, trained on the same pictures in
     /// folders of kinds
     #[arg(long, value_name = "FILE")]
@@ -71,11 +71,11 @@ pub(crate) struct Learning {
     /// The discriminator also learns, with this weight, to judge a picture and a shifted and cut copy of
     /// it alike, real or drawn [default: 0.0]
     #[arg(long, value_name = "W")]
-    pub(crate) consistency: Option<UpToTen>,
+    pub(crate) consistency: Option<Weight>,
     /// The discriminator's logits of real pictures are held, with this weight, near their moving average
     /// of drawn ones, and the other way round [default: 0.0]
     #[arg(long, value_name = "W")]
-    pub(crate) lecam: Option<UpToTen>,
+    pub(crate) lecam: Option<Weight>,
     /// How much of the averaged generator an iteration keeps: a horizon of 1 / (1 - K) iterations
     /// [default: 0.999]
     #[arg(long, value_name = "K")]

@@ -124,8 +124,8 @@ value!(
     /// From 0 to 1.
     UpToOne(f64), "a number from 0 to 1", |found| found.number().filter(|x| (0. ..=1.).contains(x)));
 value!(
-    /// From 0 to 10.
-    UpToTen(f64), "a number from 0 to 10", |found| found.number().filter(|x| (0. ..=10.).contains(x)));
+    /// From 0 to 100.
+    Weight(f64), "a number from 0 to 100", |found| found.number().filter(|x| (0. ..=100.).contains(x)));
 value!(
     /// On or off.
     Switch(bool), "true or false", Found::switch);
