@@ -1,5 +1,5 @@
 //! The numbers of an iteration that change from one to the next: all else about it stays the same, but
-//! for the batch.
+//! for the batch and, once in a run, the guide's weight.
 
 use candle_core::{Device, Tensor};
 use models::Result;
@@ -13,10 +13,12 @@ pub struct Numbers {
     pub g: Vec<AdamStep<'static>>,
     /// What the average takes of G's weights.
     pub take: f64,
+    /// The guide's weight. It has no slot: it changes once in a run, and a graph is recorded anew then.
+    pub guide: f64,
 }
 
 impl Numbers {
-    /// In the order of [`Slots`].
+    /// Those that have one, in the order of [`Slots`].
     fn in_order(&self) -> Vec<f32> {
         let steps = std::iter::once(&self.d).chain(&self.g).flat_map(|step| [step.step, step.root]);
         steps.chain([self.take]).map(|number| number as f32).collect()
@@ -90,8 +92,12 @@ mod tests {
             epsilon: 1e-8,
             on_device: None,
         };
-        let numbers =
-            |by: f64| Numbers { d: step(by, 2.), g: vec![step(3., 4. * by), step(5., 6.)], take: 7. * by };
+        let numbers = |by: f64| Numbers {
+            d: step(by, 2.),
+            g: vec![step(3., 4. * by), step(5., 6.)],
+            take: 7. * by,
+            guide: 0.,
+        };
         let slots = Slots::new(&numbers(1.), &Device::Cpu).unwrap();
         for by in [1., 0.1] {
             let numbers = numbers(by);

@@ -7,7 +7,7 @@ use crate::adam;
 use crate::augmentation::Augmentation;
 use crate::average;
 use crate::options::Options;
-use crate::schedule::Decay;
+use crate::schedule::{Decay, Schedule};
 
 /// A named set of options. The first is the default and says every one that has a default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ pub struct Recipe {
     /// word: it learns to draw what that reads as its label.
     #[serde(default)]
     pub guide: f64,
+    /// How many times as much it counts in the last quarter of the run.
+    #[serde(default = "one")]
+    pub guide_finish: f64,
     /// How much the word of each [discriminator of what that classifier sees](crate::projected) counts in G's
     /// loss, beside 1 for D's.
     #[serde(default)]
@@ -103,6 +106,10 @@ pub struct Recipe {
     pub average_keep: f64,
 }
 
+fn one() -> f64 {
+    1.
+}
+
 fn translation() -> f64 {
     Augmentation::TRANSLATION
 }
@@ -123,6 +130,7 @@ impl Default for Recipe {
             mismatch: 0.,
             contrast: 0.,
             guide: 0.,
+            guide_finish: one(),
             projected: 0.,
             augment_probability: 0.,
             translation: translation(),
@@ -150,6 +158,12 @@ impl Recipe {
     /// Whether G learns from what a classifier sees too.
     pub fn has_guide(&self) -> bool {
         self.guide > 0. || self.projected > 0.
+    }
+
+    /// How much the classifier's cross-entropy counts in iteration `t`, counted from 0.
+    pub fn guide_at(&self, t: u64, schedule: &Schedule) -> f64 {
+        let times = if schedule.is_last_quarter(t) { self.guide_finish } else { 1. };
+        self.guide * times
     }
 
     /// How the pictures that D sees are changed, if they are to be.

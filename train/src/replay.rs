@@ -62,6 +62,8 @@ pub struct Conditions {
     pub weights: Vec<TensorId>,
     /// What the factors of each network's products are.
     pub factors: Vec<Factors>,
+    /// [`Numbers::guide`]
+    pub guide: f64,
 }
 
 /// An iteration, and how far it is on the way to being replayed.

@@ -45,6 +45,11 @@ impl Schedule {
             Decay::Cosine => 0.5 * (1. + (std::f64::consts::PI * done).cos()),
         }
     }
+
+    /// Whether iteration `t`, counted from 0, is of the last quarter of the run.
+    pub fn is_last_quarter(&self, t: u64) -> bool {
+        t >= self.total - self.total / 4
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +68,16 @@ mod tests {
         let constant = Schedule { decay: Decay::Constant, first: 3, total: 8 };
         assert!((0..20).all(|t| constant.factor(t) == 1.));
         assert!([0, 1, 1 << 40].iter().all(|&t| Schedule::CONSTANT.factor(t) == 1.));
+    }
+
+    #[test]
+    fn the_last_quarter_is_a_quarter_at_most() {
+        let quarter = |total| {
+            let schedule = Schedule { decay: Decay::Constant, first: 0, total };
+            (0..total).filter(|&t| schedule.is_last_quarter(t)).collect::<Vec<_>>()
+        };
+        assert_eq!([8, 11, 3].map(quarter), [vec![6, 7], vec![9, 10], vec![]]);
+        assert!(!Schedule::CONSTANT.is_last_quarter(1 << 40));
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl Settings {
             mismatch: weight(&learning.mismatch),
             contrast: weight(&learning.contrast),
             guide: weight(&learning.guide),
+            guide_finish: learning.guide_finish.as_ref().map_or(1., |times| times.0),
             projected: weight(&learning.projected),
             augment_probability: required!(learning.augment_probability).0,
             translation: required!(learning.translation).0,

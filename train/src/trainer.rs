@@ -210,7 +210,7 @@ impl Trainer {
         let numbers = self.advance();
         let Some(mut replay) = self.replay.take() else { return self.iterate(&batch, &numbers, None) };
         let iterate = |batch: &Batch, slots: Option<&Slots>| self.iterate(batch, &numbers, slots);
-        let figures = replay.run(self.conditions(), &batch, &numbers, iterate);
+        let figures = replay.run(self.conditions(numbers.guide), &batch, &numbers, iterate);
         self.replay = Some(replay);
         figures
     }
@@ -218,8 +218,10 @@ impl Trainer {
     /// Counts an iteration: its numbers.
     fn advance(&mut self) -> Numbers {
         let pace = self.schedule.factor(self.iterations);
+        let guide = self.recipe.guide_at(self.iterations, &self.schedule);
         self.iterations += 1;
         Numbers {
+            guide,
             d: self.adam_d.advance(pace),
             g: (0..self.recipe.generator_updates).map(|_| self.adam_g.advance(pace)).collect(),
             take: average::take(self.recipe.average_keep, self.iterations),
@@ -227,7 +229,7 @@ impl Trainer {
     }
 
     /// What a graph of an iteration has addresses of, and what it computes with.
-    fn conditions(&self) -> Conditions {
+    fn conditions(&self, guide_weight: f64) -> Conditions {
         let guide = self.guide.as_ref();
         let projected = self.projected.as_ref();
         let weights = [&self.g, &self.d, &self.average].into_iter().chain(guide.map(Guide::parameters));
@@ -235,6 +237,7 @@ impl Trainer {
         let lecam = self.lecam.iter().flat_map(|lecam| [lecam.real.id(), lecam.fake.id()]);
         let networks = [&self.generator, &self.discriminator].map(Network::factors);
         Conditions {
+            guide: guide_weight,
             weights: weights
                 .flat_map(|weights| weights.iter().map(|(_, value)| value.id()))
                 .chain(lecam)
@@ -330,7 +333,7 @@ impl Trainer {
                     Some(projected) => projected.toward_real(reading, y, recipe.projected)?,
                     None => Vec::new(),
                 };
-                let more = guide.gradient(reading, (y, recipe.guide), of_levels)?;
+                let more = guide.gradient(reading, (y, numbers.guide), of_levels)?;
                 through = gradients::sum(through, more)?;
             }
             if let Some(dy) = through {
@@ -665,6 +668,15 @@ mod tests {
         for guide in [0.5, 2f32] {
             assert_moved(&gradients(guide.into()), &gradients(0.), guide, &expected);
         }
+        // A finish three times as strong has not come yet, or it has.
+        let finishing = |total| {
+            let recipe = Recipe { guide: 0.5, guide_finish: 3., ..Recipe::default() };
+            let mut trainer = guided(recipe);
+            trainer.schedule.total = total;
+            gradients_of_g(&mut trainer)
+        };
+        assert!(finishing(4) == gradients(0.5));
+        assert_moved(&finishing(0), &gradients(0.), 1.5, &expected);
     }
 
     #[test]
@@ -774,7 +786,7 @@ mod tests {
         eprintln!("iterations are replayed on a GPU");
         let run = |recipe: Recipe, factors, graphs: bool| {
             let mut trainer = on(recipe, &device);
-            trainer.schedule = Schedule { decay: Decay::Linear, first: 2, total: 12 };
+            trainer.schedule = Schedule { decay: Decay::Linear, first: 2, total: 10 };
             trainer.guide = recipe.has_guide().then(|| guide(&device));
             trainer.round(factors);
             if graphs {
@@ -797,8 +809,14 @@ mod tests {
             seen.extend([&trainer.g, &trainer.d, &trainer.average].map(all).concat());
             seen
         };
-        let all_of_it =
-            Recipe { mismatch: 0.5, contrast: 0.25, guide: 0.5, projected: 0.5, ..Recipe::default() };
+        let all_of_it = Recipe {
+            mismatch: 0.5,
+            contrast: 0.25,
+            guide: 0.5,
+            guide_finish: 4.,
+            projected: 0.5,
+            ..Recipe::default()
+        };
         let regularised = Recipe { consistency: 0.5, lecam: 0.5, ..augmented() };
         for recipe in [Recipe::default(), all_of_it, regularised] {
             for factors in [Factors::Float32, Factors::Bfloat16] {

@@ -184,10 +184,10 @@ fn a_resumed_run_keeps_its_settings() {
     // A record from before there was a choice.
     shell.succeed(&arguments(&["--epochs", "1", "--out", "old", "--quiet"]));
     let mut old = config(&shell, "old");
-    let later =
-        ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast", "guide", "projected"];
+    let later = ["learning_rate_d", "decay", "decay_from", "smoothing", "mismatch", "contrast", "projected"];
+    let guide = ["guide", "guide_finish"];
     let of_d = ["augment_probability", "translation", "cutout", "consistency", "lecam"];
-    for key in later.into_iter().chain(of_d) {
+    for key in later.into_iter().chain(guide).chain(of_d) {
         assert!(old["recipe"].as_object_mut().unwrap().remove(key).is_some());
     }
     // And an architecture.
@@ -203,11 +203,12 @@ fn a_resumed_run_keeps_its_settings() {
 }
 
 /// The iterations before a stop are those of a run that never stopped, also where each has another
-/// learning rate.
+/// learning rate, and the last ones a stronger guide.
 #[test]
 fn a_decaying_run_goes_on_where_it_stopped() {
     let shell = shell();
-    let run = narrow(&["--decay", "linear", "--decay-from", "1", "--learning-rate", "0.01", "--quiet"]);
+    let decay = ["--decay", "linear", "--decay-from", "1", "--learning-rate", "0.01", "--quiet"];
+    let run = narrow(&[&decay[..], &["--guide", "0.5", "--guide-finish", "8"]].concat());
     let endless = [&run[..], &["--epochs", "150", "--out", "broken"]].concat();
     let train = shell.command(&endless).spawn().unwrap();
     while checkpoints(&shell, "broken").is_empty() {
@@ -232,7 +233,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         results(&shell, name, 2)[1].clone()
     };
     let reference = weights("reference", &[]);
-    let changes: [&[&str]; 19] = [
+    let changes: [&[&str]; 20] = [
         &["--generator-updates", "1"],
         &["--learning-rate", "0.001"],
         &["--learning-rate-g", "0.001"],
@@ -245,6 +246,7 @@ fn each_setting_of_learning_changes_what_is_learned() {
         &["--mismatch", "0.5"],
         &["--contrast", "0.5"],
         &["--guide", "0.5"],
+        &["--guide", "0.5", "--guide-finish", "8"],
         &["--projected", "0.5"],
         &["--augment-probability", "0.5"],
         &["--augment-probability", "0.5", "--translation", "0"],

@@ -19,7 +19,7 @@ use super::{known, set, shuffled};
 use crate::judge::Opinion;
 use crate::sources::LabelledImages;
 
-/// Pictures drawn of each class.
+/// Pictures drawn for each class, on average.
 const COUNT: usize = 500;
 /// Pictures drawn where there are no classes.
 const WITHOUT_CLASSES: usize = 2000;
@@ -73,6 +73,8 @@ impl fmt::Display for Quality {
 pub struct Ongoing {
     judge: Judge,
     reference: Moments,
+    /// How many of the training pictures are of each class, if they have labels.
+    shares: Vec<usize>,
     seed: u64,
 }
 
@@ -100,7 +102,8 @@ impl Ongoing {
         let chosen: Vec<usize> = shuffled(data.len()).into_iter().take(REFERENCE).collect();
         let chosen = data.images().picked(&chosen)?;
         let reference = Features::new(&Opinion::of(&judge, &chosen)?.features, FEATURES)?.moments(None);
-        Ok(Ongoing { judge, reference, seed })
+        let shares = if data.has_labels() { data.of_each_class() } else { Vec::new() };
+        Ok(Ongoing { judge, reference, shares, seed })
     }
 
     /// Measures a generator, always on the same latents.
@@ -114,8 +117,8 @@ impl Ongoing {
         (iteration, epoch): (u64, f64),
     ) -> Result<Quality> {
         let labels = match networks.classes() {
-            Some(classes) => set::labels(COUNT, classes)?,
-            None => set::labels(WITHOUT_CLASSES, 0)?,
+            Some(_) => set::labels(COUNT, &self.shares)?,
+            None => set::labels(WITHOUT_CLASSES, &[])?,
         };
         let images = set::draw(generator, networks, &labels, self.seed)?;
         let opinion = Opinion::of(&self.judge, &images)?;
@@ -131,8 +134,9 @@ impl Ongoing {
 
     fn labels(&self, labels: &[u8], opinion: &Opinion, classes: usize) -> Labels {
         let agreement = Agreement::of(labels, &opinion.classes, classes);
-        let parts = agreement.classes.iter().flatten().map(|class| class.value);
-        let worst = parts.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
+        let parts = agreement.classes.iter().enumerate();
+        let parts = parts.filter_map(|(class, found)| Some((class, found.as_ref()?.value)));
+        let worst = parts.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
         Labels {
             agreement: agreement.overall.value,
             worst_class: worst.1,

@@ -1,5 +1,8 @@
 //! The pictures to be measured: data in any layout that `train` reads, a `.npz` file under the judge's
 //! classes, or as many as are asked for from a checkpoint or an ONNX model.
+//!
+//! How frequent each class is among the pictures of a generator is its user's choice, so what it is measured by
+//! must not depend on it: its classes are as frequent here as those of the real pictures that it is compared with.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +19,7 @@ use models::judge::Judge;
 use models::{Network, Parameters};
 
 use super::known;
+use super::real::Real;
 use super::report::Drawn;
 use crate::sources::{self, Images, LabelledImages, Loaded, Size, Source, Split};
 
@@ -35,12 +39,14 @@ pub struct Request {
     pub size: Option<Size>,
     /// Which of a checkpoint's weights: `average` or `raw`.
     pub weights: &'static str,
-    /// Pictures to draw: of each class, or in all if there are no classes.
+    /// Pictures to draw: for each class as many, on average, or in all if there are no classes.
     pub count: usize,
     /// Key of the latents.
     pub seed: u64,
     /// The ONNX Runtime library; without it, it is looked for.
     pub runtime: Option<PathBuf>,
+    /// The folder of the real pictures; without it, MNIST's.
+    pub real: Option<PathBuf>,
 }
 
 /// Pictures to be measured; once they are loaded, of the judge's size, and labelled by the judge's classes
@@ -66,22 +72,26 @@ pub struct TrainedOn {
     pub sha256: Option<String>,
 }
 
-/// Reads or draws the pictures.
+/// Reads or draws the pictures, and reads the real ones that they are compared with.
 ///
 /// # Errors
 /// One sentence, if there is nothing there, or it isn't for this judge.
-pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
+pub fn load(request: &Request, judge: &Judge) -> Result<(Set, Real)> {
     let path = &request.path;
+    let real = |have_labels| Real::load(request.real.as_deref(), judge, have_labels);
     let ends_with = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
     let run = path.join(GENERATOR);
     let device = judge.parameters().device();
-    let set = if ends_with("onnx") {
-        draw_onnx(request)?
-    } else if ends_with("safetensors") {
-        draw_checkpoint(path, request, device)?
-    } else if run.is_file() {
-        draw_checkpoint(&run, request, device)?
-    } else if ends_with("npz") {
+    if ends_with("onnx") {
+        let (set, real) = draw_onnx(request, &real)?;
+        return Ok((fit(set, judge, path)?, real));
+    }
+    if ends_with("safetensors") || run.is_file() {
+        let checkpoint = if run.is_file() { &run } else { path };
+        let (set, real) = draw_checkpoint(checkpoint, request, device, &real)?;
+        return Ok((fit(set, judge, path)?, real));
+    }
+    let set = if ends_with("npz") {
         sources::refuse_strings(path)?;
         read_npz(path, judge)?
     } else {
@@ -97,7 +107,9 @@ pub fn load(request: &Request, judge: &Judge) -> Result<Set> {
         let what = format!("{} ({} images)", path.display(), data.len());
         Set { data, what, checkpoint: None, trained_on: None, notes }
     };
-    fit(set, judge, path)
+    let set = fit(set, judge, path)?;
+    let real = real(set.data.has_labels())?;
+    Ok((set, real))
 }
 
 /// The same pictures under the judge's classes, which they must be of if they have labels.
@@ -166,17 +178,39 @@ pub fn check_framing(framing: Framing, judge: &Judge) -> Result<()> {
     Ok(())
 }
 
-/// Image i is of class i mod `classes`: equally many of each. Without classes it has label 0, which no
-/// network looks at.
+/// Labels of so many pictures for each class on average, in a mix of these shares at every length: equal shares
+/// take turns. Without classes it is label 0, which no network looks at.
 ///
 /// # Errors
 /// If there would be none, or too many.
-pub fn labels(count: usize, classes: usize) -> Result<Vec<u8>> {
+pub fn labels(count: usize, shares: &[usize]) -> Result<Vec<u8>> {
+    let classes = shares.len();
     let total = count.checked_mul(classes.max(1)).filter(|total| (1..=MOST).contains(total));
     let Some(total) = total else {
         bail!("--count {count}: that many of {classes} classes are not from 1 to {MOST} images");
     };
-    Ok((0..total).map(|i| (i % classes.max(1)) as u8).collect())
+    let all: usize = shares.iter().sum();
+    let mut drawn = vec![0; classes];
+    let next = |i| {
+        // The class that has most of its share to come, and the first of such.
+        let to_come = |&class: &usize| (shares[class] * (i + 1)) as i64 - (drawn[class] * all) as i64;
+        let class = (0..classes).rev().max_by_key(to_come)?;
+        drawn[class] += 1;
+        Some(class as u8)
+    };
+    Ok((0..total).map(next).map(Option::unwrap_or_default).collect())
+}
+
+/// How many of the real pictures that others are compared with are of each of these classes: one, if they are not
+/// of classes.
+fn shares(classes: &[String], real: &Real) -> Vec<usize> {
+    let compared = real.test.as_ref().unwrap_or(&real.training);
+    if !compared.has_labels() {
+        return vec![1; classes.len()];
+    }
+    let found = compared.of_each_class();
+    let place = |class| compared.class_names().iter().position(|name| name == class);
+    classes.iter().map(|class| place(class).map_or(0, |place| found[place])).collect()
 }
 
 /// Pictures that a generator drew, whose labels are of these classes; of none if it takes no labels.
@@ -190,11 +224,15 @@ fn drawn(images: Images, labels: Vec<u8>, classes: Vec<String>) -> Result<Labell
     })
 }
 
-fn draw_onnx(request: &Request) -> Result<Set> {
+/// Reads the real pictures, with labels or without.
+type ReadReal<'a> = &'a dyn Fn(bool) -> Result<Real>;
+
+fn draw_onnx(request: &Request, real: ReadReal<'_>) -> Result<(Set, Real)> {
     let path = &request.path;
     let source = ModelSource::File(path);
     let contract = source.contract()?;
-    let labels = labels(request.count, contract.classes.len())?;
+    let real = real(contract.is_labelled())?;
+    let labels = labels(request.count, &shares(&contract.classes, &real))?;
     let options = infer::Options {
         runtime: request.runtime.clone(),
         expected_images: labels.len(),
@@ -205,17 +243,23 @@ fn draw_onnx(request: &Request) -> Result<Set> {
     let images = generator.images(&asked, request.seed, 0)?;
     let (_, channels, height, width) = images.dim();
     let images = Images::with_channels(channels, height, width, images.into_iter().collect())?;
-    Ok(Set {
-        what: describe(path, &contract.dataset, request, contract.is_labelled()),
+    let set = Set {
+        what: describe(path, &contract.dataset, request, labels.len(), contract.is_labelled()),
         data: drawn(images, labels, contract.classes)?,
         checkpoint: None,
         trained_on: Some(TrainedOn { dataset: contract.dataset, sha256: None }),
         notes: generator.notes(),
-    })
+    };
+    Ok((set, real))
 }
 
 /// As the ONNX model of this checkpoint draws: latents from the same streams.
-fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Set> {
+fn draw_checkpoint(
+    path: &Path,
+    request: &Request,
+    device: &Device,
+    real: ReadReal<'_>,
+) -> Result<(Set, Real)> {
     let bytes = files::read(path).with_context(|| format!("can't read {}", path.display()))?;
     if models::judge::is_judge(&bytes) {
         bail!("{} is a judge, which draws nothing; name a generator's checkpoint", path.display());
@@ -231,16 +275,18 @@ fn draw_checkpoint(path: &Path, request: &Request, device: &Device) -> Result<Se
     if provenance.classes.len() != number {
         bail!("{}: its header names {} classes of {}", path.display(), provenance.classes.len(), number);
     }
-    let labels = labels(request.count, number)?;
+    let real = real(number > 0)?;
+    let labels = labels(request.count, &shares(&provenance.classes, &real))?;
     let images = draw((&network, &parameters), &architecture, &labels, request.seed)
         .with_context(|| path.display().to_string())?;
-    Ok(Set {
-        what: describe(path, &provenance.dataset, request, architecture.classes().is_some()),
+    let set = Set {
+        what: describe(path, &provenance.dataset, request, labels.len(), number > 0),
         data: drawn(images, labels, provenance.classes)?,
         checkpoint: Some(Drawn { sha256: checkpoint.sha256, weights: request.weights }),
         trained_on: Some(TrainedOn { dataset: provenance.dataset, sha256: Some(provenance.dataset_sha256) }),
         notes: Vec::new(),
-    })
+    };
+    Ok((set, real))
 }
 
 /// Image i from the latents of stream i, as `infer` draws it, with label i if the generator takes labels.
@@ -271,10 +317,9 @@ pub fn draw(
     Ok(Images::with_channels(sizes.channels, sizes.height, sizes.width, pixels)?)
 }
 
-fn describe(path: &Path, dataset: &str, request: &Request, is_labelled: bool) -> String {
-    let Request { count, seed, .. } = request;
-    let of_each = if is_labelled { " a class" } else { "" };
-    format!("{} (trained on {dataset}), {count} images{of_each}, seed {seed}", path.display())
+fn describe(path: &Path, dataset: &str, request: &Request, images: usize, is_labelled: bool) -> String {
+    let mix = if is_labelled { ", classes as frequent as among the real ones" } else { "" };
+    format!("{} (trained on {dataset}), {images} images{mix}, seed {}", path.display(), request.seed)
 }
 
 /// Labels are the judge's: an archive names no classes.
@@ -294,4 +339,27 @@ fn read_npz(path: &Path, judge: &Judge) -> Result<Set> {
         trained_on: None,
         notes: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::labels;
+
+    #[test]
+    fn classes_are_as_frequent_as_their_shares_at_every_length() {
+        assert_eq!(labels(2, &[7; 3]).unwrap(), [0, 1, 2, 0, 1, 2]);
+        let shares = [980, 1135, 0, 1010];
+        let all: usize = shares.iter().sum();
+        let drawn = labels(500, &shares).unwrap();
+        assert_eq!(drawn.len(), 2000);
+        for length in 1..=drawn.len() {
+            for (class, share) in shares.into_iter().enumerate() {
+                let found = drawn[..length].iter().filter(|&&label| usize::from(label) == class).count();
+                let expected = (length * share) as f64 / all as f64;
+                assert!((found as f64 - expected).abs() < 1., "{found} of {length} are of class {class}");
+            }
+        }
+        assert_eq!(labels(3, &[]).unwrap(), [0; 3]);
+        assert!(labels(0, &shares).is_err() && labels(usize::MAX, &shares).is_err());
+    }
 }

@@ -50,6 +50,9 @@ pub(crate) struct Learning {
     /// one is trained on the real pictures first [default: 0.0]
     #[arg(long, value_name = "W")]
     pub(crate) guide: Option<Weight>,
+    /// In the last quarter of the run that weight is this many times as large [default: 1.0]
+    #[arg(long, value_name = "TIMES")]
+    pub(crate) guide_finish: Option<Weight>,
     /// The generator also learns, with this weight each, from three discriminators that see what that
     /// classifier makes of pictures, after its third and its last convolution and at its features [default: 0.0]
     #[arg(long, value_name = "W")]

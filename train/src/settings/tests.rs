@@ -142,7 +142,7 @@ fn unlabelled_pictures_have_settings_of_their_own() {
 #[test]
 fn settings_of_the_other_kind_of_pictures_are_refused() {
     let error = |arguments: &[&str]| options(arguments, None).unwrap_err().to_string();
-    for key in ["mismatch", "contrast", "guide", "generator-units", "discriminator-units"] {
+    for key in ["mismatch", "contrast", "guide", "guide-finish", "generator-units", "discriminator-units"] {
         let told = error(&["--unlabelled", "--data", "photos", &format!("--{key}=2")]);
         assert!(told.contains(&format!("{key} is 2")) && told.contains("for labelled pictures"), "{told}");
     }

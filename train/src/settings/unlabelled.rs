@@ -9,7 +9,7 @@ use crate::recipe::{Recipe, RecipeName};
 use crate::sources::Size;
 
 /// Settings of the networks that take labels.
-const LABELLED_ONLY: [&str; 2] = ["generator-units", "discriminator-units"];
+const LABELLED_ONLY: [&str; 3] = ["guide-finish", "generator-units", "discriminator-units"];
 /// Settings of unlabelled pictures.
 const UNLABELLED_ONLY: [&str; 3] = ["crop", "background", "features"];
 

@@ -208,6 +208,13 @@ impl LabelledImages {
         self.classes() > 0
     }
 
+    /// How many are of each class.
+    pub fn of_each_class(&self) -> Vec<usize> {
+        let mut found = vec![0; self.classes()];
+        self.labels().iter().for_each(|&label| found[usize::from(label)] += 1);
+        found
+    }
+
     /// The classes' names, in the labels' order.
     pub fn class_names(&self) -> &[String] {
         &self.class_names

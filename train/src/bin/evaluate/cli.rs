@@ -35,7 +35,7 @@ use train::{device, room};
     subcommand_negates_reqs = true,
     after_help = "\
 Examples:
-  cargo evaluate gen.onnx                             1,000 digits of each class, drawn by an ONNX model
+  cargo evaluate gen.onnx                             10,000 digits, drawn by an ONNX model
   cargo evaluate runs/00001-mnist --count 2000        by a run's averaged generator
   cargo evaluate data/mnist --split test              real digits: what the figures are at best
   cargo evaluate digits --report digits.png           a folder for each class, and the figures as a picture
@@ -74,7 +74,8 @@ struct Measure {
     /// What to measure, see below
     #[arg(value_name = "IMAGES", required = true)]
     images: Option<PathBuf>,
-    /// Images to draw of each class, or in all by a model without labels
+    /// Images to draw for each class on average, as frequent as among the real ones; or in all, by a model
+    /// without labels
     #[arg(long, value_name = "N", default_value_t = Whole(1000))]
     count: Whole<1, { set::MOST as u64 }>,
     /// Key of the latents to draw from
@@ -233,14 +234,14 @@ fn prepare_measure(arguments: Measure) -> Result<Job> {
         Weights::Raw => "raw",
     };
     let (count, seed) = (count.0 as usize, seed.0);
-    let set = set::load(&Request { path, split, size, weights, count, seed, runtime }, &judge)?;
+    let request = Request { path, split, size, weights, count, seed, runtime, real: folder };
+    let (set, real) = set::load(&request, &judge)?;
     if gan_train && !set.data.has_labels() {
         bail!("--gan-train trains a judge by the labels of the images, and these have none; leave it out");
     }
     if augment && !set.data.has_labels() {
         bail!("--augment trains judges by the labels of the images, and these have none; leave it out");
     }
-    let real = Real::load(folder.as_deref(), &judge, set.data.has_labels())?;
     let student = measure::gan_train_options(&judge);
     if gan_train {
         if real.test.is_none() {
