@@ -5,7 +5,7 @@ use std::path::Path;
 
 use infer::ModelSource;
 use serde_json::Value;
-use tests::{Shell, checkout};
+use tests::Shell;
 
 use super::evaluate::{test_digits, write_idx};
 use super::settings::NARROW;
@@ -50,10 +50,10 @@ fn a_measured_run_keeps_its_best_checkpoint() {
         .collect();
     assert_eq!(kept, expected);
 
-    // `evaluate` finds the same of the same digits, and `export` takes the checkpoint as it is.
+    // `evaluate` finds the same of the same digits, drawn as often as they are among these, and `export` takes the
+    // checkpoint as it is.
     let checkpoint = format!("run/checkpoints/{}", expected[0]);
-    let mnist = checkout().join("data/mnist");
-    let count = |n| ["--count", n, "--json", "--real", mnist.to_str().unwrap()];
+    let count = |n| ["--count", n, "--json", "--real", "digits"];
     let report = count("500");
     let measured = shell.succeed_as("evaluate", &[&[checkpoint.as_str()], &report[..]].concat());
     let report: Value = serde_json::from_str(&measured).unwrap();

@@ -84,7 +84,7 @@ impl Ongoing {
     /// # Errors
     /// If they are not of the judge's size and, where they have labels, classes and kind; Candle's.
     pub fn new(judge: Judge, data: &LabelledImages, seed: u64) -> Result<Ongoing> {
-        set::check_size(data.images(), &judge, data.name())?;
+        set::check_size(data.images().shape(), &judge, data.name())?;
         let classes = &judge.header.provenance.classes;
         if data.has_labels() && data.class_names() != classes {
             bail!(

@@ -49,7 +49,7 @@ impl Real {
             _ => Real::labelled(&source)?,
         };
         for data in real.parts() {
-            set::check_size(data.images(), judge, data.name())?;
+            set::check_size(data.images().shape(), judge, data.name())?;
             if data.has_labels() && data.class_names() != judge.header.provenance.classes {
                 bail!(
                     "the real data {} are of the classes {}, but the judge knows {}; give others with --real, or \

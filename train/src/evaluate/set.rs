@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use contract::dataset::npz;
 use contract::picture::Framing;
 use contract::{files, run::GENERATOR};
@@ -78,17 +78,15 @@ pub struct TrainedOn {
 /// One sentence, if there is nothing there, or it isn't for this judge.
 pub fn load(request: &Request, judge: &Judge) -> Result<(Set, Real)> {
     let path = &request.path;
-    let real = |have_labels| Real::load(request.real.as_deref(), judge, have_labels);
     let ends_with = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
     let run = path.join(GENERATOR);
-    let device = judge.parameters().device();
     if ends_with("onnx") {
-        let (set, real) = draw_onnx(request, &real)?;
+        let (set, real) = draw_onnx(request, judge)?;
         return Ok((fit(set, judge, path)?, real));
     }
     if ends_with("safetensors") || run.is_file() {
         let checkpoint = if run.is_file() { &run } else { path };
-        let (set, real) = draw_checkpoint(checkpoint, request, device, &real)?;
+        let (set, real) = draw_checkpoint(checkpoint, request, judge)?;
         return Ok((fit(set, judge, path)?, real));
     }
     let set = if ends_with("npz") {
@@ -108,44 +106,48 @@ pub fn load(request: &Request, judge: &Judge) -> Result<(Set, Real)> {
         Set { data, what, checkpoint: None, trained_on: None, notes }
     };
     let set = fit(set, judge, path)?;
-    let real = real(set.data.has_labels())?;
+    let real = Real::load(request.real.as_deref(), judge, set.data.has_labels())?;
     Ok((set, real))
 }
 
 /// The same pictures under the judge's classes, which they must be of if they have labels.
 fn fit(set: Set, judge: &Judge, path: &Path) -> Result<Set> {
-    let (images, classes) = (set.data.images(), set.data.class_names());
-    check_size(images, judge, &path.display().to_string())?;
+    let images = set.data.images();
+    let places = places(images.shape(), set.data.class_names(), judge, path)?;
     if !set.data.has_labels() {
         return Ok(set);
     }
-    let known = &judge.header.provenance.classes;
-    let place = classes.iter().map(|name| known.iter().position(|other| other == name));
-    let place: Vec<Option<usize>> = place.collect();
-    if let Some(unknown) = place.iter().position(Option::is_none) {
-        bail!(
-            "{} has a class {:?}, which is none of the judge's ({}); give images of those, or another --judge",
-            path.display(),
-            classes[unknown],
-            known.join(", ")
-        );
-    }
-    let labels = set.data.labels().iter();
-    let labels = labels.filter_map(|&label| place[usize::from(label)].map(|class| class as u8)).collect();
-    let data = LabelledImages::with_class_names(images.clone(), labels, known.clone(), "generated")?;
+    let labels = set.data.labels().iter().map(|&label| places[usize::from(label)]).collect();
+    let known = judge.header.provenance.classes.clone();
+    let data = LabelledImages::with_class_names(images.clone(), labels, known, "generated")?;
     Ok(Set { data, ..set })
+}
+
+/// Where the classes of pictures of this shape are among the judge's. Both must be the judge's.
+fn places(shape: [usize; 3], classes: &[String], judge: &Judge, path: &Path) -> Result<Vec<u8>> {
+    check_size(shape, judge, &path.display().to_string())?;
+    let known = &judge.header.provenance.classes;
+    let place = |class: &String| match known.iter().position(|other| other == class) {
+        Some(place) => Ok(place as u8),
+        None => bail!(
+            "{} has a class {class:?}, which is none of the judge's ({}); give images of those, or another \
+             --judge",
+            path.display(),
+            known.join(", ")
+        ),
+    };
+    classes.iter().map(place).collect()
 }
 
 /// Refuses pictures of another size than the judge's.
 ///
 /// # Errors
 /// One sentence.
-pub fn check_size(images: &Images, judge: &Judge, name: &str) -> Result<()> {
+pub fn check_size(found: [usize; 3], judge: &Judge, name: &str) -> Result<()> {
     let kind = |[channels, height, width]: [usize; 3]| {
         format!("{width}×{height} {}", if channels == 3 { "in colour" } else { "grey" })
     };
     let config = &judge.header.config;
-    let found = images.shape();
     let expected = [config.channels, config.height, config.width];
     if found != expected {
         bail!(
@@ -224,21 +226,25 @@ fn drawn(images: Images, labels: Vec<u8>, classes: Vec<String>) -> Result<Labell
     })
 }
 
-/// Reads the real pictures, with labels or without.
-type ReadReal<'a> = &'a dyn Fn(bool) -> Result<Real>;
+/// The real pictures to compare those with that a generator draws in this shape, of these classes, once both are
+/// known to be the judge's.
+fn real_for(shape: [usize; 3], classes: &[String], request: &Request, judge: &Judge) -> Result<Real> {
+    places(shape, classes, judge, &request.path)?;
+    Real::load(request.real.as_deref(), judge, !classes.is_empty())
+}
 
-fn draw_onnx(request: &Request, real: ReadReal<'_>) -> Result<(Set, Real)> {
+fn draw_onnx(request: &Request, judge: &Judge) -> Result<(Set, Real)> {
     let path = &request.path;
     let source = ModelSource::File(path);
     let contract = source.contract()?;
-    let real = real(contract.is_labelled())?;
-    let labels = labels(request.count, &shares(&contract.classes, &real))?;
     let options = infer::Options {
         runtime: request.runtime.clone(),
-        expected_images: labels.len(),
+        expected_images: request.count.saturating_mul(contract.classes.len().max(1)),
         ..infer::Options::default()
     };
     let mut generator = Generator::load(&source, &options)?;
+    let real = real_for(generator.image_shape()?, &contract.classes, request, judge)?;
+    let labels = labels(request.count, &shares(&contract.classes, &real))?;
     let asked: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
     let images = generator.images(&asked, request.seed, 0)?;
     let (_, channels, height, width) = images.dim();
@@ -254,12 +260,7 @@ fn draw_onnx(request: &Request, real: ReadReal<'_>) -> Result<(Set, Real)> {
 }
 
 /// As the ONNX model of this checkpoint draws: latents from the same streams.
-fn draw_checkpoint(
-    path: &Path,
-    request: &Request,
-    device: &Device,
-    real: ReadReal<'_>,
-) -> Result<(Set, Real)> {
+fn draw_checkpoint(path: &Path, request: &Request, judge: &Judge) -> Result<(Set, Real)> {
     let bytes = files::read(path).with_context(|| format!("can't read {}", path.display()))?;
     if models::judge::is_judge(&bytes) {
         bail!("{} is a judge, which draws nothing; name a generator's checkpoint", path.display());
@@ -269,13 +270,14 @@ fn draw_checkpoint(
     let number = architecture.classes().unwrap_or(0);
     let network = architecture.generator()?;
     let parameters = checkpoint
-        .parameters(checkpoint.generator_group(request.weights), &network, device)
+        .parameters(checkpoint.generator_group(request.weights), &network, judge.parameters().device())
         .with_context(|| format!("{} has no such generator", path.display()))?;
     let provenance = checkpoint.header.provenance;
     if provenance.classes.len() != number {
         bail!("{}: its header names {} classes of {}", path.display(), provenance.classes.len(), number);
     }
-    let real = real(number > 0)?;
+    let models::Sizes { channels, height, width, .. } = *architecture.sizes();
+    let real = real_for([channels, height, width], &provenance.classes, request, judge)?;
     let labels = labels(request.count, &shares(&provenance.classes, &real))?;
     let images = draw((&network, &parameters), &architecture, &labels, request.seed)
         .with_context(|| path.display().to_string())?;

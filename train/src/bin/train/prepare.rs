@@ -157,7 +157,7 @@ fn features_for(
     let judge = copy.map_or_else(|| Judge::load(path, device), Ok);
     let judge =
         judge.with_context(|| format!("features is {}, of which the run has no copy", path.display()))?;
-    set::check_size(data.images(), &judge, data.name())?;
+    set::check_size(data.images().shape(), &judge, data.name())?;
     set::check_framing(*framing, &judge)?;
     Ok(Some(judge))
 }
