@@ -80,18 +80,15 @@ pub fn load(request: &Request, judge: &Judge) -> Result<(Set, Real)> {
     let path = &request.path;
     let ends_with = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
     let run = path.join(GENERATOR);
-    if ends_with("onnx") {
-        let (set, real) = draw_onnx(request, judge)?;
-        return Ok((fit(set, judge, path)?, real));
-    }
-    if ends_with("safetensors") || run.is_file() {
-        let checkpoint = if run.is_file() { &run } else { path };
-        let (set, real) = draw_checkpoint(checkpoint, request, judge)?;
-        return Ok((fit(set, judge, path)?, real));
-    }
-    let set = if ends_with("npz") {
+    let (set, real) = if ends_with("onnx") {
+        draw_onnx(request, judge)?
+    } else if ends_with("safetensors") {
+        draw_checkpoint(path, request, judge)?
+    } else if run.is_file() {
+        draw_checkpoint(&run, request, judge)?
+    } else if ends_with("npz") {
         sources::refuse_strings(path)?;
-        read_npz(path, judge)?
+        beside_real(read_npz(path, judge)?, request, judge)?
     } else {
         let source = Source {
             path: Some(path.clone()),
@@ -103,10 +100,15 @@ pub fn load(request: &Request, judge: &Judge) -> Result<(Set, Real)> {
         // What was left out is worth a note; that a class has no pictures shows in the figures.
         let notes = notes.into_iter().filter(|note| !note.starts_with("no picture")).collect();
         let what = format!("{} ({} images)", path.display(), data.len());
-        Set { data, what, checkpoint: None, trained_on: None, notes }
+        let set = Set { data, what, checkpoint: None, trained_on: None, notes };
+        beside_real(set, request, judge)?
     };
-    let set = fit(set, judge, path)?;
-    let real = Real::load(request.real.as_deref(), judge, set.data.has_labels())?;
+    Ok((fit(set, judge, path)?, real))
+}
+
+/// Pictures that were read, and the real ones.
+fn beside_real(set: Set, request: &Request, judge: &Judge) -> Result<(Set, Real)> {
+    let real = real_for(set.data.images().shape(), set.data.class_names(), request, judge)?;
     Ok((set, real))
 }
 
@@ -226,8 +228,7 @@ fn drawn(images: Images, labels: Vec<u8>, classes: Vec<String>) -> Result<Labell
     })
 }
 
-/// The real pictures to compare those with that a generator draws in this shape, of these classes, once both are
-/// known to be the judge's.
+/// The real pictures to compare those of this shape and these classes with, once both are known to be the judge's.
 fn real_for(shape: [usize; 3], classes: &[String], request: &Request, judge: &Judge) -> Result<Real> {
     places(shape, classes, judge, &request.path)?;
     Real::load(request.real.as_deref(), judge, !classes.is_empty())

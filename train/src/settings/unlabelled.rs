@@ -8,7 +8,7 @@ use crate::options::{Data, Options, written};
 use crate::recipe::{Recipe, RecipeName};
 use crate::sources::Size;
 
-/// Settings of the networks that take labels.
+/// Settings of labelled pictures, beside the [weights](Recipe::of_labels).
 const LABELLED_ONLY: [&str; 3] = ["guide-finish", "generator-units", "discriminator-units"];
 /// Settings of unlabelled pictures.
 const UNLABELLED_ONLY: [&str; 3] = ["crop", "background", "features"];
